@@ -1,0 +1,45 @@
+/** The one error type of dockhook. Imports nothing of ours. */
+
+export type ErrorCode =
+  /** A setting, flag or argument cannot be used. */
+  | 'usage'
+  /** No such account, organization, binding, … */
+  | 'not_found'
+  /** It exists already, or something else depends on it. */
+  | 'conflict'
+  /** Postgres did not answer, or not in time. The outcome of a write is unknown. */
+  | 'store_unavailable'
+  /** A row is not what its schema says. The message names its table and key. */
+  | 'bad_row'
+  /** Another process holds the data directory. */
+  | 'locked'
+  /** Anything else that stops a command. */
+  | 'failed';
+
+/**
+ * An error for people: what happened, with which account, SN or file, and what to do next.
+ *
+ * `message` is public: it may be printed and logged, and never holds a secret.
+ * `cause` is private detail (a driver's error, say) for the debug log only.
+ */
+export class DockhookError extends Error {
+  override name = 'DockhookError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** Whether an error is a {@link DockhookError} with this code. */
+export function hasCode(error: unknown, code: ErrorCode): error is DockhookError {
+  return error instanceof DockhookError && error.code === code;
+}
+
+/** The text of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,66 @@
+/**
+ * The seam between a broker and dockhook: what a broker asks, and what we answer.
+ * Types only. `exhook/` translates EMQX's gRPC messages into these and back; `access/` and `dock/`
+ * decide on them and know nothing of gRPC.
+ */
+
+/** A connected or connecting MQTT client, as the broker describes it. What the broker did not say is `''`. */
+export interface Client {
+  clientId: string;
+  /** MQTT username = name of a dockhook account. EMQX does not tell "none" from "empty". */
+  username: string;
+  peerHost: string;
+  peerPort: number;
+  /** Common name of the TLS client certificate. Only trustworthy where the listener verifies its peer. */
+  certificateCn: string;
+  /** Broker node that holds the session. */
+  node: string;
+}
+
+/** An MQTT message on its way through the broker. */
+export interface Message {
+  id: string;
+  /** Client id of the publisher, or the broker's own source (`http_api`, a rule id). */
+  from: string;
+  topic: string;
+  qos: number;
+  payload: Buffer;
+  /**
+   * What EMQX tells of the origin: `username`, `protocol`, `peerhost`. A message without `username`
+   * or without `protocol` does not come from a live MQTT session (REST API, rule engine, a will).
+   */
+  headers: Readonly<Record<string, string>>;
+}
+
+export type Action = 'publish' | 'subscribe';
+
+/** Yes, no, or (only if `DOCKHOOK_UNKNOWN_ACCOUNTS=ignore`) "not ours: let the broker's other rules decide". */
+export type Verdict = boolean | 'ignore';
+
+/** What becomes of a published message. */
+export type PublishVerdict =
+  /** Goes on untouched. */
+  | { kind: 'pass' }
+  /** Reaches nobody. */
+  | { kind: 'drop' }
+  /** The message is rewritten into this one. */
+  | { kind: 'reply'; topic: string; payload: Buffer; qos: number };
+
+/** One call point a provider asks EMQX to mount; `topics` filters message hooks before any call is made. */
+export interface MountedHook {
+  name: string;
+  topics?: readonly string[];
+}
+
+/** Everything a broker can ask. Implementations may reject; the caller then answers "no" (fail closed). */
+export interface Hooks {
+  /** The list that `OnProviderLoaded` answers. */
+  mounted: readonly MountedHook[];
+  authenticate(client: Client, password: string): Promise<Verdict>;
+  authorize(client: Client, action: Action, topic: string): Promise<Verdict>;
+  publish(message: Message): Promise<PublishVerdict>;
+  /** EMQX 5.9.0–5.10.4 may report one event twice. */
+  connected(client: Client): void;
+  /** `reason` in the broker's words: `normal`, `tcp_closed`, `kicked`, `takenover`, … */
+  disconnected(client: Client, reason: string): void;
+}

@@ -1,0 +1,105 @@
+/**
+ * What dockhook keeps, as JSON schemas and the types that follow from them.
+ * A record is checked on the way in and on the way out; the key (account name, SN, organization id)
+ * is the row's key and not part of the value. Unknown properties make a row bad: a misspelt
+ * `expiresAt` must not mean "never".
+ */
+import type { FromSchema } from 'json-schema-to-ts';
+import { SERIAL_NUMBER_PATTERN } from '../dock/topics.js';
+
+const serialNumber = { type: 'string', pattern: SERIAL_NUMBER_PATTERN } as const;
+const instant = {
+  type: 'string',
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$',
+} as const;
+const filters = { type: 'array', items: { type: 'string', minLength: 1, maxLength: 1024 } } as const;
+
+/** What an account may act for; see `access/`. */
+export const scopeSchema = {
+  oneOf: [
+    {
+      type: 'object',
+      required: ['kind', 'gateways'],
+      additionalProperties: false,
+      properties: {
+        kind: { const: 'gateways' },
+        gateways: { type: 'array', minItems: 1, items: serialNumber },
+      },
+    },
+    {
+      type: 'object',
+      required: ['kind'],
+      additionalProperties: false,
+      properties: { kind: { enum: ['client-id', 'any-gateway'] } },
+    },
+    {
+      type: 'object',
+      required: ['kind', 'publish', 'subscribe'],
+      additionalProperties: false,
+      properties: { kind: { const: 'service' }, publish: filters, subscribe: filters },
+    },
+  ],
+} as const;
+
+export const accountSchema = {
+  type: 'object',
+  required: ['passwordHash', 'scope'],
+  additionalProperties: false,
+  properties: {
+    /** As made by `access/passwords`; the prefix tells the format. */
+    passwordHash: { type: 'string', minLength: 1, maxLength: 512 },
+    scope: scopeSchema,
+    disabled: { type: 'boolean' },
+    /** If set, the client certificate's common name must equal it. */
+    certificateCn: { type: 'string', minLength: 1, maxLength: 256 },
+    expiresAt: instant,
+    note: { type: 'string', maxLength: 1024 },
+    createdAt: instant,
+  },
+} as const;
+
+export const organizationSchema = {
+  type: 'object',
+  required: ['name', 'bindingCode'],
+  additionalProperties: false,
+  properties: {
+    name: { type: 'string', minLength: 1, maxLength: 256 },
+    /** What the person at DJI Pilot 2 types; unique among organizations. */
+    bindingCode: { type: 'string', minLength: 1, maxLength: 64 },
+  },
+} as const;
+
+export const bindingSchema = {
+  type: 'object',
+  required: ['organizationId', 'callsign', 'modelKey', 'gateway', 'boundAt'],
+  additionalProperties: false,
+  properties: {
+    organizationId: { type: 'string', minLength: 1, maxLength: 255 },
+    callsign: { type: 'string', maxLength: 256 },
+    /** `domain-type-sub_type`, `3-3-0` for a Dock 3; unknown ones are kept as sent. */
+    modelKey: { type: 'string', maxLength: 64 },
+    /** The gateway SN whose session last bound the device. */
+    gateway: serialNumber,
+    /** When the device was last bound. */
+    boundAt: instant,
+  },
+} as const;
+
+export const licenseSchema = {
+  type: 'object',
+  required: ['appId', 'appKey', 'appLicense'],
+  additionalProperties: false,
+  properties: {
+    appId: { type: 'string', minLength: 1, maxLength: 64 },
+    appKey: { type: 'string', minLength: 1, maxLength: 1024 },
+    appLicense: { type: 'string', minLength: 1, maxLength: 16384 },
+    ntpHost: { type: 'string', minLength: 1, maxLength: 255 },
+    ntpPort: { type: 'integer', minimum: 1, maximum: 65535 },
+  },
+} as const;
+
+export type Scope = FromSchema<typeof scopeSchema>;
+export type Account = { name: string } & FromSchema<typeof accountSchema>;
+export type Organization = { id: string } & FromSchema<typeof organizationSchema>;
+export type Binding = { sn: string } & FromSchema<typeof bindingSchema>;
+export type License = FromSchema<typeof licenseSchema>;

@@ -1,0 +1,76 @@
+/**
+ * The stores as the rest of dockhook sees them. Every method may reject with `store_unavailable`
+ * (Postgres silent, gone or too slow) or `bad_row` (a row that breaks its schema); neither is ever
+ * reported as "absent". Keys are taken byte for byte.
+ */
+import type { DockhookError } from '../errors.js';
+import type { Account, Binding, License, Organization } from './records.js';
+
+export type * from './records.js';
+
+/** All rows of a table in key order; bad ones apart, so that one of them does not hide the rest. */
+export interface Listing<T> {
+  records: T[];
+  badRows: DockhookError[];
+}
+
+export interface Accounts {
+  get(name: string): Promise<Account | undefined>;
+  list(): Promise<Listing<Account>>;
+  /** Rejects with `conflict` if the name is taken. */
+  add(account: Account): Promise<void>;
+  /**
+   * Reads, edits, and writes if nobody wrote in between (else reads again). Rejects with `not_found`.
+   * @returns the account as written
+   */
+  update(name: string, edit: (account: Account) => Account): Promise<Account>;
+  /** Rejects with `not_found`. */
+  remove(name: string): Promise<void>;
+  /** Whether any account's scope lists this SN as a gateway. */
+  listsGateway(sn: string): Promise<boolean>;
+}
+
+export interface Organizations {
+  get(id: string): Promise<Organization | undefined>;
+  byBindingCode(code: string): Promise<Organization | undefined>;
+  list(): Promise<Listing<Organization>>;
+  /** Rejects with `conflict` if the id or the binding code is taken. */
+  add(organization: Organization): Promise<void>;
+  /** Rejects with `not_found`, or with `conflict` while devices are bound to it. */
+  remove(id: string): Promise<void>;
+}
+
+export type BindOutcome = 'bound' | 'bound_elsewhere' | 'no_such_organization';
+
+export interface Bindings {
+  /** The bindings of those SNs that have one. */
+  getMany(sns: readonly string[]): Promise<Map<string, Binding>>;
+  list(): Promise<Listing<Binding>>;
+  /**
+   * Binds a device, or renews its binding to the same organization; never moves it. Atomic across
+   * replicas, and durable before it resolves. If it rejects, the outcome is unknown.
+   */
+  bind(binding: Binding): Promise<BindOutcome>;
+  /** An operator's act. Rejects with `not_found` if the device is not bound or the organization unknown. */
+  move(sn: string, organizationId: string): Promise<Binding>;
+  /** Rejects with `not_found`. */
+  remove(sn: string): Promise<void>;
+  /** Whether any device was bound through this SN: then it is a gateway. */
+  hasGateway(sn: string): Promise<boolean>;
+}
+
+export interface LicenseStore {
+  get(): Promise<License | undefined>;
+  set(license: License): Promise<void>;
+  clear(): Promise<void>;
+}
+
+export interface Stores {
+  accounts: Accounts;
+  organizations: Organizations;
+  bindings: Bindings;
+  license: LicenseStore;
+  /** One round trip that also makes sure the tables exist. Rejects with `store_unavailable`. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
