@@ -1,0 +1,121 @@
+/**
+ * EMQX's dialect. Owns the gRPC port: both versions of HookProvider and gRPC's health service. Hands every
+ * question to the given {@link Hooks} and knows nothing of docks, accounts or stores.
+ */
+import { isIPv6 } from 'node:net';
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import { DockhookError, messageOf } from '../errors.js';
+import type { Hooks } from '../hooks.js';
+import { hookProvider, serviceName, VERSIONS } from './proto.js';
+import { createService, type ServiceOptions } from './service.js';
+
+export type { CallOutcome } from './service.js';
+
+/**
+ * The largest request taken, in bytes; a larger one gets RESOURCE_EXHAUSTED, which EMQX reads as "no" or, of
+ * a publish, as "pass". grpc-js would stop at 4 MiB, EMQX's `mqtt.max_packet_size` is 1 MB unless raised.
+ */
+export const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+
+/** `hookDeadlineMs` is 2000 unless given. */
+export interface ExhookServerOptions extends Partial<Omit<ServiceOptions, 'hooks'>> {
+  hooks: Hooks;
+  /** Port 0 takes a free one. */
+  listen: { host: string; port: number };
+  /** Default: plain text. */
+  credentials?: ServerCredentials;
+}
+
+export interface ExhookServer {
+  host: string;
+  /** The port really taken. */
+  port: number;
+  /** What gRPC health checks are told, of the server as a whole and of both services. At first: not serving. */
+  setServing(serving: boolean): void;
+  /**
+   * Not serving any more: takes no new calls and lets those in flight finish; after `graceMs` milliseconds
+   * it cuts what is left. Idempotent.
+   */
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Starts to answer EMQX.
+ * @throws DockhookError `usage` if the address cannot be bound
+ */
+export async function startExhookServer(options: ExhookServerOptions): Promise<ExhookServer> {
+  const { hooks, listen, hookDeadlineMs = 2000, onCall = ignore, onError = ignore } = options;
+  // No stream limit and no connection age: EMQX's client does not queue calls beyond a limit, and loses
+  // those that meet a GOAWAY (seen on EMQX 5.8.9 and 5.10.4).
+  const server = new Server({ 'grpc.max_receive_message_length': MAX_REQUEST_BYTES });
+  const service = createService({ hooks, hookDeadlineMs, onCall, onError });
+  for (const version of VERSIONS) server.addService(hookProvider(version), service);
+  const health = new HealthImplementation();
+  health.addToServer(server);
+  const setServing = (serving: boolean): void => {
+    for (const name of ['', ...VERSIONS.map(serviceName)]) {
+      health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+    }
+  };
+  setServing(false);
+
+  const port = await bind(server, listen, options.credentials ?? ServerCredentials.createInsecure());
+  let stopped: Promise<void> | undefined;
+  return {
+    host: listen.host,
+    port,
+    setServing,
+    stop: (graceMs) => {
+      setServing(false);
+      return (stopped ??= shutDown(server, graceMs));
+    },
+  };
+}
+
+function bind(
+  server: Server,
+  { host, port }: ExhookServerOptions['listen'],
+  credentials: ServerCredentials,
+): Promise<number> {
+  // grpc-js also prints a failed bind to stderr, on a line of its own making.
+  if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE);
+  const address = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (cause, boundPort) => {
+      if (cause === null) resolve(boundPort);
+      else reject(new DockhookError('usage', bindFault(address, messageOf(cause)), { cause }));
+    });
+  });
+}
+
+function bindFault(address: string, detail: string): string {
+  const problem = `cannot listen for EMQX on ${address} (gRPC)`;
+  if (detail.includes('EADDRINUSE')) {
+    return `${problem}: another process has this port. Stop it, or choose another port with DOCKHOOK_GRPC_LISTEN.`;
+  }
+  if (detail.includes('EACCES')) {
+    return `${problem}: not permitted. Choose a port above 1023 with DOCKHOOK_GRPC_LISTEN.`;
+  }
+  return (
+    `${problem}. Check DOCKHOOK_GRPC_LISTEN (HOST:PORT, an address of this machine) and, with TLS, ` +
+    `DOCKHOOK_GRPC_TLS_CERT and DOCKHOOK_GRPC_TLS_KEY. Reason: ${detail}`
+  );
+}
+
+function shutDown(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function ignore(): void {
+  // For observers that were not given.
+}
