@@ -1,0 +1,60 @@
+/**
+ * What every message between dock and cloud is wrapped in (DJI Cloud API, "Topic definition").
+ * Requests are read leniently. Their timestamp is not read at all: in DJI's own examples it is 0, or
+ * its key is spelt `"timestamp:"`.
+ */
+import { isUtf8 } from 'node:buffer';
+
+/** A request taken apart. `undefined`: not sent, or of a type that is not worth repeating. */
+export interface Envelope {
+  tid: string | number | undefined;
+  bid: string | number | undefined;
+  gateway: string | number | undefined;
+  /** Never empty. */
+  method: string;
+  /** Whatever was sent; null also if nothing was. */
+  data: unknown;
+}
+
+/** Reads a request, or says why it is none. Unknown fields are left alone. */
+export function parseEnvelope(payload: Buffer): Envelope | 'not_json' | 'no_method' {
+  const sent = parseObject(payload);
+  if (sent === undefined) return 'not_json';
+  const { method, data = null } = sent;
+  if (typeof method !== 'string' || method === '') return 'no_method';
+  return { tid: copied(sent.tid), bid: copied(sent.bid), gateway: copied(sent.gateway), method, data };
+}
+
+/**
+ * The reply to a request. A dock finds its request again by `tid`, `bid` and `method`.
+ * @param timestamp milliseconds since the epoch
+ */
+export function replyPayload(request: Envelope, timestamp: number, data: object): Buffer {
+  const { tid, bid, gateway, method } = request;
+  return Buffer.from(JSON.stringify({ tid, bid, timestamp, gateway, method, data }));
+}
+
+interface Sent {
+  tid?: unknown;
+  bid?: unknown;
+  gateway?: unknown;
+  method?: unknown;
+  data?: unknown;
+}
+
+function parseObject(payload: Buffer): Sent | undefined {
+  // Buffer.toString would turn broken UTF-8 into replacement characters, and those into a new name.
+  if (!isUtf8(payload)) return undefined;
+  try {
+    const sent: unknown = JSON.parse(payload.toString());
+    return typeof sent === 'object' && sent !== null && !Array.isArray(sent) ? sent : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nothing nested: JSON.stringify recurses and dies of 100,000 brackets that JSON.parse has read. */
+function copied(value: unknown): string | number | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}

@@ -1,0 +1,56 @@
+/** What one method of `thing/product/{sn}/requests` is made of. */
+import { Ajv } from 'ajv';
+import type { Within } from '../budget.js';
+import type { AccessEvent } from '../events.js';
+import type { Bindings, Organization, Organizations } from '../stores/types.js';
+import type { LicenseMemory } from './license.js';
+import { fault, results, type Answer, type Result } from './results.js';
+
+/** One request, as a method sees it: who asks, and what it may use to answer. */
+export interface Call {
+  /** The SN in the topic. */
+  gateway: string;
+  /** Every wait for a store goes through it. */
+  within: Within;
+  organizations: Organizations;
+  bindings: Bindings;
+  license: LicenseMemory;
+  /** The organization that a code, and an id unless `''`, stand for; counts wrong ones. */
+  openOrganization(
+    code: string,
+    id: string,
+  ): Promise<Organization | 'wrong_binding_code' | 'too_many_wrong_codes'>;
+  /** Whether this SN is known as a gateway. */
+  isGateway(sn: string): Promise<boolean>;
+  /** Tells what became of one device of a `bind`. */
+  tellBind(
+    event: Pick<AccessEvent, 'outcome' | 'reason' | 'sn' | 'organizationId' | 'result' | 'detail'>,
+  ): void;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/** A method, as its file defines it. */
+export interface Method {
+  name: string;
+  /** JSON schema of the request's `data`. What does not fit is answered 200001. */
+  data: object;
+  /** Replied if `handle` rejects. */
+  fault: Result;
+  /** @param data fits the schema: an implementation may give it the type that follows from it */
+  handle(data: unknown, call: Call): Promise<Answer>;
+}
+
+const ajv = new Ajv();
+
+/** Makes the function that answers a request for this method; it rejects only if `handle` does. */
+export function compile(method: Method): (data: unknown, call: Call) => Promise<Answer> {
+  const fits = ajv.compile(method.data);
+  return async (data, call) => {
+    if (fits(data)) return method.handle(data, call);
+    // Path and rule only: the value may be a device binding code.
+    const [error] = fits.errors ?? [];
+    const detail = `data${error?.instancePath ?? ''} ${error?.message ?? ''}`;
+    return fault(results.invalidArgument, 'invalid_data', detail);
+  };
+}

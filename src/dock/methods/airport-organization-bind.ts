@@ -1,0 +1,121 @@
+/**
+ * `airport_organization_bind`: binds a dock and its drone (DJI Cloud API, "Organization management").
+ * What goes wrong with one device stands in its `err_code`; `result` stays 0, as in DJI's example.
+ */
+import type { FromSchema } from 'json-schema-to-ts';
+import type { Reason } from '../../events.js';
+import { messageOf } from '../../errors.js';
+import type { BindOutcome } from '../../stores/types.js';
+import { optionalShortText, optionalText, serialNumber, textOf } from '../fields.js';
+import type { Call, Method } from '../method.js';
+import { ok, reasonOf, results, type Result } from '../results.js';
+
+/** A device as asked for. */
+interface Device {
+  sn: string;
+  code: string;
+  organizationId: string;
+  callsign: string;
+  modelKey: string;
+}
+
+/** What became of one device. */
+interface Bound {
+  code: Result;
+  /** The one its code opened. The id sent is not told: people type the code there. */
+  organizationId?: string;
+  reason?: Reason;
+  detail?: string;
+}
+
+const deviceSchema = {
+  type: 'object',
+  required: ['sn'],
+  properties: {
+    sn: serialNumber,
+    device_binding_code: optionalText,
+    organization_id: optionalText,
+    device_callsign: optionalText,
+    device_model_key: optionalShortText,
+  },
+} as const;
+
+const schema = {
+  type: 'object',
+  required: ['bind_devices'],
+  properties: {
+    bind_devices: { type: 'array', minItems: 1, maxItems: 16, items: deviceSchema },
+  },
+} as const;
+
+export const airportOrganizationBind: Method = {
+  name: 'airport_organization_bind',
+  data: schema,
+  fault: results.bindFailed,
+  async handle({ bind_devices }: FromSchema<typeof schema>, call) {
+    const open = oncePerCode(call);
+    const errInfos = [];
+    let failure: Bound | undefined;
+    for (const sent of bind_devices) {
+      const device = deviceOf(sent);
+      let bound = failure;
+      try {
+        bound ??= await bind(device, open, call);
+      } catch (error) {
+        // What the store did is unknown; the rest is not even tried.
+        bound = failure = { code: results.bindFailed, reason: reasonOf(error), detail: messageOf(error) };
+      }
+      const { code, ...more } = bound;
+      errInfos.push({ sn: device.sn, err_code: code });
+      call.tellBind({ outcome: code === results.ok ? 'ok' : 'faulty', sn: device.sn, result: code, ...more });
+    }
+    return ok({ err_infos: errInfos });
+  },
+};
+
+function deviceOf(sent: FromSchema<typeof deviceSchema>): Device {
+  return {
+    sn: textOf(sent.sn),
+    code: textOf(sent.device_binding_code),
+    organizationId: textOf(sent.organization_id),
+    callsign: textOf(sent.device_callsign),
+    modelKey: textOf(sent.device_model_key),
+  };
+}
+
+type Open = Call['openOrganization'];
+
+/** Dock and drone come with the same code: a wrong one is one wrong guess, not two. */
+function oncePerCode(call: Call): Open {
+  const opened = new Map<string, ReturnType<Open>>();
+  return (code, id) => {
+    const key = JSON.stringify([code, id]);
+    const known = opened.get(key) ?? call.openOrganization(code, id);
+    opened.set(key, known);
+    return known;
+  };
+}
+
+async function bind(device: Device, open: Open, call: Call): Promise<Bound> {
+  const { sn, callsign, modelKey } = device;
+  const opened = device.code === '' ? 'wrong_binding_code' : await open(device.code, device.organizationId);
+  if (typeof opened === 'string') return { code: results.organizationNotFound, reason: opened };
+  const organizationId = opened.id;
+  // A dock binds itself and its drone. Another dock has a session, and thus a request, of its own.
+  if (sn !== call.gateway && (await call.isGateway(sn))) {
+    return { code: results.bindFailed, reason: 'another_gateway', organizationId };
+  }
+  const boundAt = new Date(call.now()).toISOString();
+  const { gateway } = call;
+  const outcome = await call.within(
+    call.bindings.bind({ sn, organizationId, callsign, modelKey, gateway, boundAt }),
+  );
+  return { ...bindOutcomes[outcome], organizationId };
+}
+
+const bindOutcomes: Record<BindOutcome, Bound> = {
+  bound: { code: results.ok },
+  bound_elsewhere: { code: results.boundElsewhere, reason: 'bound_elsewhere' },
+  // Removed by an operator since the code was looked up.
+  no_such_organization: { code: results.organizationNotFound, reason: 'wrong_binding_code' },
+};

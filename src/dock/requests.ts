@@ -1,0 +1,182 @@
+/**
+ * DJI's dialect on `thing/product/{sn}/requests`: a dock asks, and its message becomes our reply.
+ *
+ * `dock/` owns the topic names, the envelope, the result codes and the methods of `methods/`. It does
+ * not know how the message came or how the reply goes (`exhook/`), who may speak for a gateway
+ * (`access/` decides, and is asked through {@link DockOptions}), or where records live (`stores/`,
+ * seen by type only). It does no I/O of its own.
+ */
+import { STORE_BUDGET_MS, storeBudget, type Within } from '../budget.js';
+import { messageOf } from '../errors.js';
+import type { AccessEvent, Tell } from '../events.js';
+import type { Message, PublishVerdict } from '../hooks.js';
+import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
+import { createCodeGuesses } from './code-guesses.js';
+import { parseEnvelope, replyPayload, type Envelope } from './envelope.js';
+import { rememberLicense } from './license.js';
+import { compile, type Call } from './method.js';
+import * as methods from './methods/index.js';
+import { organizationFor } from './organization.js';
+import { fault, reasonOf, results, type Answer } from './results.js';
+import { gatewayOfRequest } from './topics.js';
+
+/** Who publishes on a gateway's `requests` topic. */
+export type Asker =
+  /** An account that may act as this gateway. */
+  | 'dock'
+  /** A backend. */
+  | 'service'
+  /** An unknown account, and `DOCKHOOK_UNKNOWN_ACCOUNTS=ignore`. */
+  | 'not_ours'
+  /** Anybody else. */
+  | 'stranger';
+
+export interface DockOptions {
+  organizations: Organizations;
+  bindings: Bindings;
+  license: LicenseStore;
+  /** Rejects if that cannot be told (store trouble): the message is then dropped. */
+  askerOf(client: { username: string; clientId: string }, gateway: string, within: Within): Promise<Asker>;
+  /** Whether an account lists this SN as a gateway, or a device was bound through it. */
+  isGateway(sn: string, within: Within): Promise<boolean>;
+  /** Methods that are not ours but get `{result: 0}`, so that a dock does not wait for a backend there is not. */
+  emptyReplies: ReadonlySet<string>;
+  tell: Tell;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** Time for all store work of one request, in milliseconds; `STORE_BUDGET_MS` unless given. */
+  storeBudgetMs?: number;
+}
+
+export interface Requests {
+  /** Decides on one published message; never rejects. */
+  publish(message: Message): Promise<PublishVerdict>;
+  /** Reads the license ahead, so that `config` has one even if the store fails later. Rejects as the store does. */
+  loadLicense(): Promise<void>;
+}
+
+/** A message from a live session on a `requests` topic. */
+interface Asked {
+  message: Message;
+  gateway: string;
+  username: string;
+  within: Within;
+  tell: (event: Pick<AccessEvent, 'outcome'> & Partial<AccessEvent>) => void;
+}
+
+const methodsByName = new Map(
+  Object.values(methods).map((method) => [method.name, { fault: method.fault, answer: compile(method) }]),
+);
+
+/** `method` is the sender's text and may be megabytes; events keep this much of it. */
+const MAX_TOLD_METHOD = 64;
+
+export function createRequests(options: DockOptions): Requests {
+  const now = options.now ?? Date.now;
+  const license = rememberLicense(options.license);
+  const guesses = createCodeGuesses(now);
+
+  async function publish(message: Message): Promise<PublishVerdict> {
+    const asked = askedBy(message, options);
+    if (asked === undefined) return { kind: 'pass' };
+    const { gateway, username, within, tell } = asked;
+    let asker: Asker;
+    try {
+      asker = await options.askerOf({ username, clientId: message.from }, gateway, within);
+    } catch (error) {
+      tell({ outcome: 'dropped', reason: reasonOf(error), detail: messageOf(error) });
+      return { kind: 'drop' };
+    }
+    if (asker === 'dock') return replyTo(asked);
+    if (asker === 'service' || asker === 'not_ours') return { kind: 'pass' };
+    tell({ outcome: 'dropped', reason: 'not_in_scope' });
+    return { kind: 'drop' };
+  }
+
+  async function replyTo(asked: Asked): Promise<PublishVerdict> {
+    const { message, tell } = asked;
+    const envelope = parseEnvelope(message.payload);
+    if (typeof envelope === 'string') {
+      tell({ outcome: 'passed', reason: envelope });
+      return { kind: 'pass' };
+    }
+    const told = envelope.method.slice(0, MAX_TOLD_METHOD);
+    const answer = await answerTo(envelope, asked);
+    if (answer === undefined) {
+      tell({ outcome: 'passed', reason: 'method_not_ours', method: told });
+      return { kind: 'pass' };
+    }
+    const { data, ...more } = answer;
+    tell({ outcome: more.result === results.ok ? 'ok' : 'faulty', method: told, ...more });
+    return {
+      kind: 'reply',
+      topic: `${message.topic}_reply`,
+      payload: replyPayload(envelope, now(), data),
+      // A reply at QoS 0 is lost with the connection, and the dock would wait for nothing.
+      qos: Math.max(1, message.qos),
+    };
+  }
+
+  async function answerTo({ method: name, data }: Envelope, asked: Asked): Promise<Answer | undefined> {
+    const method = methodsByName.get(name);
+    if (method === undefined) {
+      return options.emptyReplies.has(name)
+        ? { data: { result: results.ok }, result: results.ok }
+        : undefined;
+    }
+    try {
+      return await method.answer(data, callFor(asked));
+    } catch (error) {
+      return fault(method.fault, reasonOf(error), messageOf(error));
+    }
+  }
+
+  function callFor({ gateway, within, tell }: Asked): Call {
+    const { organizations, bindings } = options;
+    return {
+      gateway,
+      within,
+      organizations,
+      bindings,
+      license,
+      openOrganization: (code, id) =>
+        guesses.attempt(gateway, () => within(organizationFor(organizations, code, id))),
+      isGateway: (sn) => options.isGateway(sn, within),
+      tellBind: (event) => {
+        tell({ ...event, step: 'bind' });
+      },
+      now,
+    };
+  }
+
+  return { publish, loadLicense: () => license.read() };
+}
+
+/**
+ * Takes a message apart; `undefined` if it is not a request, or does not come from a live session:
+ * then EMQX names no username or no protocol (REST API, rule engine, a will).
+ */
+function askedBy(
+  message: Message,
+  { tell, storeBudgetMs = STORE_BUDGET_MS }: DockOptions,
+): Asked | undefined {
+  const gateway = gatewayOfRequest(message.topic);
+  const { username, protocol, peerhost } = message.headers;
+  if (gateway === undefined || !username || !protocol) return undefined;
+  const origin = {
+    clientId: message.from,
+    account: username,
+    gateway,
+    topic: message.topic,
+    ...(peerhost === undefined ? {} : { peerHost: peerhost }),
+  };
+  return {
+    message,
+    gateway,
+    username,
+    within: storeBudget(storeBudgetMs),
+    tell: (event) => {
+      tell({ step: 'request', ...origin, ...event });
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import * as methods from '../../../src/dock/methods/index.js';
+import { bindingKind, encode } from '../../../src/stores/check.js';
+import { DRONE, GATEWAY, NORTH, asked, cloud, request, type Data } from './support.js';
+
+const INVALID = { result: 200001, output: {} };
+
+describe('bad data', () => {
+  const badNumbers = ['', 'a/b', 'a+b', '#', 'a\u0000b', 'ä', ' A', 'A'.repeat(300)];
+  const notText = [null, true, 1.5, -1, 2 ** 60, {}, ['A'], undefined];
+
+  for (const sn of [...badNumbers, ...notText]) {
+    it(`makes a whole list 200001: SN ${JSON.stringify([sn]).slice(1, 20)}`, async () => {
+      const world = cloud();
+      const devices = [{ sn: GATEWAY }, { sn }];
+      expect(await world.dataFor('airport_bind_status', { devices })).to.deep.equal(INVALID);
+      const bind_devices = [asked(GATEWAY), { ...asked(DRONE), sn }];
+      expect(await world.dataFor('airport_organization_bind', { bind_devices })).to.deep.equal(INVALID);
+      expect(world.binds, 'half of a bad list must not be bound').to.equal(0);
+      expect(world.events[0]).to.include({ outcome: 'faulty', reason: 'invalid_data', result: 200001 });
+    });
+  }
+
+  for (const data of [undefined, null, [], 'text', 7, true, {}]) {
+    for (const method of ['airport_bind_status', 'airport_organization_get', 'airport_organization_bind']) {
+      it(`is 200001 for ${method}: ${JSON.stringify(data)}`, async () => {
+        expect(await cloud().dataFor(method, data)).to.deep.equal(INVALID);
+      });
+    }
+  }
+
+  for (const list of [[], null, {}, [null], ['A'], [[]], Array.from({ length: 17 }, () => asked(GATEWAY))]) {
+    it(`is 200001 as list of devices: ${JSON.stringify(list).slice(0, 20)}`, async () => {
+      const world = cloud();
+      expect(await world.dataFor('airport_bind_status', { devices: list })).to.deep.equal(INVALID);
+      expect(await world.dataFor('airport_organization_bind', { bind_devices: list })).to.deep.equal(INVALID);
+    });
+  }
+
+  it('is 200001 where a binding could not be stored: NUL, lone surrogates, endless text, objects', async () => {
+    for (const text of ['a\u0000', '\ud800', '\udc00a', 'x'.repeat(257), {}, [], true]) {
+      for (const key of ['device_binding_code', 'organization_id', 'device_callsign', 'device_model_key']) {
+        const world = cloud();
+        const bind_devices = [asked(GATEWAY, { [key]: text })];
+        expect(await world.dataFor('airport_organization_bind', { bind_devices }), key).to.deep.equal(
+          INVALID,
+        );
+        expect(world.binds).to.equal(0);
+      }
+    }
+  });
+
+  it('names the place and the rule in the event, not the value', async () => {
+    const world = cloud();
+    await world.dataFor('airport_bind_status', { devices: [{ sn: GATEWAY }, { sn: 'a/b' }] });
+    expect(world.events[0]?.detail).to.match(/^data\/devices\/1\/sn must match pattern/);
+  });
+});
+
+describe('huge input', () => {
+  it('of 4 MiB in an unknown field is answered', async () => {
+    const reply = await cloud().replyTo(request('config', { note: 'x'.repeat(4 * 1024 * 1024) }));
+    expect(reply.data).to.have.property('app_id');
+  });
+
+  it('of 4 MiB that is not JSON passes', async () => {
+    expect(await cloud().ask(Buffer.alloc(4 * 1024 * 1024, '['))).to.deep.equal({ kind: 'pass' });
+  });
+
+  for (const place of ['tid', 'bid', 'gateway', 'unknown', 'data', 'method']) {
+    it(`of 100,000 nested arrays as ${place} is survived`, async () => {
+      const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+      const payload = `{"method":"airport_bind_status","data":{"devices":[{"sn":"${GATEWAY}"}]},"${place}":${deep}}`;
+      const verdict = await cloud().ask(payload);
+      expect(verdict.kind).to.equal(place === 'method' ? 'pass' : 'reply');
+    });
+  }
+});
+
+describe('__proto__ keys', () => {
+  it('are unknown fields like others', async () => {
+    const world = cloud();
+    const payload = `{"method":"airport_organization_get","__proto__":{"tid":"T"},
+      "data":{"__proto__":{"device_binding_code":"${NORTH.bindingCode}"},"constructor":1}}`;
+    const reply = await world.replyTo(payload);
+    expect(reply).not.to.have.property('tid');
+    expect(reply.data).to.deep.equal(INVALID);
+    expect(({} as Data).tid).to.equal(undefined);
+  });
+});
+
+describe('any input', () => {
+  const anySn = fc.oneof(fc.constantFrom(GATEWAY, DRONE), fc.string(), fc.jsonValue());
+  const anyDevice = fc.record(
+    {
+      sn: anySn,
+      device_binding_code: fc.oneof(fc.constant(NORTH.bindingCode), fc.jsonValue()),
+      organization_id: fc.oneof(fc.constant(NORTH.id), fc.jsonValue()),
+      device_callsign: fc.oneof(fc.string({ unit: 'binary' }), fc.jsonValue()),
+      device_model_key: fc.jsonValue(),
+    },
+    { requiredKeys: [] },
+  );
+  const anyDevices = fc.array(anyDevice, { maxLength: 18 });
+  const anyData = fc.oneof(
+    fc.jsonValue(),
+    anyDevice,
+    fc.record({ devices: anyDevices }),
+    fc.record({ bind_devices: anyDevices }),
+    fc.record({
+      config_type: fc.constantFrom('json', 'xml'),
+      config_scope: fc.constantFrom('product', 'all'),
+    }),
+  );
+  const ourMethod = fc.constantFrom(...Object.values(methods).map(({ name }) => name));
+  const id = fc.oneof(fc.string({ unit: 'binary' }), fc.integer());
+
+  it('of bytes or JSON never makes publish reject', async () => {
+    const anyPayload = fc.oneof(
+      fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+      fc.json().map((json) => Buffer.from(json)),
+    );
+    await fc.assert(
+      fc.asyncProperty(anyPayload, async (payload) => {
+        expect((await cloud().ask(payload)).kind).to.equal('pass');
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('to a method of ours gets one reply with the same tid, bid and method, and one event of it', async () => {
+    await fc.assert(
+      fc.asyncProperty(id, id, ourMethod, anyData, async (tid, bid, method, data) => {
+        const world = cloud();
+        const reply = await world.replyTo({ tid, bid, method, data });
+        expect(reply).to.include({ tid, bid, method });
+        expect(world.events.filter(({ step }) => step === 'request')).to.have.length(1);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('never asks the store to keep a binding that it would refuse', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyDevices, async (bind_devices) => {
+        const world = cloud();
+        await world.dataFor('airport_organization_bind', { bind_devices });
+        for (const binding of world.bindings.values()) encode(bindingKind, binding);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

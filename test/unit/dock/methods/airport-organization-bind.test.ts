@@ -1,0 +1,189 @@
+import { expect } from 'chai';
+import {
+  DRONE,
+  GATEWAY,
+  NORTH,
+  OTHER_GATEWAY,
+  SOUTH,
+  asked,
+  bindingOf,
+  cloud,
+  down,
+  hang,
+  type Data,
+} from '../support.js';
+
+const METHOD = 'airport_organization_bind';
+
+describe('airport_organization_bind', () => {
+  let world: ReturnType<typeof cloud>;
+
+  beforeEach(() => {
+    world = cloud();
+  });
+
+  async function expectCodes(bind_devices: Data[], codes: number[]): Promise<void> {
+    expect(await world.dataFor(METHOD, { bind_devices })).to.deep.equal({
+      result: 0,
+      output: { err_infos: codes.map((err_code, i) => ({ sn: bind_devices[i]?.sn, err_code })) },
+    });
+  }
+
+  const bindEvents = () => world.events.filter(({ step }) => step === 'bind');
+
+  for (const [model, dockKey, droneKey] of [
+    ['Dock', '3-1-0', '0-67-1'],
+    ['Dock 2', '3-2-0', '0-91-1'],
+    ['Dock 3', '3-3-0', '0-100-1'],
+    ['a dock of the future', '3-99-7', '0-999-0'],
+  ] as const) {
+    it(`binds ${model} and its drone`, async () => {
+      const dock = asked(GATEWAY, { device_model_key: dockKey });
+      const drone = asked(DRONE, { device_model_key: droneKey });
+      await expectCodes([dock, drone], [0, 0]);
+      const boundAt = new Date(world.now).toISOString();
+      expect([...world.bindings.values()]).to.deep.equal([
+        bindingOf(GATEWAY, { modelKey: dockKey, boundAt }),
+        bindingOf(DRONE, { modelKey: droneKey, boundAt }),
+      ]);
+    });
+  }
+
+  it('replies in the order asked, drone first', async () => {
+    await expectCodes([asked(DRONE), asked(GATEWAY)], [0, 0]);
+  });
+
+  it('binds a dock without its drone', async () => {
+    await expectCodes([asked(GATEWAY)], [0]);
+    expect([...world.bindings.keys()]).to.deep.equal([GATEWAY]);
+  });
+
+  it('needs no organization id, callsign or model key', async () => {
+    await expectCodes([{ sn: GATEWAY, device_binding_code: NORTH.bindingCode, device_callsign: null }], [0]);
+    expect(world.bindings.get(GATEWAY)).to.include({ organizationId: NORTH.id, callsign: '', modelKey: '' });
+  });
+
+  it('takes numbers for the text they mean', async () => {
+    world.organizations.push({ id: '42', name: 'West yard', bindingCode: '12345678' });
+    const device = { device_binding_code: 12345678, organization_id: 42, device_callsign: 7 };
+    await expectCodes([asked(GATEWAY, device)], [0]);
+    expect(world.bindings.get(GATEWAY)).to.include({ organizationId: '42', callsign: '7' });
+  });
+
+  it('binds again to the same organization, with new callsign, model key and gateway', async () => {
+    const older = { gateway: OTHER_GATEWAY, callsign: 'old', modelKey: '0-67-0' };
+    world.bindings.set(DRONE, bindingOf(DRONE, older));
+    await expectCodes([asked(DRONE)], [0]);
+    expect(world.bindings.get(DRONE)).to.include({
+      gateway: GATEWAY,
+      callsign: `callsign of ${DRONE}`,
+      modelKey: '0-100-1',
+    });
+  });
+
+  for (const [what, more] of [
+    ['is unknown', { device_binding_code: 'unknown' }],
+    ['is empty', { device_binding_code: '' }],
+    ['is absent', { device_binding_code: undefined }],
+    ['does not fit the organization id', { organization_id: SOUTH.id }],
+  ] as const) {
+    it(`replies 210230 for a device whose code ${what}, and binds the other`, async () => {
+      await expectCodes([asked(GATEWAY, more), asked(DRONE)], [210230, 0]);
+      expect([...world.bindings.keys()]).to.deep.equal([DRONE]);
+      expect(bindEvents()[0]).to.include({ outcome: 'faulty', reason: 'wrong_binding_code', result: 210230 });
+    });
+  }
+
+  it("replies 210231 for another gateway's SN, and binds the other device", async () => {
+    await expectCodes([asked(OTHER_GATEWAY), asked(GATEWAY)], [210231, 0]);
+    expect(world.bindings.has(OTHER_GATEWAY)).to.equal(false);
+    expect(bindEvents()[0]).to.include({ reason: 'another_gateway', sn: OTHER_GATEWAY });
+  });
+
+  it('replies 210232 for a device of another organization, and leaves it there', async () => {
+    const binding = bindingOf(DRONE, { organizationId: SOUTH.id, gateway: OTHER_GATEWAY });
+    world.bindings.set(DRONE, binding);
+    await expectCodes([asked(GATEWAY), asked(DRONE)], [0, 210232]);
+    expect(world.bindings.get(DRONE)).to.equal(binding);
+    expect(bindEvents()[1]).to.include({ reason: 'bound_elsewhere', organizationId: NORTH.id });
+  });
+
+  it('replies 210230 if the organization was removed in the meantime', async () => {
+    world.organizationVanishes = true;
+    await expectCodes([asked(GATEWAY)], [210230]);
+  });
+
+  it('looks at the code first, then at the gateway, then at the binding', async () => {
+    world.bindings.set(
+      OTHER_GATEWAY,
+      bindingOf(OTHER_GATEWAY, { organizationId: SOUTH.id, gateway: OTHER_GATEWAY }),
+    );
+    await expectCodes([asked(OTHER_GATEWAY, { device_binding_code: 'unknown' })], [210230]);
+    await expectCodes([asked(OTHER_GATEWAY)], [210231]);
+    world.gateways.delete(OTHER_GATEWAY);
+    await expectCodes([asked(OTHER_GATEWAY)], [210232]);
+  });
+
+  for (const [what, trouble] of [
+    ['is down', down],
+    ['never answers', hang],
+  ] as const) {
+    it(`replies 210231 for all devices if the store ${what}`, async () => {
+      world = cloud({ storeBudgetMs: 5 });
+      world.trouble = trouble;
+      await expectCodes([asked(GATEWAY), asked(DRONE)], [210231, 210231]);
+      expect(bindEvents().map(({ reason }) => reason)).to.deep.equal([
+        'store_unavailable',
+        'store_unavailable',
+      ]);
+    });
+  }
+
+  it('replies 210231 from the device on where the store failed, and does not try the rest', async () => {
+    await expectCodes([asked(GATEWAY)], [0]);
+    world.bindTrouble = down;
+    await expectCodes([asked('DRONE1'), asked('DRONE2'), asked('DRONE3')], [210231, 210231, 210231]);
+    expect(world.binds).to.equal(2);
+  });
+
+  it('counts a wrong code of dock and drone as one guess', async () => {
+    const wrong = { device_binding_code: 'unknown' };
+    for (let i = 0; i < 9; i++)
+      await expectCodes([asked(GATEWAY, wrong), asked(DRONE, wrong)], [210230, 210230]);
+    await expectCodes([asked(GATEWAY)], [0]);
+    await expectCodes([asked(GATEWAY, wrong)], [210230]);
+    await expectCodes([asked(GATEWAY)], [210230]);
+    expect(world.events.at(-2)).to.include({ step: 'bind', reason: 'too_many_wrong_codes' });
+  });
+
+  it('takes an empty code for no guess', async () => {
+    await expectCodes([asked(GATEWAY, { device_binding_code: '' })], [210230]);
+    expect(world.lookups).to.equal(0);
+  });
+
+  it('counts different wrong codes in one list one by one', async () => {
+    const guesses = Array.from({ length: 16 }, (_, i) =>
+      asked(GATEWAY, { device_binding_code: `wrong-${i}` }),
+    );
+    await expectCodes(
+      guesses,
+      guesses.map(() => 210230),
+    );
+    expect(world.lookups).to.equal(10);
+  });
+
+  it('tells of the request and of each device', async () => {
+    await expectCodes([asked(GATEWAY), asked(OTHER_GATEWAY)], [0, 210231]);
+    const base = { clientId: 'client-1', account: 'yard', gateway: GATEWAY };
+    expect(world.events).to.have.length(3);
+    expect(world.events[0]).to.include({ ...base, step: 'bind', outcome: 'ok', sn: GATEWAY, result: 0 });
+    expect(world.events[1]).to.include({ ...base, step: 'bind', outcome: 'faulty', result: 210231 });
+    expect(world.events[2]).to.include({
+      ...base,
+      step: 'request',
+      outcome: 'ok',
+      method: METHOD,
+      result: 0,
+    });
+  });
+});

@@ -1,0 +1,187 @@
+/** A dock's view of the cloud: `createRequests` on stores in memory, and what came of it. */
+import { expect } from 'chai';
+import { DockhookError } from '../../../src/errors.js';
+import type { AccessEvent } from '../../../src/events.js';
+import type { Message, PublishVerdict } from '../../../src/hooks.js';
+import { createRequests, type Asker, type DockOptions } from '../../../src/dock/requests.js';
+import type {
+  Binding,
+  Bindings,
+  License,
+  LicenseStore,
+  Organization,
+  Organizations,
+} from '../../../src/stores/types.js';
+
+export const GATEWAY = '7CTDTEST00000A';
+export const OTHER_GATEWAY = '7CTDTEST00000Z';
+export const DRONE = '1581FTEST00000B';
+export const TOPIC = `thing/product/${GATEWAY}/requests`;
+export const NOW = 1_790_000_000_000;
+
+export const NORTH: Organization = { id: 'org-7', name: 'North yard', bindingCode: 'K7Q2-north' };
+export const SOUTH: Organization = { id: 'org-8', name: 'South yard', bindingCode: 'P3X9-south' };
+export const LICENSE: License = { appId: '166400', appKey: 'key-secret', appLicense: 'license-secret' };
+
+/** A binding to the north yard through {@link GATEWAY}, unless told otherwise. */
+export function bindingOf(sn: string, more: Partial<Binding> = {}): Binding {
+  return {
+    sn,
+    organizationId: NORTH.id,
+    callsign: `callsign of ${sn}`,
+    modelKey: '3-3-0',
+    gateway: GATEWAY,
+    boundAt: '2026-01-02T03:04:05.000Z',
+    ...more,
+  };
+}
+
+export type Data = Record<string, unknown>;
+
+/** A request with the usual tid, bid and timestamp. */
+export function request(method: string, data: unknown, more: Data = {}): Data {
+  return { tid: 'tid-1', bid: 'bid-1', timestamp: NOW - 120, method, data, ...more };
+}
+
+/** One device of a bind request, with the north yard's code. */
+export function asked(sn: string, more: Data = {}): Data {
+  return {
+    sn,
+    device_binding_code: NORTH.bindingCode,
+    organization_id: NORTH.id,
+    device_callsign: `callsign of ${sn}`,
+    device_model_key: sn === DRONE ? '0-100-1' : '3-3-0',
+    ...more,
+  };
+}
+
+/** What a store does when it is down. */
+export function down(): Promise<never> {
+  return Promise.reject(new DockhookError('store_unavailable', 'the store did not answer'));
+}
+
+/** What a store does when its network is gone without a word. */
+export function hang(): Promise<never> {
+  return new Promise<never>(() => undefined);
+}
+
+class World {
+  readonly events: AccessEvent[] = [];
+  readonly organizations = [NORTH, SOUTH];
+  readonly bindings = new Map<string, Binding>();
+  license: License | undefined = LICENSE;
+  asker: Asker | (() => Promise<Asker>) = 'dock';
+  gateways = new Set([GATEWAY, OTHER_GATEWAY]);
+  now = NOW;
+  /** Set: every store call does this instead. */
+  trouble: (() => Promise<never>) | undefined;
+  /** Set: only binding does this instead. */
+  bindTrouble: (() => Promise<never>) | undefined;
+  /** Set: the organization goes away between the look-up of its code and the bind. */
+  organizationVanishes = false;
+  /** How often a binding code was looked up, and a device bound. */
+  lookups = 0;
+  binds = 0;
+}
+
+/** One cloud: change its fields, ask it, look at its events. */
+export function cloud(options: Partial<DockOptions> = {}) {
+  const world = new World();
+  const requests = createRequests({
+    organizations: organizationsOf(world),
+    bindings: bindingsOf(world),
+    license: licenseOf(world),
+    askerOf: async () => (typeof world.asker === 'string' ? world.asker : world.asker()),
+    isGateway: async (sn, within) => world.gateways.has(sn) && (await within(Promise.resolve(true))),
+    emptyReplies: new Set(),
+    tell: (event) => world.events.push(event),
+    now: () => world.now,
+    ...options,
+  });
+
+  /** Publishes a payload: JSON unless it is bytes or text already. */
+  const ask = (payload: unknown, message: Partial<Message> = {}): Promise<PublishVerdict> =>
+    requests.publish({ ...messageOf(payload), ...message });
+
+  /** Publishes, and takes the reply apart. */
+  async function replyTo(payload: unknown, message: Partial<Message> = {}): Promise<Data> {
+    const verdict = await ask(payload, message);
+    expect(verdict.kind).to.equal('reply');
+    return verdict.kind === 'reply' ? (JSON.parse(verdict.payload.toString()) as Data) : {};
+  }
+
+  /** Publishes, and takes the `data` of the reply. */
+  const dataFor = async (method: string, data: unknown): Promise<unknown> =>
+    (await replyTo(request(method, data))).data;
+
+  return Object.assign(world, { ask, replyTo, dataFor, loadLicense: () => requests.loadLicense() });
+}
+
+function messageOf(payload: unknown): Message {
+  const bytes = Buffer.isBuffer(payload)
+    ? payload
+    : Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload));
+  return {
+    id: '1',
+    from: 'client-1',
+    topic: TOPIC,
+    qos: 0,
+    payload: bytes,
+    headers: { username: 'yard', protocol: 'mqtt', peerhost: '192.0.2.7' },
+  };
+}
+
+function organizationsOf(world: World): Organizations {
+  return {
+    async get(id) {
+      await world.trouble?.();
+      return world.organizations.find((organization) => organization.id === id);
+    },
+    async byBindingCode(code) {
+      world.lookups += 1;
+      await world.trouble?.();
+      return world.organizations.find((organization) => organization.bindingCode === code);
+    },
+    list: unused,
+    add: unused,
+    remove: unused,
+  };
+}
+
+function bindingsOf(world: World): Bindings {
+  return {
+    async getMany(sns) {
+      await world.trouble?.();
+      const found = sns.flatMap((sn) => world.bindings.get(sn) ?? []);
+      return new Map(found.map((binding) => [binding.sn, binding]));
+    },
+    async bind(binding) {
+      world.binds += 1;
+      await (world.bindTrouble ?? world.trouble)?.();
+      if (world.organizationVanishes) return 'no_such_organization';
+      const bound = world.bindings.get(binding.sn);
+      if (bound !== undefined && bound.organizationId !== binding.organizationId) return 'bound_elsewhere';
+      world.bindings.set(binding.sn, binding);
+      return 'bound';
+    },
+    list: unused,
+    move: unused,
+    remove: unused,
+    hasGateway: unused,
+  };
+}
+
+function licenseOf(world: World): LicenseStore {
+  return {
+    async get() {
+      await world.trouble?.();
+      return world.license;
+    },
+    set: unused,
+    clear: unused,
+  };
+}
+
+function unused(): Promise<never> {
+  throw new Error('dock/ has no use for this');
+}
