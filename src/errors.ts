@@ -35,7 +35,7 @@ export class DockhookError extends Error {
 }
 
 /** Whether an error is a {@link DockhookError} with this code. */
-export function hasCode(error: unknown, code: ErrorCode): error is DockhookError {
+export function hasCode<C extends ErrorCode>(error: unknown, code: C): error is DockhookError & { code: C } {
   return error instanceof DockhookError && error.code === code;
 }
 

@@ -3,6 +3,8 @@
  * Types only. `access/` and `dock/` tell of it through a {@link Tell} function and do not care who listens.
  */
 
+import type { Action } from './hooks.js';
+
 export type Step =
   /** An MQTT CONNECT was accepted or refused. */
   | 'authenticate'
@@ -60,6 +62,7 @@ export interface AccessEvent {
   method?: string;
   /** DJI's result code, as replied. */
   result?: number;
+  action?: Action;
   topic?: string;
   peerHost?: string;
   /** A broker's own words, a driver's message: for the log, not for decisions. */

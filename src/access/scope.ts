@@ -1,0 +1,83 @@
+/**
+ * What a scope allows on a topic, as far as the topic alone can tell. Pure.
+ * Topics and directions: DJI Cloud API, "Topic definition".
+ */
+import { isSerialNumber, parseDeviceTopic, type DeviceTopic } from '../dock/topics.js';
+import type { Action } from '../hooks.js';
+import type { Scope } from '../stores/types.js';
+import { covers } from './filters.js';
+
+export type Judgement =
+  | 'yes'
+  | 'no'
+  /** Another SN, on a topic that a dock uses for its drone: yes, if that SN is nobody else's. */
+  | { drone: string };
+
+/** Sent by the cloud alone: a dock that could publish here could command or deceive. */
+const CLOUD_ONLY: ReadonlySet<string> = new Set([
+  'services',
+  'requests_reply',
+  'events_reply',
+  'state_reply',
+  'status_reply',
+  'property/set',
+  'drc/down',
+]);
+
+/** What a dock's session says and hears under the SN of the drone it carries. */
+const DRONE_TOPICS: Record<Action, ReadonlySet<string>> = {
+  publish: new Set(['osd', 'state', 'events']),
+  subscribe: new Set(['state_reply', 'events_reply']),
+};
+
+/**
+ * The gateway SNs that a client of this scope may be, as far as they can be listed.
+ * With scope `client-id` the client id is the SN, or `PREFIX-SN`: DJI suggests a prefixed SN for the
+ * second (DRC) session of a dock.
+ */
+export function gatewaysOf(scope: Scope, clientId: string): string[] {
+  switch (scope.kind) {
+    case 'gateways': {
+      const named = scope.gateways.filter((sn) => sn === serialNumberIn(clientId));
+      return named.length > 0 ? named : scope.gateways;
+    }
+    case 'client-id':
+      return isSerialNumber(serialNumberIn(clientId)) ? [serialNumberIn(clientId)] : [];
+    default:
+      return [];
+  }
+}
+
+/** Whether a client of this scope may act as gateway `sn`. */
+export function isOwnGateway(scope: Scope, clientId: string, sn: string): boolean {
+  switch (scope.kind) {
+    case 'gateways':
+      return scope.gateways.includes(sn);
+    case 'client-id':
+      return sn === serialNumberIn(clientId);
+    case 'any-gateway':
+      return true;
+    case 'service':
+      return false;
+  }
+}
+
+/** Judges a publish to a topic, or a subscribe to a filter. */
+export function judge(scope: Scope, clientId: string, action: Action, topic: string): Judgement {
+  if (scope.kind === 'service') {
+    return scope[action].some((filter) => covers(filter, topic)) ? 'yes' : 'no';
+  }
+  const device = parseDeviceTopic(topic);
+  if (!device) return 'no';
+  if (isOwnGateway(scope, clientId, device.sn)) return allowedUnderOwn(device, action) ? 'yes' : 'no';
+  if (device.root === 'thing' && DRONE_TOPICS[action].has(device.rest)) return { drone: device.sn };
+  return 'no';
+}
+
+function allowedUnderOwn({ rest }: DeviceTopic, action: Action): boolean {
+  return action === 'subscribe' || !(CLOUD_ONLY.has(rest) || /[+#]/.test(rest));
+}
+
+function serialNumberIn(clientId: string): string {
+  return clientId.slice(clientId.lastIndexOf('-') + 1);
+}

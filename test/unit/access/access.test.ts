@@ -1,0 +1,317 @@
+import { expect } from 'chai';
+import { createAccess, type Access } from '../../../src/access/access.js';
+import { createPasswordChecks, type PasswordChecks } from '../../../src/access/password-checks.js';
+import { hashChosen, hashGenerated } from '../../../src/access/passwords.js';
+import { storeBudget } from '../../../src/budget.js';
+import { DockhookError } from '../../../src/errors.js';
+import type { AccessEvent } from '../../../src/events.js';
+import type { Client } from '../../../src/hooks.js';
+import { openMemoryStores } from '../../../src/stores/memory.js';
+import type { Account, Stores } from '../../../src/stores/types.js';
+
+const GATEWAY = '7CTDTEST00000A';
+const OTHER_GATEWAY = '7CTDTEST00000B';
+const DRONE = '1581FTEST000000000AA';
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+
+const client = (username: string, more: Partial<Client> = {}): Client => ({
+  clientId: GATEWAY,
+  username,
+  peerHost: '192.0.2.7',
+  peerPort: 40000,
+  certificateCn: '',
+  node: 'emqx@127.0.0.1',
+  ...more,
+});
+
+describe('access', () => {
+  let stores: Stores;
+  let access: Access;
+  let passwords: PasswordChecks;
+  let events: AccessEvent[];
+  /** While set, every read of accounts and bindings fails like this. */
+  let fault: DockhookError | undefined;
+
+  const open = (unknownAccounts: 'deny' | 'ignore' = 'deny'): Access => {
+    const failing = <T extends object>(store: T): T =>
+      new Proxy(store, {
+        get: (target, name) =>
+          fault ? () => Promise.reject(fault ?? new Error()) : (Reflect.get(target, name) as unknown),
+      });
+    return createAccess({
+      accounts: failing(stores.accounts),
+      bindings: failing(stores.bindings),
+      passwords,
+      unknownAccounts,
+      tell: (event) => events.push(event),
+      now: () => NOW,
+    });
+  };
+
+  const add = (name: string, more: Partial<Account> = {}): Promise<void> =>
+    stores.accounts.add({
+      name,
+      passwordHash: hashGenerated('right'),
+      scope: { kind: 'gateways', gateways: [GATEWAY] },
+      ...more,
+    });
+
+  const bind = async (sn: string, organizationId: string, gateway: string): Promise<void> => {
+    if (!(await stores.organizations.get(organizationId))) {
+      await stores.organizations.add({
+        id: organizationId,
+        name: organizationId,
+        bindingCode: `code-${organizationId}`,
+      });
+    }
+    const outcome = await stores.bindings.bind({
+      sn,
+      organizationId,
+      gateway,
+      callsign: '',
+      modelKey: '',
+      boundAt: '2026-01-01T00:00:00Z',
+    });
+    expect(outcome).to.equal('bound');
+  };
+
+  before(async () => {
+    passwords = await createPasswordChecks();
+  });
+
+  beforeEach(() => {
+    stores = openMemoryStores();
+    events = [];
+    fault = undefined;
+    access = open();
+  });
+
+  describe('authenticate', () => {
+    it('lets an account in with its generated or its chosen password', async () => {
+      await add('a');
+      await add('b', { passwordHash: await hashChosen('right') });
+      expect(await access.authenticate(client('a'), 'right')).to.equal(true);
+      expect(await access.authenticate(client('b'), 'right')).to.equal(true);
+      expect(events.map(({ step, outcome }) => [step, outcome])).to.deep.equal([
+        ['authenticate', 'ok'],
+        ['authenticate', 'ok'],
+      ]);
+    });
+
+    const refusals: [
+      title: string,
+      username: string,
+      password: string,
+      more: Partial<Client>,
+      reason: string,
+    ][] = [
+      ['no username', '', 'right', {}, 'no_username'],
+      ['an unknown account', 'nobody', 'right', {}, 'unknown_account'],
+      ['a name in other case', 'A', 'right', {}, 'unknown_account'],
+      ['a name with a space after it', 'a ', 'right', {}, 'unknown_account'],
+      ['a look-alike name', '\u0430', 'right', {}, 'unknown_account'],
+      ['a wrong password', 'a', 'wrong', {}, 'wrong_password'],
+      ['a wrong chosen password', 'chosen', 'wrong', {}, 'wrong_password'],
+      ['an empty password', 'a', '', {}, 'wrong_password'],
+      ['a password in other case', 'a', 'Right', {}, 'wrong_password'],
+      ['a disabled account', 'disabled', 'right', {}, 'disabled'],
+      ['an expired account', 'expired', 'right', {}, 'expired'],
+      ['an account that expires this millisecond', 'expires-now', 'right', {}, 'expired'],
+      ['no certificate where one is asked for', 'certified', 'right', {}, 'wrong_certificate'],
+      ['another certificate', 'certified', 'right', { certificateCn: 'DOCK-1' }, 'wrong_certificate'],
+      [
+        'a right certificate with a wrong password',
+        'certified',
+        'wrong',
+        { certificateCn: 'dock-1' },
+        'wrong_password',
+      ],
+      ['a + in the client id', 'a', 'right', { clientId: '+' }, 'unsafe_name'],
+      ['a # in the client id', 'a', 'right', { clientId: 'x#' }, 'unsafe_name'],
+      ['a / in the client id', 'a', 'right', { clientId: `${GATEWAY}/x` }, 'unsafe_name'],
+      ['a NUL in the client id', 'a', 'right', { clientId: 'x\0' }, 'unsafe_name'],
+      ['a line feed in the username', 'a\n', 'right', {}, 'unsafe_name'],
+      ['a # in the username', '#', 'right', {}, 'unsafe_name'],
+    ];
+    for (const [title, username, password, more, reason] of refusals) {
+      it(`refuses ${title}`, async () => {
+        await add('a');
+        await add('chosen', { passwordHash: await hashChosen('right') });
+        await add('disabled', { disabled: true });
+        await add('expired', { expiresAt: '2025-12-31T23:59:59Z' });
+        await add('expires-now', { expiresAt: '2026-01-01T00:00:00Z' });
+        await add('certified', { certificateCn: 'dock-1' });
+        expect(await access.authenticate(client(username, more), password)).to.equal(false);
+        expect(events).to.have.length(1);
+        expect(events[0]).to.include({ step: 'authenticate', outcome: 'refused', reason, account: username });
+        expect(JSON.stringify(events)).to.not.include(password === '' ? '"password"' : `"${password}"`);
+      });
+    }
+
+    it('accepts an account whose certificate and password are right, and one that expires later', async () => {
+      await add('certified', { certificateCn: 'dock-1' });
+      await add('later', { expiresAt: '2026-01-01T00:00:00.001Z' });
+      expect(await access.authenticate(client('certified', { certificateCn: 'dock-1' }), 'right')).to.equal(
+        true,
+      );
+      expect(await access.authenticate(client('later'), 'right')).to.equal(true);
+    });
+
+    it('holds every refusal back for the same time', async () => {
+      await add('a');
+      const delay = passwords.refusalDelayMs();
+      for (const username of ['a', 'nobody', '', '#']) {
+        const start = performance.now();
+        await access.authenticate(client(username), 'wrong');
+        // A lower bound, so no slow machine can break it; a timer may fire a millisecond early.
+        expect(performance.now() - start, username).to.be.greaterThan(delay - 2);
+      }
+    });
+
+    it('refuses while the store is away, even who was let in before', async () => {
+      await add('a');
+      expect(await access.authenticate(client('a'), 'right')).to.equal(true);
+      fault = new DockhookError('store_unavailable', 'no answer');
+      expect(await access.authenticate(client('a'), 'right')).to.equal(false);
+      expect(events.at(-1)).to.include({ reason: 'store_unavailable', detail: 'no answer' });
+    });
+
+    it('leaves unknown accounts to the broker if told to, and only those', async () => {
+      await add('a');
+      access = open('ignore');
+      expect(await access.authenticate(client('nobody'), 'x')).to.equal('ignore');
+      expect(await access.authenticate(client('a'), 'wrong')).to.equal(false);
+      expect(await access.authenticate(client(''), 'x')).to.equal(false);
+      fault = new DockhookError('store_unavailable', 'down');
+      expect(await access.authenticate(client('nobody'), 'x')).to.equal(false);
+    });
+  });
+
+  describe('authorize', () => {
+    const requests = `thing/product/${GATEWAY}/requests`;
+    const droneOsd = `thing/product/${DRONE}/osd`;
+
+    it('grants what the scope holds and tells of what it does not', async () => {
+      await add('a');
+      expect(await access.authorize(client('a'), 'publish', requests)).to.equal(true);
+      expect(events).to.deep.equal([]);
+      expect(await access.authorize(client('a'), 'subscribe', '#')).to.equal(false);
+      expect(events[0]).to.include({
+        step: 'authorize',
+        action: 'subscribe',
+        topic: '#',
+        reason: 'not_in_scope',
+      });
+    });
+
+    it('refuses unknown, disabled and expired accounts, no username, and another certificate', async () => {
+      await add('disabled', { disabled: true });
+      await add('expired', { expiresAt: '2025-12-31T23:59:59Z' });
+      await add('certified', { certificateCn: 'dock-1' });
+      for (const username of ['', 'nobody', 'disabled', 'expired', 'certified']) {
+        expect(await access.authorize(client(username), 'publish', requests), username).to.equal(false);
+      }
+      expect(
+        await access.authorize(client('certified', { certificateCn: 'dock-1' }), 'publish', requests),
+      ).to.equal(true);
+    });
+
+    it('leaves unknown accounts to the broker if told to', async () => {
+      expect(await open('ignore').authorize(client('nobody'), 'publish', 'any/topic')).to.equal('ignore');
+    });
+
+    describe('for the drone that flies on the session of the dock', () => {
+      beforeEach(() => add('a'));
+
+      it('grants an SN that nobody knows yet', async () => {
+        expect(await access.authorize(client('a'), 'publish', droneOsd)).to.equal(true);
+      });
+      it('grants a drone bound through this gateway, or to the same organization', async () => {
+        await bind(GATEWAY, 'north', GATEWAY);
+        await bind(DRONE, 'north', GATEWAY);
+        expect(await access.authorize(client('a'), 'publish', droneOsd)).to.equal(true);
+        await stores.bindings.remove(DRONE);
+        await bind(DRONE, 'north', OTHER_GATEWAY);
+        expect(await access.authorize(client('a'), 'publish', droneOsd)).to.equal(true);
+      });
+      it('refuses a drone of another organization: nobody speaks for it', async () => {
+        await bind(GATEWAY, 'north', GATEWAY);
+        await bind(DRONE, 'south', OTHER_GATEWAY);
+        expect(await access.authorize(client('a'), 'publish', droneOsd)).to.equal(false);
+        expect(events[0]).to.include({ reason: 'foreign_organization' });
+      });
+      it('refuses a bound drone to a gateway that is bound nowhere', async () => {
+        await bind(DRONE, 'south', OTHER_GATEWAY);
+        expect(await access.authorize(client('a'), 'publish', droneOsd)).to.equal(false);
+      });
+      it('refuses an SN that another account lists as its gateway', async () => {
+        await add('b', { scope: { kind: 'gateways', gateways: [OTHER_GATEWAY] } });
+        for (const topic of ['osd', 'state', 'events']) {
+          const name = `thing/product/${OTHER_GATEWAY}/${topic}`;
+          expect(await access.authorize(client('a'), 'publish', name), topic).to.equal(false);
+        }
+        expect(events[0]).to.include({ reason: 'foreign_gateway' });
+      });
+      it('refuses an SN that devices were bound through', async () => {
+        await bind(OTHER_GATEWAY, 'south', OTHER_GATEWAY);
+        expect(
+          await access.authorize(client('a'), 'subscribe', `thing/product/${OTHER_GATEWAY}/events_reply`),
+        ).to.equal(false);
+      });
+    });
+
+    it('decides from what was last read while the store is away, or holds a bad row', async () => {
+      await add('a');
+      await access.authenticate(client('a'), 'right');
+      await access.authorize(client('a'), 'publish', droneOsd);
+      for (const code of ['store_unavailable', 'bad_row'] as const) {
+        fault = new DockhookError(code, 'away');
+        expect(
+          await access.authorize(client('a'), 'subscribe', `thing/product/${GATEWAY}/services`),
+        ).to.equal(true);
+        expect(await access.authorize(client('a'), 'publish', droneOsd), 'a drone seen before').to.equal(
+          true,
+        );
+        expect(await access.authorize(client('a'), 'subscribe', '#')).to.equal(false);
+        expect(await access.authorize(client('b'), 'publish', requests), 'never read').to.equal(false);
+        expect(events.at(-1)).to.include({ reason: code });
+      }
+    });
+
+    it('refuses on an error that nobody foresaw', async () => {
+      access = createAccess({
+        accounts: { ...stores.accounts, get: () => Promise.reject(new TypeError('bug')) },
+        bindings: stores.bindings,
+        passwords,
+        unknownAccounts: 'ignore',
+        tell: (event) => events.push(event),
+      });
+      expect(await access.authorize(client('a'), 'publish', requests)).to.equal(false);
+      expect(await access.authenticate(client('a'), 'right')).to.equal(false);
+      expect(events.map(({ reason }) => reason)).to.deep.equal(['internal_error', 'internal_error']);
+    });
+  });
+
+  describe('askerOf: who asks on a requests topic', () => {
+    const ask = (username: string, gateway = GATEWAY, clientId = GATEWAY) =>
+      access.askerOf({ username, clientId }, gateway, storeBudget());
+
+    it('tells docks, services and strangers apart', async () => {
+      await add('dock');
+      await add('prefixed', { scope: { kind: 'client-id' } });
+      await add('any', { scope: { kind: 'any-gateway' } });
+      await add('service', { scope: { kind: 'service', publish: ['#'], subscribe: ['#'] } });
+      await add('disabled', { disabled: true });
+      expect(await ask('dock')).to.equal('dock');
+      expect(await ask('dock', OTHER_GATEWAY)).to.equal('stranger');
+      expect(await ask('prefixed', GATEWAY, `drc-${GATEWAY}`)).to.equal('dock');
+      expect(await ask('prefixed', GATEWAY, OTHER_GATEWAY)).to.equal('stranger');
+      expect(await ask('any', OTHER_GATEWAY)).to.equal('dock');
+      expect(await ask('service')).to.equal('service');
+      expect(await ask('disabled')).to.equal('stranger');
+      expect(await ask('nobody')).to.equal('stranger');
+      access = open('ignore');
+      expect(await ask('nobody')).to.equal('not_ours');
+    });
+  });
+});

@@ -1,0 +1,116 @@
+import { expect } from 'chai';
+import { createPasswordChecks } from '../../../src/access/password-checks.js';
+import {
+  generatePassword,
+  hashChosen,
+  hashGenerated,
+  isFast,
+  randomCode,
+  verifyFast,
+  verifySlow,
+} from '../../../src/access/passwords.js';
+
+/** Anything that a person or a machine may take for a password. */
+const PASSWORDS = [
+  'p',
+  'pässwörd 密码 🔑',
+  ' leading and trailing ',
+  '\u0000',
+  'a'.repeat(65_535),
+  '$argon2id$',
+];
+
+describe('passwords', () => {
+  it('generates passwords of at least 128 random bits that can be typed', () => {
+    const password = generatePassword();
+    expect(password).to.match(/^([a-hj-km-np-z2-9]{5}-){5}[a-hj-km-np-z2-9]{5}$/);
+    expect(30 * Math.log2(31)).to.be.greaterThan(128);
+    expect(generatePassword()).to.not.equal(password);
+  });
+
+  it('generates codes of the length asked for', () => {
+    expect(randomCode(10)).to.match(/^.{5}-.{5}$/);
+  });
+
+  it('verifies a generated password against its salted hash, and nothing else', () => {
+    for (const password of PASSWORDS) {
+      const stored = hashGenerated(password);
+      expect(isFast(stored)).to.equal(true);
+      expect(verifyFast(stored, password)).to.equal(true);
+      expect(verifyFast(stored, `${password}x`)).to.equal(false);
+      expect(verifyFast(stored, '')).to.equal(false);
+      expect(hashGenerated(password)).to.not.equal(stored);
+      expect(stored).to.not.include(password === 'p' ? '\n' : password);
+    }
+  });
+
+  it('verifies a chosen password with argon2id at 19 MiB and two passes', async () => {
+    for (const password of PASSWORDS) {
+      const stored = await hashChosen(password);
+      expect(stored).to.match(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+      expect(await verifySlow(stored, password)).to.equal(true);
+      expect(await verifySlow(stored, `${password}x`)).to.equal(false);
+    }
+  });
+
+  it('takes a damaged hash for one that nothing matches', async () => {
+    for (const stored of [
+      '',
+      'plain',
+      '$argon2id$',
+      '$dockhook-sha256$',
+      '$dockhook-sha256$$',
+      '$dockhook-sha256$a$b$c',
+    ]) {
+      expect(await verifySlow(stored, stored), stored).to.equal(false);
+      expect(verifyFast(stored, stored), stored).to.equal(false);
+      expect(verifyFast(stored, ''), stored).to.equal(false);
+    }
+  });
+});
+
+describe('password checks', () => {
+  it('answers right and wrong for both formats', async () => {
+    const checks = await createPasswordChecks();
+    const chosen = { name: 'a', passwordHash: await hashChosen('right') };
+    const generated = { name: 'b', passwordHash: hashGenerated('right') };
+    for (const account of [chosen, generated]) {
+      expect(await checks.check(account, 'right')).to.equal('right');
+      expect(await checks.check(account, 'right'), 'remembered').to.equal('right');
+      expect(await checks.check(account, 'wrong')).to.equal('wrong');
+    }
+  });
+
+  it('forgets a remembered password as soon as the stored hash is another', async () => {
+    const checks = await createPasswordChecks();
+    const passwordHash = await hashChosen('old');
+    expect(await checks.check({ name: 'a', passwordHash }, 'old')).to.equal('right');
+    expect(await checks.check({ name: 'a', passwordHash: await hashChosen('new') }, 'old')).to.equal('wrong');
+  });
+
+  it('does not take the password of one account for that of another', async () => {
+    const checks = await createPasswordChecks();
+    const passwordHash = await hashChosen('one');
+    expect(await checks.check({ name: 'a', passwordHash }, 'one')).to.equal('right');
+    expect(await checks.check({ name: 'b', passwordHash: await hashChosen('two') }, 'one')).to.equal('wrong');
+  });
+
+  it('sheds what would wait too long, and answers the rest', async () => {
+    const checks = await createPasswordChecks(1);
+    const account = { name: 'a', passwordHash: await hashChosen('right') };
+    const results = await Promise.all(
+      Array.from({ length: 500 }, (_, i) => checks.check(account, `guess ${i}`)),
+    );
+    expect(results.filter((result) => result === 'wrong')).to.have.length.greaterThan(0);
+    expect(results.filter((result) => result === 'overloaded')).to.have.length.greaterThan(0);
+    expect(await checks.check(account, 'right'), 'afterwards').to.equal('right');
+  });
+
+  it('hashes once for any number of equal checks at the same time', async () => {
+    const checks = await createPasswordChecks(1);
+    const account = { name: 'a', passwordHash: await hashChosen('right') };
+    const results = await Promise.all(Array.from({ length: 500 }, () => checks.check(account, 'right')));
+    // 500 hashes one after another would have been shed.
+    expect(new Set(results)).to.deep.equal(new Set(['right']));
+  });
+});
