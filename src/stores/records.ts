@@ -8,14 +8,23 @@ import type { FromSchema } from 'json-schema-to-ts';
 import { SERIAL_NUMBER_PATTERN } from '../dock/topics.js';
 
 const serialNumber = { type: 'string', pattern: SERIAL_NUMBER_PATTERN } as const;
+/** RFC 3339; `check.ts` adds that it is a moment that exists, for month 13 would compare as "never". */
 const instant = {
   type: 'string',
+  format: 'instant',
   pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$',
 } as const;
-const filters = { type: 'array', items: { type: 'string', minLength: 1, maxLength: 1024 } } as const;
+/** What Postgres can keep inside JSON: no NUL, no lone surrogate. */
+const text = { type: 'string', pattern: '^[^\\0\\p{Surrogate}]*$' } as const;
+const filters = { type: 'array', items: { ...text, minLength: 1, maxLength: 1024 } } as const;
+
+/** An account name, serial number or organization id: a row's key, byte for byte. */
+export const keySchema = { ...text, minLength: 1, maxLength: 255 } as const;
 
 /** What an account may act for; see `access/`. */
 export const scopeSchema = {
+  type: 'object',
+  discriminator: { propertyName: 'kind' },
   oneOf: [
     {
       type: 'object',
@@ -47,13 +56,13 @@ export const accountSchema = {
   additionalProperties: false,
   properties: {
     /** As made by `access/passwords`; the prefix tells the format. */
-    passwordHash: { type: 'string', minLength: 1, maxLength: 512 },
+    passwordHash: { ...text, minLength: 1, maxLength: 512 },
     scope: scopeSchema,
     disabled: { type: 'boolean' },
     /** If set, the client certificate's common name must equal it. */
-    certificateCn: { type: 'string', minLength: 1, maxLength: 256 },
+    certificateCn: { ...text, minLength: 1, maxLength: 256 },
     expiresAt: instant,
-    note: { type: 'string', maxLength: 1024 },
+    note: { ...text, maxLength: 1024 },
     createdAt: instant,
   },
 } as const;
@@ -63,9 +72,9 @@ export const organizationSchema = {
   required: ['name', 'bindingCode'],
   additionalProperties: false,
   properties: {
-    name: { type: 'string', minLength: 1, maxLength: 256 },
+    name: { ...text, minLength: 1, maxLength: 256 },
     /** What the person at DJI Pilot 2 types; unique among organizations. */
-    bindingCode: { type: 'string', minLength: 1, maxLength: 64 },
+    bindingCode: { ...text, minLength: 1, maxLength: 64 },
   },
 } as const;
 
@@ -74,10 +83,10 @@ export const bindingSchema = {
   required: ['organizationId', 'callsign', 'modelKey', 'gateway', 'boundAt'],
   additionalProperties: false,
   properties: {
-    organizationId: { type: 'string', minLength: 1, maxLength: 255 },
-    callsign: { type: 'string', maxLength: 256 },
+    organizationId: keySchema,
+    callsign: { ...text, maxLength: 256 },
     /** `domain-type-sub_type`, `3-3-0` for a Dock 3; unknown ones are kept as sent. */
-    modelKey: { type: 'string', maxLength: 64 },
+    modelKey: { ...text, maxLength: 64 },
     /** The gateway SN whose session last bound the device. */
     gateway: serialNumber,
     /** When the device was last bound. */
@@ -90,10 +99,10 @@ export const licenseSchema = {
   required: ['appId', 'appKey', 'appLicense'],
   additionalProperties: false,
   properties: {
-    appId: { type: 'string', minLength: 1, maxLength: 64 },
-    appKey: { type: 'string', minLength: 1, maxLength: 1024 },
-    appLicense: { type: 'string', minLength: 1, maxLength: 16384 },
-    ntpHost: { type: 'string', minLength: 1, maxLength: 255 },
+    appId: { ...text, minLength: 1, maxLength: 64 },
+    appKey: { ...text, minLength: 1, maxLength: 1024 },
+    appLicense: { ...text, minLength: 1, maxLength: 16384 },
+    ntpHost: { ...text, minLength: 1, maxLength: 255 },
     ntpPort: { type: 'integer', minimum: 1, maximum: 65535 },
   },
 } as const;

@@ -1,0 +1,44 @@
+/** What lies beneath the stores: rows in Postgres, or in Maps for tests. Types only. */
+import type { Keyv } from 'keyv';
+import type { TableName } from './tables.js';
+
+/** A row as it is kept: `text` is Keyv's envelope, `{"value":…}`. */
+export interface StoredRow {
+  key: string;
+  text: string;
+}
+
+/**
+ * One table. Plain reads and writes go through `keyv`; the rest is what Keyv has not: steps that are
+ * atomic among replicas. Where a unique key or a reference forbids a step, it rejects with an error whose
+ * `code` is the SQLSTATE.
+ */
+export interface Rows {
+  keyv: Keyv;
+  /** A row's text, to be compared by `replace`. */
+  text(key: string): Promise<string | undefined>;
+  /** The next rows in byte order of their keys, at most `limit`. */
+  page(after: string, limit: number): Promise<StoredRow[]>;
+  /** @returns false if the key is taken */
+  insert(row: StoredRow): Promise<boolean>;
+  /** @returns false if the row has not this text any more, or is gone */
+  replace(key: string, oldText: string, text: string): Promise<boolean>;
+  /** @returns false if there is no such row */
+  remove(key: string): Promise<boolean>;
+}
+
+export interface Backend {
+  rows(table: TableName): Rows;
+  organizationByCode(code: string): Promise<StoredRow | undefined>;
+  listsGateway(sn: string): Promise<boolean>;
+  hasGateway(sn: string): Promise<boolean>;
+  countBindings(organizationId: string): Promise<number>;
+  /**
+   * Inserts a binding, or renews one to the same organization, and is durable when it resolves.
+   * @returns false if the device is bound to another organization
+   */
+  bind(row: StoredRow): Promise<boolean>;
+  /** One round trip. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

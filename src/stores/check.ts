@@ -1,0 +1,120 @@
+/** Checks keys and records against their schemas, and turns records into row texts and back. */
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { DockhookError } from '../errors.js';
+import type { StoredRow } from './backend.js';
+import { deserialize, serialize } from './keyv.js';
+import {
+  accountSchema,
+  bindingSchema,
+  keySchema,
+  licenseSchema,
+  organizationSchema,
+  type Account,
+  type Binding,
+  type License,
+  type Organization,
+} from './records.js';
+import type { TableName } from './tables.js';
+
+const ajv = new Ajv({ discriminator: true });
+ajv.addFormat('instant', (text: string) => !Number.isNaN(Date.parse(text)));
+
+/** One kind of record: where it is kept, what people call it, and how key and value make it up. */
+export interface Kind<T, V = unknown> {
+  table: TableName;
+  noun: string;
+  validate: ValidateFunction<V>;
+  join(key: string, value: V): T;
+  split(record: T): { key: string; value: unknown };
+}
+
+export const accountKind: Kind<Account, Omit<Account, 'name'>> = {
+  table: 'dockhook_accounts',
+  noun: 'account',
+  validate: ajv.compile(accountSchema),
+  join: (name, value) => ({ name, ...value }),
+  split: ({ name: key, ...value }) => ({ key, value }),
+};
+
+export const organizationKind: Kind<Organization, Omit<Organization, 'id'>> = {
+  table: 'dockhook_organizations',
+  noun: 'organization',
+  validate: ajv.compile(organizationSchema),
+  join: (id, value) => ({ id, ...value }),
+  split: ({ id: key, ...value }) => ({ key, value }),
+};
+
+export const bindingKind: Kind<Binding, Omit<Binding, 'sn'>> = {
+  table: 'dockhook_bindings',
+  noun: 'binding of device',
+  validate: ajv.compile(bindingSchema),
+  join: (sn, value) => ({ sn, ...value }),
+  split: ({ sn: key, ...value }) => ({ key, value }),
+};
+
+/** There is one license; its row in the settings table has this key. */
+export const LICENSE_KEY = 'license';
+
+export const licenseKind: Kind<License, License> = {
+  table: 'dockhook_settings',
+  noun: 'setting',
+  validate: ajv.compile(licenseSchema),
+  join: (_key, value) => value,
+  split: (value) => ({ key: LICENSE_KEY, value }),
+};
+
+/** Whether a row can have this key. If not, nothing is kept under it and Postgres need not be asked. */
+export const isKey: (key: string) => boolean = ajv.compile(keySchema);
+
+/** `account "dock-7"`: a record's name for error texts, never more than one short line. */
+export function nameOf(kind: Pick<Kind<unknown>, 'noun'>, key: string): string {
+  return `${kind.noun} ${JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key)}`;
+}
+
+/** A record's row. Throws `usage` and names the field if the record breaks its schema. */
+export function encode<T, V>(kind: Kind<T, V>, record: T): StoredRow {
+  const { key, value } = kind.split(record);
+  if (!isKey(key)) {
+    throw new DockhookError(
+      'usage',
+      `${nameOf(kind, key)} cannot be stored: its name must have 1 to 255 characters, none of them NUL`,
+    );
+  }
+  // Judged as Postgres will hold it: JSON drops what is `undefined`.
+  const text = serialize({ value });
+  if (!kind.validate(deserialize(text).value)) {
+    throw new DockhookError(
+      'usage',
+      `${nameOf(kind, key)} cannot be stored: ${faultOf(kind.validate.errors)}`,
+    );
+  }
+  return { key, text };
+}
+
+/** The record that a key and a value make. Throws `bad_row` if it breaks its schema. */
+export function decode<T, V>(kind: Kind<T, V>, key: string, value: unknown): T {
+  if (kind.validate(value)) return kind.join(key, value);
+  throw new DockhookError(
+    'bad_row',
+    `the row of ${nameOf(kind, key)} in table ${kind.table} cannot be used: ` +
+      `${faultOf(kind.validate.errors)}. Mend or delete the row.`,
+  );
+}
+
+/** The record in a row's text. Throws `bad_row`. */
+export function decodeRow<T, V>(kind: Kind<T, V>, { key, text }: StoredRow): T {
+  return decode(kind, key, deserialize(text).value);
+}
+
+/** What is wrong, by field. Never shows a value: it may be a secret. */
+function faultOf(errors: ErrorObject[] | null | undefined): string {
+  const error = errors?.[0];
+  if (error === undefined) return 'it breaks its schema';
+  const field = error.instancePath.slice(1).replaceAll('/', '.');
+  const place = field === '' ? 'it' : field;
+  if (error.keyword === 'additionalProperties') {
+    return `${place} has an unknown field ${JSON.stringify(error.params['additionalProperty'])}`;
+  }
+  if (error.keyword === 'format') return `${place} is not a date and time that exists`;
+  return `${place} ${error.message ?? 'breaks its schema'}`;
+}

@@ -1,0 +1,114 @@
+/** The stores without Postgres, for tests: Keyv on Maps, gone with the process. */
+import type { Backend, Rows, StoredRow } from './backend.js';
+import { deserialize, openKeyv } from './keyv.js';
+import type { Account, Binding, Organization, Stores } from './types.js';
+import { storesOn } from './stores.js';
+import { FOREIGN_KEY_VIOLATION, UNIQUE_VIOLATION, type TableName } from './tables.js';
+
+/** Opens empty stores with the semantics of {@link openStores}. */
+export function openMemoryStores(): Stores {
+  return storesOn(openMemoryBackend());
+}
+
+type Table = Map<string, string>;
+
+/** What Postgres forbids by its constraints: throws if a change must not be made. */
+interface Guard {
+  change?(key: string, text: string): void;
+  removal?(key: string): void;
+}
+
+function openMemoryBackend(): Backend {
+  const accounts: Table = new Map();
+  const organizations: Table = new Map();
+  const bindings: Table = new Map();
+  const tables: Record<TableName, Rows> = {
+    dockhook_accounts: openRows(accounts),
+    dockhook_organizations: openRows(organizations, {
+      change(id, text) {
+        const holder = withCode(valueOf(text).bindingCode);
+        if (holder !== undefined && holder.key !== id) throw violation(UNIQUE_VIOLATION);
+      },
+      removal(id) {
+        if (boundTo(id) > 0) throw violation(FOREIGN_KEY_VIOLATION);
+      },
+    }),
+    dockhook_bindings: openRows(bindings, {
+      change(_sn, text) {
+        if (!organizations.has(valueOf(text).organizationId ?? '')) throw violation(FOREIGN_KEY_VIOLATION);
+      },
+    }),
+    dockhook_settings: openRows(new Map()),
+  };
+  const withCode = (code: string | undefined): StoredRow | undefined =>
+    rowsOf(organizations).find(({ text }) => valueOf(text).bindingCode === code);
+  const boundTo = (id: string): number =>
+    rowsOf(bindings).filter(({ text }) => valueOf(text).organizationId === id).length;
+
+  return {
+    rows: (table) => tables[table],
+    organizationByCode: async (code) => withCode(code),
+    listsGateway: async (sn) =>
+      rowsOf(accounts).some(({ text }) => {
+        const { scope } = valueOf(text);
+        return scope?.kind === 'gateways' && scope.gateways.includes(sn);
+      }),
+    hasGateway: async (sn) => rowsOf(bindings).some(({ text }) => valueOf(text).gateway === sn),
+    countBindings: async (id) => boundTo(id),
+    async bind(row) {
+      const rows = tables.dockhook_bindings;
+      const old = bindings.get(row.key);
+      if (old === undefined) return rows.insert(row);
+      const isSame = valueOf(old).organizationId === valueOf(row.text).organizationId;
+      return isSame && rows.replace(row.key, old, row.text);
+    },
+    ping: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+/** No step waits between its look and its change, so each is atomic. */
+function openRows(table: Table, guard: Guard = {}): Rows {
+  return {
+    keyv: openKeyv(table),
+    text: async (key) => table.get(key),
+    async page(after, limit) {
+      const later = rowsOf(table).filter(({ key }) => compareBytes(key, after) > 0);
+      return later.sort((a, b) => compareBytes(a.key, b.key)).slice(0, limit);
+    },
+    async insert({ key, text }) {
+      if (table.has(key)) return false;
+      guard.change?.(key, text);
+      table.set(key, text);
+      return true;
+    },
+    async replace(key, oldText, text) {
+      if (table.get(key) !== oldText) return false;
+      guard.change?.(key, text);
+      table.set(key, text);
+      return true;
+    },
+    async remove(key) {
+      if (!table.has(key)) return false;
+      guard.removal?.(key);
+      return table.delete(key);
+    },
+  };
+}
+
+function rowsOf(table: Table): StoredRow[] {
+  return [...table].map(([key, text]) => ({ key, text }));
+}
+
+/** Only records that passed their schema get into a Map. */
+function valueOf(text: string): Partial<Account & Organization & Binding> {
+  return deserialize(text).value as Partial<Account & Organization & Binding>;
+}
+
+function violation(sqlState: string): Error {
+  return Object.assign(new Error('constraint violated'), { code: sqlState });
+}
+
+function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,62 @@
+/** A PostgreSQL server as a {@link Database}. */
+import pg from 'pg';
+import { DockhookError, messageOf } from '../errors.js';
+import type { Database } from './database.js';
+import { sqlState } from './tables.js';
+
+/** Either is within the time that one hook may spend on the store (see `budget.ts`). */
+const CONNECT_LIMIT_MS = 1000;
+const QUERY_LIMIT_MS = 1500;
+/** EMQX asks with 8 connections per node in its default configuration. */
+const MAX_CONNECTIONS = 10;
+
+/**
+ * A pool of connections to the server that `url` names, in any form that pg understands: a URL with or
+ * without `sslmode`, or a Unix socket's directory. Does not connect yet, and reconnects by itself.
+ *
+ * A statement rejects after 1.5 s, and 1 s more if it had to wait for a connection. `statement_timeout`
+ * is not set: PgBouncer refuses it at connection start.
+ *
+ * @param options.onError told of connections lost while idle; the pool replaces them
+ * @throws DockhookError `usage` if the URL cannot be read
+ */
+export function connectPostgres(url: string, options: { onError?: (error: Error) => void } = {}): Database {
+  checkUrl(url);
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: MAX_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_LIMIT_MS,
+    query_timeout: QUERY_LIMIT_MS,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    // A frozen server does not take its leave: its idle connections must not keep a finished process alive.
+    allowExitOnIdle: true,
+    fallback_application_name: 'dockhook',
+  });
+  // Without a listener, the loss of an idle connection would end the process.
+  pool.on('error', (error) => {
+    // The error holds the client, and that the connection's password.
+    options.onError?.(Object.assign(new Error(messageOf(error)), { code: sqlState(error) }));
+  });
+  return {
+    async query(sql, parameters = []) {
+      const { rows } = await pool.query<Record<string, unknown>>(sql, [...parameters]);
+      return rows;
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** pg reads the URL only on connecting, and takes any text for the name of a database. */
+function checkUrl(url: string): void {
+  const form = 'it should look like postgres://USER:PASSWORD@HOST:5432/DATABASE';
+  if (!/^(postgres(ql)?:|socket:|\/)/.test(url)) {
+    throw new DockhookError('usage', `the database URL cannot be used: ${form}`);
+  }
+  try {
+    new pg.Client({ connectionString: url });
+  } catch (error) {
+    // No cause: it may hold the URL, and so the password.
+    throw new DockhookError('usage', `the database URL cannot be used: ${messageOf(error)}; ${form}`);
+  }
+}

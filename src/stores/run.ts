@@ -1,0 +1,64 @@
+/** One frame around all store work: it tells how long the work took, and makes a driver's error a readable one. */
+import { DockhookError, messageOf } from '../errors.js';
+import { FOREIGN_KEY_VIOLATION, sqlState, UNIQUE_VIOLATION, type TableName } from './tables.js';
+
+/** Told after each store operation; `failed` means that Postgres did not do its part. */
+export type OnQuery = (
+  table: TableName | 'all',
+  operation: string,
+  milliseconds: number,
+  failed: boolean,
+) => void;
+
+/**
+ * Runs work on a table. `subject` is what people call the thing, `account "dock-7"`. Driver errors become
+ * `store_unavailable`, except that a violated constraint is looked up in `violated` first.
+ */
+export type Run = <T>(
+  operation: string,
+  subject: string,
+  work: () => Promise<T>,
+  violated?: Violated<T>,
+) => Promise<T>;
+
+/** What it means when Postgres refuses: the error to throw, or the answer that the refusal is. */
+export interface Violated<T> {
+  unique?: () => T | Promise<T>;
+  reference?: () => T | Promise<T>;
+}
+
+export function openRun(table: TableName | 'all', onQuery: OnQuery | undefined): Run {
+  return async (operation, subject, work, violated = {}) => {
+    const start = performance.now();
+    const done = (failed: boolean): void => onQuery?.(table, operation, performance.now() - start, failed);
+    try {
+      const result = await work();
+      done(false);
+      return result;
+    } catch (error) {
+      const state = sqlState(error);
+      const answer =
+        state === UNIQUE_VIOLATION
+          ? violated.unique
+          : state === FOREIGN_KEY_VIOLATION
+            ? violated.reference
+            : undefined;
+      done(answer === undefined && !(error instanceof DockhookError));
+      if (answer !== undefined) return answer();
+      throw error instanceof DockhookError ? error : unavailable(operation, subject, error);
+    }
+  };
+}
+
+/**
+ * Only message and SQLSTATE of the driver's error are kept: its other fields hold the row (`detail`) or
+ * the parameters (PGlite's `params`), and so password hashes and binding codes.
+ */
+function unavailable(operation: string, subject: string, error: unknown): DockhookError {
+  const cause = Object.assign(new Error(messageOf(error)), { code: sqlState(error) });
+  return new DockhookError(
+    'store_unavailable',
+    `the store is not available (${operation}, ${subject}): ${messageOf(error)}`,
+    { cause },
+  );
+}

@@ -1,0 +1,169 @@
+/**
+ * Accounts, organizations, bindings and the license, in Postgres.
+ *
+ * Owns: the tables and what Postgres guards in them (`tables.ts`), the records and their schemas
+ * (`records.ts`, `check.ts`), connecting (`postgres.ts`), and the meaning of each operation (this file).
+ * It is the only importer of keyv and pg. `sql.ts` and `memory.ts` are the two backends.
+ *
+ * Does not own: who may connect (`access/`), what a dock is told (`dock/`), how long a hook waits for the
+ * store (`budget.ts`), and where an embedded database lives (`embedded/`).
+ */
+import { DockhookError } from '../errors.js';
+import type { Backend } from './backend.js';
+import {
+  accountKind,
+  bindingKind,
+  decode,
+  decodeRow,
+  encode,
+  isKey,
+  LICENSE_KEY,
+  licenseKind,
+  nameOf,
+  organizationKind,
+} from './check.js';
+import type { Database } from './database.js';
+import { openRun, type OnQuery } from './run.js';
+import { openSqlBackend } from './sql.js';
+import { openTable } from './table.js';
+import type {
+  Accounts,
+  Binding,
+  BindOutcome,
+  Bindings,
+  LicenseStore,
+  Organizations,
+  Stores,
+} from './types.js';
+
+/**
+ * Opens the stores on a database, which `close()` closes too. Returns at once: the database may be absent,
+ * and the tables are created by the first operation that reaches it.
+ */
+export function openStores(database: Database, options: { onQuery?: OnQuery } = {}): Stores {
+  return storesOn(openSqlBackend(database), options.onQuery);
+}
+
+/** The stores on a backend. */
+export function storesOn(backend: Backend, onQuery?: OnQuery): Stores {
+  const run = openRun('all', onQuery);
+  return {
+    accounts: openAccounts(backend, onQuery),
+    organizations: openOrganizations(backend, onQuery),
+    bindings: openBindings(backend, onQuery),
+    license: openLicense(backend, onQuery),
+    ping: () => run('ping', 'one round trip', () => backend.ping()),
+    close: () => backend.close(),
+  };
+}
+
+function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts {
+  const run = openRun(accountKind.table, onQuery);
+  const table = openTable(backend, accountKind, run);
+  return {
+    get: (name) => table.get(name),
+    list: () => table.list(),
+    add: (account) => table.add(account),
+    update: (name, edit) => table.update(name, edit),
+    remove: (name) => table.remove(name),
+    async listsGateway(sn) {
+      if (!isKey(sn)) return false;
+      return run('listsGateway', `gateway ${JSON.stringify(sn)}`, () => backend.listsGateway(sn));
+    },
+  };
+}
+
+function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Organizations {
+  const run = openRun(organizationKind.table, onQuery);
+  const table = openTable(backend, organizationKind, run);
+  return {
+    get: (id) => table.get(id),
+    list: () => table.list(),
+    async byBindingCode(code) {
+      if (!isKey(code)) return undefined;
+      return run('byBindingCode', 'the organization of a device binding code', async () => {
+        const row = await backend.organizationByCode(code);
+        return row && decodeRow(organizationKind, row);
+      });
+    },
+    add: (organization) =>
+      table.add(organization, {
+        unique: () => {
+          throw new DockhookError(
+            'conflict',
+            `${nameOf(organizationKind, organization.id)} cannot have this device binding code: ` +
+              'another organization has it; choose another code',
+          );
+        },
+      }),
+    remove: (id) =>
+      table.remove(id, {
+        reference: async () => {
+          const subject = nameOf(organizationKind, id);
+          const count = await run('countBindings', subject, () => backend.countBindings(id));
+          throw new DockhookError(
+            'conflict',
+            `${subject} cannot be removed: ${count} ${count === 1 ? 'device is' : 'devices are'} bound to it; ` +
+              'move or remove these bindings first',
+          );
+        },
+      }),
+  };
+}
+
+function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings {
+  const run = openRun(bindingKind.table, onQuery);
+  const table = openTable(backend, bindingKind, run);
+  return {
+    async getMany(sns) {
+      const keys = [...new Set(sns)].filter(isKey);
+      const bindings = new Map<string, Binding>();
+      if (keys.length === 0) return bindings;
+      return run('getMany', `bindings of ${keys.length} devices`, async () => {
+        const values: unknown[] = await table.rows.keyv.getMany(keys);
+        for (const [index, sn] of keys.entries()) {
+          const value = values[index];
+          if (value !== undefined) bindings.set(sn, decode(bindingKind, sn, value));
+        }
+        return bindings;
+      });
+    },
+    list: () => table.list(),
+    async bind(binding) {
+      const row = encode(bindingKind, binding);
+      return run<BindOutcome>(
+        'bind',
+        nameOf(bindingKind, row.key),
+        async () => ((await backend.bind(row)) ? 'bound' : 'bound_elsewhere'),
+        { reference: () => 'no_such_organization' },
+      );
+    },
+    move: (sn, organizationId) =>
+      table.update(sn, (binding) => ({ ...binding, organizationId }), 'move', {
+        reference: () => {
+          throw new DockhookError('not_found', `there is no ${nameOf(organizationKind, organizationId)}`);
+        },
+      }),
+    remove: (sn) => table.remove(sn),
+    async hasGateway(sn) {
+      if (!isKey(sn)) return false;
+      return run('hasGateway', `gateway ${JSON.stringify(sn)}`, () => backend.hasGateway(sn));
+    },
+  };
+}
+
+function openLicense(backend: Backend, onQuery: OnQuery | undefined): LicenseStore {
+  const run = openRun(licenseKind.table, onQuery);
+  const table = openTable(backend, licenseKind, run);
+  const subject = nameOf(licenseKind, LICENSE_KEY);
+  return {
+    get: () => table.get(LICENSE_KEY),
+    async set(license) {
+      encode(licenseKind, license);
+      await run('set', subject, () => table.rows.keyv.set(LICENSE_KEY, license));
+    },
+    async clear() {
+      await run('clear', subject, () => table.rows.keyv.delete(LICENSE_KEY));
+    },
+  };
+}

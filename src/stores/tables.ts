@@ -1,0 +1,105 @@
+/**
+ * The tables and how they come to be. One row is one record: `key` verbatim, `value` Keyv's envelope
+ * `{"value":…}` as JSON text.
+ *
+ * Rows are also edited by plain SQL, so Postgres itself guards what it can: a value that is not such an
+ * envelope is refused, and what must be unique or must exist is taken out of the value by generated
+ * columns (PostgreSQL 12 and later). Keys compare byte for byte, whatever the database's collation.
+ */
+import type { Database, Row } from './database.js';
+
+export type TableName =
+  'dockhook_accounts' | 'dockhook_organizations' | 'dockhook_bindings' | 'dockhook_settings';
+
+const keyAndValue = `
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false))`;
+
+const field = (name: string) =>
+  `text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,${name}}') STORED`;
+
+/** The gateways an account's scope lists, as its GIN index has them. */
+export const GATEWAYS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,gateways}')`;
+
+const tables: readonly { name: TableName; create: string }[] = [
+  {
+    name: 'dockhook_accounts',
+    // An index on the expression and no column: the list may be long, and Keyv reads rows with SELECT *.
+    create: `
+CREATE TABLE public.dockhook_accounts (${keyAndValue});
+CREATE INDEX dockhook_accounts_gateways ON public.dockhook_accounts
+  USING gin (${GATEWAYS_OF_ACCOUNT} jsonb_path_ops) WITH (fastupdate = off);`,
+  },
+  {
+    name: 'dockhook_organizations',
+    create: `
+CREATE TABLE public.dockhook_organizations (${keyAndValue},
+  binding_code ${field('bindingCode')} UNIQUE);`,
+  },
+  {
+    name: 'dockhook_bindings',
+    create: `
+CREATE TABLE public.dockhook_bindings (${keyAndValue},
+  organization_id ${field('organizationId')} REFERENCES public.dockhook_organizations (key),
+  gateway ${field('gateway')});
+CREATE INDEX dockhook_bindings_organization_id ON public.dockhook_bindings (organization_id);
+CREATE INDEX dockhook_bindings_gateway ON public.dockhook_bindings (gateway);`,
+  },
+  { name: 'dockhook_settings', create: `CREATE TABLE public.dockhook_settings (${keyAndValue});` },
+];
+
+/** A query of the catalog, for to_regclass() still answers from its cache after the wait for the lock. */
+const isMissing = (name: TableName) =>
+  `NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = '${name}')`;
+
+/** An arbitrary number, the same in every dockhook: replicas that start together create tables in turn. */
+const CREATION_LOCK = 4_022_250_775;
+
+/**
+ * One statement, hence one transaction, also behind a transaction pooler. It asks for no right and takes
+ * no lock once the tables are there: a role without CREATE can serve tables that an administrator made.
+ */
+const createMissingTables = `
+DO $$ BEGIN
+IF ${tables.map(({ name }) => isMissing(name)).join(' OR ')} THEN
+PERFORM pg_advisory_xact_lock(${CREATION_LOCK});
+${tables.map(({ name, create }) => `IF ${isMissing(name)} THEN ${create} END IF;`).join('\n')}
+END IF;
+END $$`;
+
+const UNDEFINED_TABLE = '42P01';
+
+/**
+ * The same database, whose every query first makes sure that the tables exist: tried until it succeeded
+ * once, and again when a table is found to be gone. Postgres may be absent when dockhook starts.
+ */
+export function withTables(database: Database): Database {
+  let existing: Promise<unknown> | undefined;
+  return {
+    async query(sql, parameters): Promise<Row[]> {
+      existing ??= database.query(createMissingTables).catch((error: unknown) => {
+        existing = undefined;
+        throw error;
+      });
+      await existing;
+      try {
+        return await database.query(sql, parameters);
+      } catch (error) {
+        if (sqlState(error) === UNDEFINED_TABLE) existing = undefined;
+        throw error;
+      }
+    },
+    close: () => database.close(),
+  };
+}
+
+/** The SQLSTATE of a driver's error. */
+export function sqlState(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** A key or binding code that must be unique is taken. */
+export const UNIQUE_VIOLATION = '23505';
+/** A binding's organization does not exist, or an organization still has bindings. */
+export const FOREIGN_KEY_VIOLATION = '23503';

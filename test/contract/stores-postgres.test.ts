@@ -1,0 +1,218 @@
+/** What only a real PostgreSQL can show: replicas, durability, rights, plans, and outages. */
+import { inspect } from 'node:util';
+import { expect } from 'chai';
+import type { Database } from '../../src/stores/database.js';
+import { connectPostgres } from '../../src/stores/postgres.js';
+import { LISTS_GATEWAY } from '../../src/stores/sql.js';
+import { openStores } from '../../src/stores/stores.js';
+import type { Stores } from '../../src/stores/types.js';
+import {
+  describeWithOwnPostgres,
+  describeWithPostgres,
+  freshDatabase,
+  startPostgres,
+  TEST_PASSWORD,
+  type TestDatabase,
+  type TestPostgres,
+} from '../support/postgres.js';
+import { aBinding, anAccount, anOrganization, rejection } from './store-suite.js';
+
+describeWithPostgres('replicas on one PostgreSQL', () => {
+  let fresh: TestDatabase;
+  let replicas: Stores[];
+  beforeEach(async function () {
+    this.timeout(60_000);
+    fresh = await freshDatabase();
+    replicas = Array.from({ length: 8 }, () => openStores(connectPostgres(fresh.url)));
+  });
+  afterEach(async () => {
+    await Promise.all(replicas.map((stores) => stores.close()));
+    await fresh.drop();
+  });
+
+  it('start together on an empty database', async () => {
+    await Promise.all(replicas.map((stores) => stores.ping()));
+    await replicas[0]!.accounts.add(anAccount('alice'));
+    expect(await replicas[7]!.accounts.get('alice')).to.deep.equal(anAccount('alice'));
+  });
+
+  it('agree on one winner of each of 50 raced binds', async () => {
+    const organizations = replicas.map((_, index) => `organization-${index}`);
+    for (const id of organizations) await replicas[0]!.organizations.add(anOrganization(id));
+    for (let round = 0; round < 50; round += 1) {
+      const sn = `SN${round}`;
+      const outcomes = await Promise.all(
+        replicas.map((stores, index) => stores.bindings.bind(aBinding(sn, organizations[index]!))),
+      );
+      const winners = organizations.filter((_, index) => outcomes[index] === 'bound');
+      expect(winners, outcomes.join()).to.have.length(1);
+      const bound = (await replicas[round % 8]!.bindings.getMany([sn])).get(sn);
+      expect(bound?.organizationId).to.equal(winners[0]);
+    }
+  });
+
+  it('never leave a binding to an organization that one of them removes meanwhile', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      await replicas[0]!.organizations.add(anOrganization('one'));
+      const [outcome, removal] = await Promise.allSettled([
+        replicas[1]!.bindings.bind(aBinding('SN1', 'one')),
+        replicas[2]!.organizations.remove('one'),
+      ]);
+      expect(outcome.status).to.equal('fulfilled');
+      const isBound = 'value' in outcome && outcome.value === 'bound';
+      expect(removal.status).to.equal(isBound ? 'rejected' : 'fulfilled');
+      expect(await replicas[0]!.bindings.getMany(['SN1'])).to.have.property('size', isBound ? 1 : 0);
+      if (isBound) {
+        await replicas[0]!.bindings.remove('SN1');
+        await replicas[0]!.organizations.remove('one');
+      }
+    }
+  });
+});
+
+describeWithPostgres('a PostgreSQL database', () => {
+  let fresh: TestDatabase;
+  let database: Database;
+  let stores: Stores;
+  beforeEach(async function () {
+    this.timeout(60_000);
+    fresh = await freshDatabase();
+    database = connectPostgres(fresh.url);
+    stores = openStores(database);
+    await stores.organizations.add(anOrganization('one'));
+  });
+  afterEach(async () => {
+    await stores.close();
+    await fresh.drop();
+  });
+
+  it('finds a gateway among many accounts by its index, also with a generic plan', async () => {
+    await fresh.query(
+      `INSERT INTO dockhook_accounts (key, value) SELECT 'a' || i, ` +
+        `'{"value":{"passwordHash":"x","scope":{"kind":"gateways","gateways":["SN' || i || '"]}}}' ` +
+        `FROM generate_series(1, 20000) i`,
+    );
+    const { Pool } = (await import('pg')).default;
+    const pool = new Pool({ connectionString: fresh.url, max: 1 });
+    await pool.query('SET plan_cache_mode = force_generic_plan');
+    await pool.query(`PREPARE lists_gateway AS ${LISTS_GATEWAY}`);
+    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE lists_gateway('SN7')`);
+    await pool.end();
+    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).to.include('dockhook_accounts_gateways');
+    expect(await stores.accounts.listsGateway('SN20000')).to.equal(true);
+    expect(await stores.accounts.listsGateway('SN20001')).to.equal(false);
+  });
+
+  it('has tables made by an administrator and a role without CREATE', async () => {
+    const role = `reader_${fresh.url.slice(-12)}`;
+    await fresh.query(`CREATE ROLE ${role} LOGIN`);
+    await fresh.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+    await fresh.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`);
+    const url = new URL(fresh.url);
+    url.username = role;
+    const reader = openStores(connectPostgres(url.href));
+    try {
+      await reader.ping();
+      expect(await reader.organizations.get('one')).to.deep.equal(anOrganization('one'));
+      const error = await rejection(reader.accounts.add(anAccount('alice')), 'store_unavailable');
+      expect(error.message).to.include('permission denied');
+    } finally {
+      await reader.close();
+      await fresh.query(`DROP OWNED BY ${role}`);
+      await fresh.query(`DROP ROLE ${role}`);
+    }
+  });
+
+  it('gets its tables back after they were dropped', async () => {
+    await fresh.query('DROP TABLE dockhook_accounts');
+    await rejection(stores.accounts.get('alice'), 'store_unavailable');
+    expect(await stores.accounts.get('alice')).to.equal(undefined);
+  });
+});
+
+describeWithOwnPostgres('a PostgreSQL server that fails', () => {
+  let postgres: TestPostgres;
+  let stores: Stores;
+  let firstLost: Promise<Error>;
+  beforeEach(async function () {
+    this.timeout(60_000);
+    postgres = await startPostgres();
+    firstLost = new Promise((onError) => {
+      stores = openStores(connectPostgres(postgres.url, { onError }));
+    });
+    await stores.organizations.add(anOrganization('one'));
+    await stores.bindings.bind(aBinding('SN1', 'one'));
+  });
+  afterEach(async function () {
+    this.timeout(60_000);
+    await postgres.kill('SIGCONT');
+    await stores.close();
+    await postgres.stop();
+  });
+
+  /** Every operation that a hook may need must fail alike. */
+  const operations: ((stores: Stores) => Promise<unknown>)[] = [
+    ({ accounts }) => accounts.get('alice'),
+    ({ accounts }) => accounts.listsGateway('SN1'),
+    ({ organizations }) => organizations.byBindingCode('code-of-one'),
+    ({ bindings }) => bindings.getMany(['SN1']),
+    ({ bindings }) => bindings.bind(aBinding('SN1', 'one')),
+    ({ bindings }) => bindings.hasGateway('SN1'),
+    ({ license }) => license.get(),
+  ];
+
+  it('rejects, tells no password, and recovers by itself after a crash while idle', async () => {
+    await postgres.kill('SIGKILL');
+    expect(inspect(await firstLost, { depth: 10 })).to.not.include(TEST_PASSWORD);
+    for (const operation of operations) {
+      const error = await rejection(operation(stores), 'store_unavailable');
+      expect(inspect(error, { depth: 10 })).to.not.include(TEST_PASSWORD);
+    }
+    await postgres.restart();
+    expect((await stores.bindings.getMany(['SN1'])).get('SN1')).to.deep.equal(aBinding('SN1', 'one'));
+    expect(await stores.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound');
+  });
+
+  it('rejects by its own time limit while frozen, and answers when thawed', async () => {
+    await postgres.kill('SIGSTOP');
+    await Promise.all(operations.map((operation) => rejection(operation(stores), 'store_unavailable')));
+    await postgres.kill('SIGCONT');
+    expect((await stores.bindings.getMany(['SN1'])).get('SN1')).to.deep.equal(aBinding('SN1', 'one'));
+  });
+
+  it('may be absent at the start', async () => {
+    await postgres.kill('SIGKILL');
+    const early = openStores(connectPostgres(postgres.url));
+    try {
+      for (const operation of operations) await rejection(operation(early), 'store_unavailable');
+      await rejection(early.ping(), 'store_unavailable');
+      await postgres.restart();
+      await postgres.query('DROP TABLE dockhook_bindings, dockhook_settings');
+      await early.ping();
+      expect(await early.license.get()).to.equal(undefined);
+      expect(await early.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound');
+    } finally {
+      await early.close();
+    }
+  });
+
+  it('keeps an acknowledged bind although it runs with synchronous_commit = off', async () => {
+    await postgres.query('ALTER SYSTEM SET synchronous_commit = off');
+    await postgres.restart();
+    expect(await postgres.query('SHOW synchronous_commit')).to.deep.equal([{ synchronous_commit: 'off' }]);
+    await stores.bindings.bind(aBinding('SN2', 'one'));
+    await stores.bindings.bind(aBinding('SN1', 'one', { callsign: 'renewed' }));
+    await postgres.kill('SIGKILL');
+    await postgres.restart();
+    const found = await stores.bindings.getMany(['SN1', 'SN2']);
+    expect(found.get('SN2')).to.deep.equal(aBinding('SN2', 'one'));
+    expect(found.get('SN1')?.callsign).to.equal('renewed');
+  });
+
+  it('is reached by Unix socket', async () => {
+    const url = `postgresql://postgres@/postgres?host=${encodeURIComponent(postgres.socketDirectory)}&port=${new URL(postgres.url).port}`;
+    const local = openStores(connectPostgres(url));
+    expect(await local.organizations.get('one')).to.deep.equal(anOrganization('one'));
+    await local.close();
+  });
+});

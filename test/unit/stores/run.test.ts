@@ -1,0 +1,61 @@
+import { inspect } from 'node:util';
+import { expect } from 'chai';
+import type { Database } from '../../../src/stores/database.js';
+import { openStores } from '../../../src/stores/stores.js';
+import { anAccount, anOrganization, rejection } from '../../contract/store-suite.js';
+
+/** A database on which the tables exist and every other statement fails as told. */
+function failing(error: Error): Database {
+  return {
+    query: (sql) => (sql.includes('DO $$') ? Promise.resolve([]) : Promise.reject(error)),
+    close: async () => undefined,
+  };
+}
+
+function sqlError(code: string, message: string): Error {
+  return Object.assign(new Error(message), {
+    code,
+    detail: 'Failing row contains (alice, the-secret).',
+    params: ['the-secret'],
+    client: { password: 'the-secret' },
+  });
+}
+
+describe('a store operation', () => {
+  it('reports a driver’s error as an unavailable store, with its message and nothing else of it', async () => {
+    for (const code of ['57P01', '42501', '40001', '22P02', '23502', '23514', 'ECONNREFUSED']) {
+      const stores = openStores(failing(sqlError(code, 'what happened')));
+      for (const work of [stores.accounts.get('alice'), stores.accounts.add(anAccount('alice'))]) {
+        const error = await rejection(work, 'store_unavailable');
+        expect(error.message).to.include('"alice"').and.include('what happened');
+        expect(error.cause).to.have.property('code', code);
+        expect(inspect(error, { depth: 10 })).to.not.include('the-secret');
+      }
+    }
+  });
+
+  it('takes only a violated constraint for a conflict', async () => {
+    const stores = openStores(failing(sqlError('23505', 'duplicate key')));
+    await rejection(stores.organizations.add(anOrganization('one')), 'conflict');
+    await rejection(stores.organizations.get('one'), 'store_unavailable');
+  });
+
+  it('is told with its table, name, time and failure', async () => {
+    const told: unknown[][] = [];
+    const onQuery = (...told_: unknown[]) => told.push(told_);
+    await rejection(
+      openStores(failing(new Error('gone')), { onQuery }).accounts.get('alice'),
+      'store_unavailable',
+    );
+    const empty: Database = { query: async () => [], close: async () => undefined };
+    const stores = openStores(empty, { onQuery });
+    await stores.bindings.getMany(['SN1']);
+    await rejection(stores.accounts.remove('alice'), 'not_found');
+    expect(told.map(([table, operation, , failed]) => [table, operation, failed])).to.deep.equal([
+      ['dockhook_accounts', 'get', true],
+      ['dockhook_bindings', 'getMany', false],
+      ['dockhook_accounts', 'remove', false],
+    ]);
+    for (const [, , milliseconds] of told) expect(milliseconds).to.be.a('number').and.at.least(0);
+  });
+});
