@@ -1,0 +1,210 @@
+/**
+ * A simulated dock and its drone on the npm `mqtt` client. It walks the access sequence of DJI's page "Dock
+ * access to Cloud Server" against any broker, judges each answer as a dock must, and says where it fails.
+ *
+ * Everything about DJI's dialect is written here a second time, apart from `dock/`: a simulator that shared
+ * the server's codec would share its bugs.
+ */
+import {
+  connectDock,
+  failed,
+  isData,
+  type Data,
+  type DockConnection,
+  type Reply,
+} from './dock-connection.js';
+import { meaningOf, type OnStep } from './dock-steps.js';
+
+export { formatStep, type Step } from './dock-steps.js';
+
+export interface SimulatedDockOptions {
+  /** `mqtt://host:port` or `mqtts://host:port` */
+  url: string;
+  username: string;
+  password: string;
+  /** SN of the dock. */
+  gateway: string;
+  /** SN of its drone; without one the dock comes alone. */
+  drone?: string;
+  organizationId: string;
+  bindingCode: string;
+  /** MQTT client id; default: the SN of the dock. */
+  clientId?: string;
+  /** Name of the dock in its organization. */
+  callsign?: string;
+  tls?: { ca?: string | Buffer; cert?: string | Buffer; key?: string | Buffer };
+  /** MQTT 3.1.1 (4, the default) or 5. */
+  protocolVersion?: 4 | 5;
+  /** For each step; default 10 s. */
+  timeoutMs?: number;
+  onStep: OnStep;
+}
+
+/** A dock that is online; it stays so until closed. */
+export interface Session {
+  close(): Promise<void>;
+}
+
+interface Device {
+  sn: string;
+  callsign: string;
+  /** `domain-type-sub_type` */
+  modelKey: string;
+}
+
+/**
+ * Connects and walks until the dock is online and bound. Rejects with `failed`, saying at which step, why,
+ * and what to check, or with `usage` if the URL is not one of a broker.
+ */
+export async function simulateDock(options: SimulatedDockOptions): Promise<Session> {
+  const { gateway, drone, callsign = `Dock ${gateway}` } = options;
+  const dock: Device = { sn: gateway, callsign, modelKey: '3-3-0' };
+  const devices =
+    drone === undefined ? [dock] : [dock, { sn: drone, callsign: `Drone ${drone}`, modelKey: '0-100-1' }];
+  const connection = await connectDock({
+    clientId: gateway,
+    tls: {},
+    protocolVersion: 4,
+    timeoutMs: 10_000,
+    ...options,
+  });
+  try {
+    await connection.subscribe(cloudTopics(gateway));
+    await verifyLicense(connection);
+    if (!(await allBound(connection, devices))) {
+      await getOrganization(connection, options);
+      await bind(connection, options, devices);
+      if (!(await allBound(connection, devices))) {
+        throw failed(
+          'airport_bind_status still says unbound after a successful bind: check the log of the server',
+        );
+      }
+    }
+    await connection.publish(`sys/product/${gateway}/status`, 'update_topo', topology(drone));
+    return { close: () => connection.close() };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** What a dock listens to on its main session (DJI Cloud API, "Topic definition"). */
+function cloudTopics(gateway: string): string[] {
+  const things = ['requests_reply', 'services', 'events_reply', 'property/set'];
+  return [...things.map((rest) => `thing/product/${gateway}/${rest}`), `sys/product/${gateway}/status_reply`];
+}
+
+/** `config`: the one reply whose data is flat. Without a whole license a dock leaves the broker. */
+async function verifyLicense(connection: DockConnection): Promise<void> {
+  const reply = await connection.request('config', { config_type: 'json', config_scope: 'product' }, 3);
+  if (typeof reply.data['result'] === 'number' && reply.data['result'] !== 0)
+    refuse('config', reply, reply.data['result']);
+  const missing = ['app_id', 'app_key', 'app_license'].filter((name) => !isText(reply.data[name]));
+  if (missing.length > 0) {
+    reply.tell({ ok: false, text: `license failure: no ${missing.join(', ')}` });
+    throw failed(
+      `the license cannot be verified: the data of the config reply has no ${missing.join(', ')}. A dock ` +
+        'disconnects here. Set the license (dockhook license set FILE); the fields stand flat in data',
+    );
+  }
+  const { ntp_server_host: host, ntp_server_port: port } = reply.data;
+  const time = isText(host) ? `, time from ${host}:${typeof port === 'number' ? port : 123}` : '';
+  reply.tell({ ok: true, result: 0, text: `license complete${time}` });
+}
+
+/** `airport_bind_status`: whether every device is bound, to whatever organization. */
+async function allBound(connection: DockConnection, devices: Device[]): Promise<boolean> {
+  const method = 'airport_bind_status';
+  const asked = devices.toReversed().map(({ sn }) => ({ sn }));
+  const reply = await connection.request(method, { devices: asked });
+  const entries = list(outputOf(method, reply)['bind_status']);
+  const states = devices.map(({ sn }) => {
+    const entry = entries.find((candidate) => candidate['sn'] === sn);
+    const bound = entry?.['is_device_bind_organization'];
+    if (typeof bound !== 'boolean') return malformed(method, reply, `no bind_status for ${sn}`);
+    const name = entry?.['organization_name'];
+    const where = isText(name) ? `bound to ${name}` : 'bound to an organization not told to this dock';
+    return { bound, text: `${sn} ${bound ? where : 'unbound'}` };
+  });
+  reply.tell({ ok: true, result: 0, text: states.map(({ text }) => text).join(', ') });
+  return states.every(({ bound }) => bound);
+}
+
+async function getOrganization(
+  connection: DockConnection,
+  { organizationId, bindingCode }: SimulatedDockOptions,
+): Promise<void> {
+  const method = 'airport_organization_get';
+  const data = { device_binding_code: bindingCode, organization_id: organizationId };
+  const reply = await connection.request(method, data);
+  const name = outputOf(method, reply)['organization_name'];
+  if (!isText(name)) malformed(method, reply, 'no organization_name');
+  reply.tell({ ok: true, result: 0, text: `organization "${name}"` });
+}
+
+/** `airport_organization_bind`: a fault of one device stands in `err_infos`, under result 0. */
+async function bind(
+  connection: DockConnection,
+  { organizationId, bindingCode }: SimulatedDockOptions,
+  devices: Device[],
+): Promise<void> {
+  const method = 'airport_organization_bind';
+  const reply = await connection.request(method, {
+    bind_devices: devices.map(({ sn, callsign, modelKey }) => ({
+      sn,
+      device_binding_code: bindingCode,
+      organization_id: organizationId,
+      device_callsign: callsign,
+      device_model_key: modelKey,
+    })),
+  });
+  const entries = list(outputOf(method, reply)['err_infos']);
+  for (const { sn } of devices) {
+    const code = entries.find((entry) => entry['sn'] === sn)?.['err_code'];
+    if (typeof code !== 'number') malformed(method, reply, `no err_infos for ${sn}`);
+    if (code !== 0) refuse(`${method} of ${sn}`, reply, code);
+  }
+  reply.tell({ ok: true, result: 0, text: `bound ${devices.map(({ sn }) => sn).join(', ')}` });
+}
+
+function outputOf(method: string, reply: Reply): Data {
+  const { result, output } = reply.data;
+  if (typeof result !== 'number') malformed(method, reply, 'no result');
+  if (result !== 0) refuse(method, reply, result);
+  if (!isData(output)) malformed(method, reply, 'no output');
+  return output;
+}
+
+function refuse(what: string, reply: Reply, result: number): never {
+  const { what: meaning, check } = meaningOf(result);
+  reply.tell({ ok: false, result, text: meaning });
+  throw failed(`${what} failed with result ${result}: ${meaning}; ${check}`);
+}
+
+function malformed(method: string, reply: Reply, what: string): never {
+  reply.tell({ ok: false, text: what });
+  throw failed(
+    `the reply to ${method} is malformed (${what}): a dock cannot use it. Check which server answers`,
+  );
+}
+
+/** The drone as sub device of the dock, as `update_topo` has it; an empty list says "no drone". */
+function topology(drone?: string): Data {
+  const secrets = { device_secret: '', nonce: '', thing_version: '1.2.0' };
+  const aircraft = { sn: drone, domain: '0', type: 100, sub_type: 1, index: 'A', ...secrets };
+  return {
+    domain: '3',
+    type: 3,
+    sub_type: 0,
+    ...secrets,
+    sub_devices: drone === undefined ? [] : [aircraft],
+  };
+}
+
+function list(value: unknown): Data[] {
+  return Array.isArray(value) ? value.filter(isData) : [];
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
