@@ -12,7 +12,9 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       // Hooks are async because their seam is, also where an implementation has nothing to wait for.
       '@typescript-eslint/require-await': 'off',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      // Our objects are made of closures: their methods know no `this` and may be handed on.
+      '@typescript-eslint/unbound-method': 'off',
     },
   },
   {

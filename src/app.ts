@@ -1,0 +1,170 @@
+/**
+ * The composition root: configuration and stores in, a started app out. The only file that knows every
+ * part; it decides nothing itself.
+ */
+import { ServerCredentials } from '@grpc/grpc-js';
+import { createAccess } from './access/access.js';
+import { createPasswordChecks } from './access/password-checks.js';
+import { formatListen, type Config } from './config.js';
+import { createRequests } from './dock/requests.js';
+import { messageOf } from './errors.js';
+import type { Tell } from './events.js';
+import { startExhookServer } from './exhook/server.js';
+import type { Hooks, MountedHook } from './hooks.js';
+import { startHttp } from './observability/http.js';
+import { logEvents, type Logger } from './observability/log.js';
+import { createMetrics, type Metrics } from './observability/metrics.js';
+import type { Stores } from './stores/types.js';
+
+/** Between two attempts to reach the store at start, in milliseconds. */
+const RETRY_MS = 1000;
+/** `/readyz` says 503 this long before calls are refused, so that a proxy sends none here; in milliseconds. */
+export const UNREADY_MS = 1500;
+/** Calls in flight may take this long once no new ones are taken, in milliseconds. */
+const GRACE_MS = 5000;
+
+export interface AppParts {
+  stores: Stores;
+  metrics: Metrics;
+  log: Logger;
+}
+
+export interface App {
+  /** `host:port` with the port really taken. */
+  grpc: string;
+  http: string;
+  isReady(): boolean;
+  /** Resolves when the store was reached once; never, if it never is. */
+  ready: Promise<void>;
+  /**
+   * Stops in order: unready, drain, close. Closes the stores too. Idempotent.
+   * @param unreadyMs how long to go on answering after `/readyz` turned 503
+   */
+  stop(unreadyMs?: number): Promise<void>;
+}
+
+/** Metrics are made first because the stores report to them. */
+export { createMetrics };
+
+/**
+ * Starts the ExHook and HTTP servers. The store need not be reachable: until it is, clients are refused.
+ * @throws DockhookError `usage` if an address cannot be bound
+ */
+export async function startApp(config: Config, { stores, metrics, log }: AppParts): Promise<App> {
+  const logged = logEvents(log);
+  const tell: Tell = (event) => {
+    metrics.tell(event);
+    logged(event);
+  };
+  const access = createAccess({
+    accounts: stores.accounts,
+    bindings: stores.bindings,
+    passwords: await createPasswordChecks(),
+    unknownAccounts: config.unknownAccounts,
+    tell,
+  });
+  const requests = createRequests({
+    organizations: stores.organizations,
+    bindings: stores.bindings,
+    license: stores.license,
+    askerOf: access.askerOf,
+    isGateway: access.isGateway,
+    emptyReplies: config.emptyReplies,
+    tell,
+  });
+  const hooks: Hooks = {
+    mounted: mountedHooks(config),
+    authenticate: access.authenticate,
+    authorize: access.authorize,
+    publish: requests.publish,
+    connected: ({ clientId, username }) => {
+      tell({ step: 'connected', outcome: 'ok', clientId, account: username });
+    },
+    disconnected: ({ clientId, username }, reason) => {
+      tell({ step: 'disconnected', outcome: 'ok', clientId, account: username, detail: reason });
+    },
+  };
+
+  let reached = false;
+  let stopping = false;
+  const isReady = (): boolean => reached && !stopping;
+  const http = await startHttp(config.httpListen, isReady, metrics);
+  const exhook = await startExhookServer({
+    hooks,
+    listen: config.grpcListen,
+    credentials: credentials(config),
+    onCall: metrics.call,
+    onError: (hook, error) => {
+      log.error({ event: 'hook_failed', hook, detail: messageOf(error) });
+    },
+  }).catch(async (error: unknown) => {
+    await http.close();
+    throw error;
+  });
+  exhook.setServing(false);
+
+  async function reachStore(): Promise<void> {
+    for (let attempt = 1; !stopping; attempt += 1) {
+      try {
+        await stores.ping();
+        reached = true;
+        exhook.setServing(!stopping);
+        await requests.loadLicense().catch((error: unknown) => {
+          log.error({ event: 'license_not_loaded', detail: messageOf(error) });
+        });
+        return;
+      } catch (error) {
+        // Said once, then every minute: until then every client is refused.
+        if (attempt % 60 === 1) log.error({ event: 'store_unavailable', detail: messageOf(error) });
+        await pause(RETRY_MS);
+      }
+    }
+  }
+
+  async function shutDown(unreadyMs: number): Promise<void> {
+    stopping = true;
+    exhook.setServing(false);
+    await pause(unreadyMs);
+    await exhook.stop(GRACE_MS);
+    await http.close();
+    await stores.close();
+  }
+
+  let stopped: Promise<void> | undefined;
+  return {
+    grpc: formatListen(exhook),
+    http: formatListen(http),
+    isReady,
+    ready: reachStore(),
+    stop: (unreadyMs = 0) => (stopped ??= shutDown(unreadyMs)),
+  };
+}
+
+/**
+ * The hooks that `OnProviderLoaded` names. The topic filter is applied by the broker before any call, so
+ * telemetry costs none. `status` is asked for to be observed, not to be answered.
+ */
+function mountedHooks(config: Config): MountedHook[] {
+  const events = [{ name: 'client.connected' }, { name: 'client.disconnected' }];
+  return [
+    { name: 'client.authenticate' },
+    { name: 'client.authorize' },
+    ...(config.timeline ? events : []),
+    { name: 'message.publish', topics: ['thing/product/+/requests', 'sys/product/+/status'] },
+  ];
+}
+
+function credentials(config: Config): ServerCredentials {
+  if (config.grpcTlsCert === undefined || config.grpcTlsKey === undefined)
+    return ServerCredentials.createInsecure();
+  const pair = { cert_chain: config.grpcTlsCert, private_key: config.grpcTlsKey };
+  return ServerCredentials.createSsl(
+    config.grpcTlsClientCa ?? null,
+    [pair],
+    config.grpcTlsClientCa !== undefined,
+  );
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

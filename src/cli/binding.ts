@@ -1,0 +1,70 @@
+/** `dockhook binding …`: which device belongs to which organization. */
+import type { Command } from 'commander';
+import { DockhookError } from '../errors.js';
+import { withStores } from './open-stores.js';
+import { configOf, wantsJson } from './options.js';
+import { print, printFields, printJson, printTable, reportBadRows } from './output.js';
+
+export function addBindingCommand(program: Command): void {
+  const binding = program.command('binding').description('devices and the organizations they are bound to');
+  binding.command('list').description('list bound devices').action(listBindings);
+  binding.command('show <sn>').description('show the binding of one device').action(showBinding);
+  binding
+    .command('move <sn>')
+    .description('bind a device to another organization')
+    .requiredOption('--organization <id>', 'where it goes')
+    .action(moveBinding);
+  binding
+    .command('remove <sn>')
+    .description('unbind a device, so that it can be bound anew in DJI Pilot 2')
+    .action(removeBinding);
+}
+
+async function listBindings(_options: unknown, command: Command): Promise<void> {
+  const { records, badRows } = await withStores(configOf(command), (stores) => stores.bindings.list());
+  if (wantsJson(command)) printJson(records);
+  else if (records.length === 0)
+    print('no device is bound yet: a dock binds itself and its drone from DJI Pilot 2');
+  else {
+    printTable(
+      ['SN', 'ORGANIZATION', 'CALLSIGN', 'MODEL', 'GATEWAY', 'BOUND AT'],
+      records.map((b) => [b.sn, b.organizationId, b.callsign, b.modelKey, b.gateway, b.boundAt]),
+    );
+  }
+  reportBadRows(badRows);
+}
+
+async function showBinding(sn: string, _options: unknown, command: Command): Promise<void> {
+  const bound = await withStores(configOf(command), (stores) => stores.bindings.getMany([sn]));
+  const binding = bound.get(sn);
+  if (!binding)
+    throw new DockhookError(
+      'not_found',
+      `device ${sn} is not bound; dockhook binding list shows all that are`,
+    );
+  if (wantsJson(command)) printJson(binding);
+  else {
+    printFields({
+      device: sn,
+      organization: binding.organizationId,
+      callsign: binding.callsign,
+      model: binding.modelKey,
+      gateway: binding.gateway,
+      'bound at': binding.boundAt,
+    });
+  }
+}
+
+async function moveBinding(sn: string, options: { organization: string }, command: Command): Promise<void> {
+  const moved = await withStores(configOf(command), (stores) =>
+    stores.bindings.move(sn, options.organization),
+  );
+  if (wantsJson(command)) printJson(moved);
+  else print(`device ${sn} now belongs to organization "${moved.organizationId}"`);
+}
+
+async function removeBinding(sn: string, _options: unknown, command: Command): Promise<void> {
+  await withStores(configOf(command), (stores) => stores.bindings.remove(sn));
+  if (wantsJson(command)) printJson({ sn });
+  else print(`device ${sn} unbound. It can be bound again from DJI Pilot 2.`);
+}

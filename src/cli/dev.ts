@@ -1,0 +1,140 @@
+/**
+ * `dockhook dev` (`npm start`): everything on one machine with nothing to set up: the server on an
+ * embedded database, an embedded broker that speaks ExHook to it, demo data, and a simulated dock that
+ * walks the access sequence on screen.
+ */
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { generatePassword, hashGenerated, randomCode } from '../access/passwords.js';
+import { createMetrics } from '../app.js';
+import { formatListen, type Config } from '../config.js';
+import { hasCode } from '../errors.js';
+import { createLog } from '../observability/log.js';
+import { openStores } from '../stores/stores.js';
+import type { Stores } from '../stores/types.js';
+import { addSettingFlags, configOf, wantsJson } from './options.js';
+import { print, printFields, printJson, style } from './output.js';
+import { startServer } from './serve.js';
+import { firstSignal } from './signals.js';
+
+const DEMO = {
+  account: 'demo-dock',
+  organization: { id: 'demo', name: 'Demo yard' },
+  gateway: '7CTDDEMO00000A',
+  drone: '1581FDEMO0000000000B',
+  /** Shaped like a license; a real dock would refuse it. */
+  license: { appId: '100000', appKey: 'demo-app-key', appLicense: 'demo-app-license' },
+};
+
+export function addDevCommand(program: Command): void {
+  const command = program
+    .command('dev')
+    .description('try it: server, embedded broker, demo data and a simulated dock, all on this machine')
+    .action(async (_options: unknown, self: Command) => {
+      // The walk is the output; what goes wrong is still logged.
+      const config = configOf(self, { DOCKHOOK_LOG_LEVEL: 'error' });
+      await dev({ ...config, dataDir: join(config.dataDir, 'dev') }, wantsJson(self));
+    });
+  addSettingFlags(command);
+}
+
+async function dev(config: Config, json: boolean): Promise<void> {
+  const signalled = firstSignal();
+  const say = json ? () => undefined : print;
+  const { openDataDirectory } = await import('../embedded/data-directory.js');
+  const { startBroker } = await import('../embedded/broker.js');
+  const { formatStep, simulateDock } = await import('../embedded/simulated-dock.js');
+
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    const database = await openDataDirectory(config.dataDir, {
+      command: 'dockhook dev',
+      onProgress: (text) => {
+        say(style('dim', text));
+      },
+    });
+    const app = await startServer(config, database, createLog(config.logLevel), createMetrics());
+    closing.push(() => app.stop());
+    await app.ready;
+    const demo = await writeDemoData(openStores(database));
+    const broker = await startBroker({ listen: config.mqttListen, exhook: app.grpc });
+    closing.push(() => broker.close());
+    const url = `mqtt://${formatListen(broker)}`;
+    say(`\n${style('bold', 'A simulated dock comes online')} at ${url}\n`);
+    const session = await simulateDock({
+      url,
+      username: DEMO.account,
+      password: demo.password,
+      gateway: DEMO.gateway,
+      drone: DEMO.drone,
+      organizationId: DEMO.organization.id,
+      bindingCode: demo.bindingCode,
+      onStep: (step) => {
+        if (json) printJson(step);
+        else print(formatStep(step, process.stdout.isTTY));
+      },
+    });
+    closing.push(() => session.close());
+    const ready = {
+      mqtt: formatListen(broker),
+      grpc: app.grpc,
+      http: app.http,
+      account: DEMO.account,
+      password: demo.password,
+      organization: DEMO.organization.id,
+      bindingCode: demo.bindingCode,
+      dataDir: config.dataDir,
+    };
+    if (json) printJson({ event: 'ready', ...ready });
+    else printWhatToDo(ready);
+    await signalled;
+    say('\nstopping …');
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+/** The demo account gets a new password at each start, since only its hash is kept. */
+async function writeDemoData(stores: Stores): Promise<{ password: string; bindingCode: string }> {
+  const { id, name } = DEMO.organization;
+  let organization = await stores.organizations.get(id);
+  if (!organization) {
+    organization = { id, name, bindingCode: randomCode(10) };
+    await stores.organizations.add(organization);
+  }
+  if (!(await stores.license.get())) await stores.license.set(DEMO.license);
+  const password = generatePassword();
+  const passwordHash = hashGenerated(password);
+  const scope = { kind: 'gateways' as const, gateways: [DEMO.gateway] };
+  try {
+    await stores.accounts.update(DEMO.account, (account) => ({ ...account, passwordHash }));
+  } catch (error) {
+    if (!hasCode(error, 'not_found')) throw error;
+    await stores.accounts.add({ name: DEMO.account, passwordHash, scope, note: 'made by dockhook dev' });
+  }
+  return { password, bindingCode: organization.bindingCode };
+}
+
+function printWhatToDo(
+  ready: Record<'mqtt' | 'grpc' | 'http' | 'password' | 'bindingCode' | 'dataDir', string>,
+): void {
+  print(`\n${style(['bold', 'green'], 'The dock is online and bound.')} Everything stays up until Ctrl-C:\n`);
+  printFields({
+    '  MQTT broker': ready.mqtt,
+    '  ExHook for EMQX': `http://${ready.grpc}`,
+    '  health, metrics': `http://${ready.http}/readyz  http://${ready.http}/metrics`,
+    '  account': `${DEMO.account}, password ${ready.password}`,
+    '  organization': `${DEMO.organization.id}, device binding code ${ready.bindingCode}`,
+  });
+  print(`\nIn another terminal, a second dock joins:\n`);
+  const cli = `npx dockhook --data-dir ${ready.dataDir}`;
+  print(`  npm run build`);
+  print(`  ${cli} account add dock-2 --gateway 7CTDTEST00000C --generate`);
+  print(
+    `  echo PASSWORD | npx dockhook simulate --broker mqtt://${ready.mqtt} --username dock-2 --password-stdin \\`,
+  );
+  print(
+    `    --gateway 7CTDTEST00000C --organization ${DEMO.organization.id} --binding-code ${ready.bindingCode}`,
+  );
+  print(`  ${cli} binding list`);
+}

@@ -1,0 +1,42 @@
+/** What commands read: standard input, durations and dates. */
+import { DockhookError } from '../errors.js';
+
+/** More than any password, license or list of names that a person pipes in. */
+const MAX_STDIN_BYTES = 64 * 1024 * 1024;
+
+export async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_STDIN_BYTES) throw new DockhookError('usage', 'standard input is too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Reads a password; removes one trailing LF or CRLF and nothing else. */
+export async function readPassword(): Promise<string> {
+  const password = (await readStdin()).replace(/\r?\n$/, '');
+  if (password === '') {
+    throw new DockhookError('usage', 'no password on standard input: printf \'%s\' "$PASSWORD" | dockhook …');
+  }
+  return password;
+}
+
+const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A moment as `12h`, `30m`, `90d` from now, or as a date that JavaScript reads; as ISO text in UTC. */
+export function parseExpiry(text: string, now: number): string {
+  const duration = /^(\d{1,6})([mhd])$/.exec(text);
+  const unit = duration?.[2] as keyof typeof UNITS | undefined;
+  const time = unit === undefined ? Date.parse(text) : now + Number(duration?.[1]) * UNITS[unit];
+  if (Number.isNaN(time)) {
+    throw new DockhookError(
+      'usage',
+      `--expires ${text}: not a time. Write 30m, 12h, 90d, or 2027-01-31T18:00:00Z`,
+    );
+  }
+  if (time <= now) throw new DockhookError('usage', `--expires ${text}: that is in the past`);
+  return new Date(time).toISOString();
+}

@@ -1,0 +1,110 @@
+/** `dockhook license …`: the app id, key and license that a dock verifies. */
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { DockhookError, messageOf } from '../errors.js';
+import type { License } from '../stores/types.js';
+import { readStdin } from './input.js';
+import { withStores } from './open-stores.js';
+import { configOf, wantsJson } from './options.js';
+import { print, printFields, printJson } from './output.js';
+
+const FIELDS = {
+  app_id: 'appId',
+  app_key: 'appKey',
+  app_license: 'appLicense',
+  ntp_host: 'ntpHost',
+  ntp_port: 'ntpPort',
+} as const;
+
+export function addLicenseCommand(program: Command): void {
+  const license = program.command('license').description('license of your DJI "Cloud API" app');
+  license
+    .command('set <file>')
+    .description('store the license from a JSON file, or from standard input with -')
+    .addHelpText(
+      'after',
+      '\nThe file holds what developer.dji.com shows for an app of type "Cloud API":\n' +
+        '  {"app_id":"…","app_key":"…","app_license":"…","ntp_host":"pool.ntp.org","ntp_port":123}\n' +
+        'ntp_host and ntp_port may be left out.',
+    )
+    .action(setLicense);
+  license.command('show').description('show the license, secrets masked').action(showLicense);
+  license.command('clear').description('remove the license').action(clearLicense);
+}
+
+async function setLicense(path: string, _options: unknown, command: Command): Promise<void> {
+  const license = parseLicense(path, path === '-' ? await readStdin() : await readText(path));
+  await withStores(configOf(command), (stores) => stores.license.set(license));
+  if (wantsJson(command)) printJson(masked(license));
+  else print(`license of app ${license.appId} stored; docks get it at their next config request`);
+}
+
+async function showLicense(_options: unknown, command: Command): Promise<void> {
+  const license = await withStores(configOf(command), (stores) => stores.license.get());
+  if (!license) throw new DockhookError('not_found', 'no license is set: dockhook license set --help');
+  if (wantsJson(command)) printJson(masked(license));
+  else printFields(masked(license));
+}
+
+async function clearLicense(_options: unknown, command: Command): Promise<void> {
+  await withStores(configOf(command), (stores) => stores.license.clear());
+  if (wantsJson(command)) printJson({});
+  else print('license removed: docks that connect now fail their license verification');
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new DockhookError('usage', `cannot read the license: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Says which field is wrong, never what is in it. */
+function parseLicense(path: string, text: string): License {
+  const where = path === '-' ? 'standard input' : path;
+  let given: unknown;
+  try {
+    given = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch {
+    // The parser's message would quote the text, and the text is a secret.
+    throw new DockhookError('usage', `${where} is not valid JSON`);
+  }
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new DockhookError('usage', `${where} does not hold a JSON object`);
+  }
+  const license: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(given)) {
+    if (!Object.hasOwn(FIELDS, field)) {
+      throw new DockhookError(
+        'usage',
+        `${where}: unknown field "${field}"; there are ${Object.keys(FIELDS).join(', ')}`,
+      );
+    }
+    // DJI's site shows the app id as a bare number.
+    license[FIELDS[field as keyof typeof FIELDS]] =
+      field === 'app_id' && typeof value === 'number' ? String(value) : value;
+  }
+  for (const field of ['app_id', 'app_key', 'app_license'] as const) {
+    const value = license[FIELDS[field]];
+    if (typeof value !== 'string' || value === '') {
+      throw new DockhookError('usage', `${where}: "${field}" is missing or not a text`);
+    }
+  }
+  // The store checks the rest against the schema.
+  return license as License;
+}
+
+function masked(license: License): Record<string, string> {
+  return {
+    app_id: license.appId,
+    app_key: mask(license.appKey),
+    app_license: mask(license.appLicense),
+    ntp_host: license.ntpHost ?? '(default)',
+    ntp_port: String(license.ntpPort ?? '(default)'),
+  };
+}
+
+function mask(secret: string): string {
+  return `(${secret.length} characters)`;
+}

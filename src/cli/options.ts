@@ -1,0 +1,29 @@
+/** From commander's options to settings. */
+import type { Command } from 'commander';
+import { readConfig, settingList, type Config, type SettingName } from '../config.js';
+
+/** Options that every command has. */
+export interface GlobalOptions {
+  json?: boolean;
+  dataDir?: string;
+}
+
+/** The settings for a command, from its flags and the environment. */
+export function configOf(command: Command, defaults: Readonly<Record<string, string>> = {}): Config {
+  const options = command.optsWithGlobals<Partial<Record<SettingName, string>>>();
+  return readConfig({ ...defaults, ...process.env }, options);
+}
+
+export function wantsJson(command: Command): boolean {
+  return command.optsWithGlobals<GlobalOptions>().json ?? false;
+}
+
+/** Gives a command a flag for each setting that may be one; `--data-dir` is global already. */
+export function addSettingFlags(command: Command): Command {
+  for (const { name, flag, environment, description, default: fallback } of settingList) {
+    if (flag === undefined || name === 'dataDir') continue;
+    const shown = fallback === '' ? '' : `, default ${fallback}`;
+    command.option(`--${flag} <value>`, `${description.replaceAll(/[`*]/g, '')} (${environment}${shown})`);
+  }
+  return command;
+}

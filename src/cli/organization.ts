@@ -1,0 +1,80 @@
+/** `dockhook organization …`: the groups that devices are bound to. */
+import type { Command } from 'commander';
+import { randomCode } from '../access/passwords.js';
+import { DockhookError } from '../errors.js';
+import type { Organization } from '../stores/types.js';
+import { withStores } from './open-stores.js';
+import { configOf, wantsJson } from './options.js';
+import { print, printFields, printJson, printTable, reportBadRows, warn } from './output.js';
+
+const GENERATED_CODE_CHARACTERS = 10;
+/** Shorter codes are warned about: with one of them, a stranger's dock could guess its way in. */
+const SHORT_CODE = 8;
+
+export function addOrganizationCommand(program: Command): void {
+  const organization = program.command('organization').description('organizations that devices are bound to');
+  organization
+    .command('add <id>')
+    .description('create an organization; its id and device binding code are typed into DJI Pilot 2')
+    .requiredOption('--name <name>', 'shown in DJI Pilot 2')
+    .option('--binding-code <code>', 'device binding code (default: a generated one)')
+    .addHelpText('after', "\nExample:\n  dockhook organization add north --name 'North yard'")
+    .action(addOrganization);
+  organization.command('list').description('list organizations').action(listOrganizations);
+  organization
+    .command('show <id>')
+    .description('show one organization and its code')
+    .action(showOrganization);
+  organization
+    .command('remove <id>')
+    .description('delete an organization that has no devices')
+    .action(removeOrganization);
+}
+
+async function addOrganization(
+  id: string,
+  options: { name: string; bindingCode?: string },
+  command: Command,
+): Promise<void> {
+  const bindingCode = options.bindingCode ?? randomCode(GENERATED_CODE_CHARACTERS);
+  const organization: Organization = { id, name: options.name, bindingCode };
+  if (bindingCode.length < SHORT_CODE)
+    warn(`a binding code of fewer than ${SHORT_CODE} characters can be guessed`);
+  await withStores(configOf(command), (stores) => stores.organizations.add(organization));
+  if (wantsJson(command)) printJson(organization);
+  else {
+    print(`organization "${id}" added. Type into DJI Pilot 2:`);
+    printFields({ '  organization id': id, '  device binding code': bindingCode });
+  }
+}
+
+async function listOrganizations(_options: unknown, command: Command): Promise<void> {
+  const { records, badRows } = await withStores(configOf(command), (stores) => stores.organizations.list());
+  if (wantsJson(command)) printJson(records);
+  else if (records.length === 0) print('no organizations yet: dockhook organization add --help');
+  else {
+    printTable(
+      ['ID', 'NAME', 'BINDING CODE'],
+      records.map(({ id, name, bindingCode }) => [id, name, bindingCode]),
+    );
+  }
+  reportBadRows(badRows);
+}
+
+async function showOrganization(id: string, _options: unknown, command: Command): Promise<void> {
+  const organization = await withStores(configOf(command), (stores) => stores.organizations.get(id));
+  if (!organization) {
+    throw new DockhookError(
+      'not_found',
+      `there is no organization "${id}"; dockhook organization list shows all`,
+    );
+  }
+  if (wantsJson(command)) printJson(organization);
+  else printFields({ organization: id, name: organization.name, 'binding code': organization.bindingCode });
+}
+
+async function removeOrganization(id: string, _options: unknown, command: Command): Promise<void> {
+  await withStores(configOf(command), (stores) => stores.organizations.remove(id));
+  if (wantsJson(command)) printJson({ id });
+  else print(`organization "${id}" removed`);
+}

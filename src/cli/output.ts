@@ -1,0 +1,75 @@
+/** How commands speak: aligned text for people, one JSON value on stdout for scripts. */
+import { styleText } from 'node:util';
+import { DockhookError, messageOf, type ErrorCode } from '../errors.js';
+
+const EXIT_CODES: Partial<Record<ErrorCode, number>> = { usage: 2, not_found: 3, conflict: 4 };
+
+/** Bold, dim, red, … on a terminal that wants colours; plain elsewhere. */
+export function style(
+  format: Parameters<typeof styleText>[0],
+  text: string,
+  stream: NodeJS.WriteStream = process.stdout,
+): string {
+  const wanted = stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+  return wanted ? styleText(format, text) : text;
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value));
+}
+
+/** Something to know that stops nothing; kept off stdout. */
+export function warn(text: string): void {
+  process.stderr.write(`${style('yellow', 'warning:', process.stderr)} ${text}\n`);
+}
+
+/** Prints rows under their headings, columns aligned. */
+export function printTable(headings: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => printable(row[column] ?? '').length)),
+  );
+  const line = (cells: readonly string[]): string =>
+    widths
+      .map((width, column) => printable(cells[column] ?? '').padEnd(width))
+      .join('  ')
+      .trimEnd();
+  print(style('bold', line(headings)));
+  for (const row of rows) print(line(row));
+}
+
+/** Prints `label  value` pairs, labels aligned; pairs without a value are left out. */
+export function printFields(fields: Readonly<Record<string, string | undefined>>): void {
+  const shown = Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined);
+  const width = Math.max(...shown.map(([label]) => label.length));
+  for (const [label, value] of shown) print(`${style('dim', label.padEnd(width))}  ${printable(value)}`);
+}
+
+/** A name or callsign comes from outside: control characters in it must not steer the terminal. */
+function printable(text: string): string {
+  return text.replace(
+    /\p{Control}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** Rows that could not be read, on stderr, with a failing exit code: the listing is not whole. */
+export function reportBadRows(badRows: readonly DockhookError[]): void {
+  for (const { message } of badRows)
+    process.stderr.write(`${style('red', 'bad row:', process.stderr)} ${message}\n`);
+  if (badRows.length > 0) process.exitCode = 1;
+}
+
+/** Says what went wrong on stderr. @returns the exit code for it */
+export function reportError(error: unknown, json: boolean): number {
+  const code = error instanceof DockhookError ? error.code : 'failed';
+  const message = messageOf(error);
+  const text = json
+    ? JSON.stringify({ code, message })
+    : `${style('red', 'error:', process.stderr)} ${message}`;
+  process.stderr.write(`${text}\n`);
+  return EXIT_CODES[code] ?? 1;
+}

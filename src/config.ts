@@ -1,0 +1,254 @@
+/**
+ * Every setting of dockhook in one table: the command line, the environment and the README all follow
+ * from it. Reading reports all faults at once.
+ */
+import { readFileSync } from 'node:fs';
+import { DockhookError, messageOf } from './errors.js';
+
+/** Where to listen; port 0 picks a free one. */
+export interface Listen {
+  host: string;
+  port: number;
+}
+
+interface Setting<T> {
+  environment: string;
+  /** Without one, the setting is only read from the environment: process arguments are no place for a secret. */
+  flag?: string;
+  description: string;
+  /** As a person would write it; '' is "not set". */
+  default: string;
+  /** Throws an error that says what is wrong with the text. */
+  parse: (text: string) => T;
+}
+
+const setting = <T>(definition: Setting<T>): Setting<T> => definition;
+
+const settings = {
+  databaseUrl: setting({
+    environment: 'DATABASE_URL',
+    description:
+      'PostgreSQL to keep everything in, as `postgres://user:password@host:5432/database`. ' +
+      '`DATABASE_URL_FILE` names a file that holds it. Without either, an embedded database is used.',
+    default: '',
+    parse: optional(text),
+  }),
+  dataDir: setting({
+    environment: 'DOCKHOOK_DATA_DIR',
+    flag: 'data-dir',
+    description: 'Folder of the embedded database; not used with `DATABASE_URL`.',
+    default: './.dockhook',
+    parse: text,
+  }),
+  grpcListen: setting({
+    environment: 'DOCKHOOK_GRPC_LISTEN',
+    flag: 'grpc-listen',
+    description:
+      'Where the broker reaches ExHook. Who reaches this port can read the license and bind any device.',
+    default: '127.0.0.1:9000',
+    parse: listen,
+  }),
+  grpcTlsCert: setting({
+    environment: 'DOCKHOOK_GRPC_TLS_CERT',
+    flag: 'grpc-tls-cert',
+    description: 'Certificate chain (PEM file) of the ExHook port.',
+    default: '',
+    parse: optional(file),
+  }),
+  grpcTlsKey: setting({
+    environment: 'DOCKHOOK_GRPC_TLS_KEY',
+    flag: 'grpc-tls-key',
+    description: 'Private key (PEM file) that goes with the certificate.',
+    default: '',
+    parse: optional(file),
+  }),
+  grpcTlsClientCa: setting({
+    environment: 'DOCKHOOK_GRPC_TLS_CLIENT_CA',
+    flag: 'grpc-tls-client-ca',
+    description: 'CA (PEM file) that must have signed the certificate of the broker.',
+    default: '',
+    parse: optional(file),
+  }),
+  grpcInsecure: setting({
+    environment: 'DOCKHOOK_GRPC_INSECURE',
+    flag: 'grpc-insecure',
+    description:
+      '`yes` allows the ExHook port beyond loopback without a client CA: only in a network you trust.',
+    default: 'no',
+    parse: yesOrNo,
+  }),
+  httpListen: setting({
+    environment: 'DOCKHOOK_HTTP_LISTEN',
+    flag: 'http-listen',
+    description: 'Where `/healthz`, `/readyz` and `/metrics` are served.',
+    default: '127.0.0.1:9464',
+    parse: listen,
+  }),
+  mqttListen: setting({
+    environment: 'DOCKHOOK_MQTT_LISTEN',
+    flag: 'mqtt-listen',
+    description: 'Where the embedded MQTT broker of `dockhook dev` listens.',
+    default: '127.0.0.1:1883',
+    parse: listen,
+  }),
+  unknownAccounts: setting({
+    environment: 'DOCKHOOK_UNKNOWN_ACCOUNTS',
+    flag: 'unknown-accounts',
+    description:
+      '`deny`, or `ignore` to leave accounts that dockhook does not know to the other authenticators and rules ' +
+      'of the broker. **EMQX 5.9 and later lets such a client in if it has no authenticator of its own.**',
+    default: 'deny',
+    parse: oneOf('deny', 'ignore'),
+  }),
+  emptyReplies: setting({
+    environment: 'DOCKHOOK_EMPTY_REPLIES',
+    flag: 'empty-replies',
+    description:
+      'Methods to answer with `{"result":0}`, separated by commas. ' +
+      '`offline_map_get,flight_areas_get` spares a dock 40 s of waiting before take-off if no backend answers them.',
+    default: '',
+    parse: (value) =>
+      new Set(
+        value
+          .split(',')
+          .map((name) => name.trim())
+          .filter(Boolean),
+      ),
+  }),
+  timeline: setting({
+    environment: 'DOCKHOOK_TIMELINE',
+    flag: 'timeline',
+    description: '`off` asks the broker not to report connected and disconnected clients.',
+    default: 'on',
+    parse: (value) => oneOf('on', 'off')(value) === 'on',
+  }),
+  logLevel: setting({
+    environment: 'DOCKHOOK_LOG_LEVEL',
+    flag: 'log-level',
+    description: '`debug`, `info`, `warn` or `error`.',
+    default: 'info',
+    parse: oneOf('debug', 'info', 'warn', 'error'),
+  }),
+};
+
+export type SettingName = keyof typeof settings;
+export type Config = { [Name in SettingName]: ReturnType<(typeof settings)[Name]['parse']> };
+
+/** The table, for the command line and the README. */
+export const settingList: readonly (Setting<unknown> & { name: SettingName })[] = Object.entries(
+  settings,
+).map(([name, definition]) => ({ name: name as SettingName, ...definition }));
+
+/**
+ * Reads the settings; a flag goes before the environment, the environment before the default.
+ * An empty environment variable is as good as none.
+ * @throws DockhookError `usage` that lists every fault
+ */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Partial<Record<SettingName, string>>> = {},
+): Config {
+  const faults: string[] = [];
+  const values: Record<string, unknown> = {};
+  const complete = withUrlFromFile(environment, faults);
+  for (const { name, environment: variable, flag, default: fallback, parse } of settingList) {
+    const fromFlag = flag === undefined ? undefined : flags[name];
+    const where = fromFlag === undefined ? variable : `--${flag ?? ''}`;
+    try {
+      values[name] = parse(fromFlag ?? (complete[variable] || fallback));
+    } catch (error) {
+      faults.push(`${where}: ${messageOf(error)}`);
+    }
+  }
+  const config = values as Config;
+  if (faults.length === 0) faults.push(...contradictions(config));
+  if (faults.length > 0) {
+    throw new DockhookError(
+      'usage',
+      `these settings cannot be used:\n${faults.map((f) => `  ${f}`).join('\n')}`,
+    );
+  }
+  return config;
+}
+
+/** Whether an address can only be reached from this machine. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function formatListen({ host, port }: Listen): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function contradictions(config: Config): string[] {
+  const faults: string[] = [];
+  if ((config.grpcTlsCert === undefined) !== (config.grpcTlsKey === undefined)) {
+    faults.push('DOCKHOOK_GRPC_TLS_CERT and DOCKHOOK_GRPC_TLS_KEY go together: set both or neither');
+  }
+  if (config.grpcTlsClientCa !== undefined && config.grpcTlsCert === undefined) {
+    faults.push('DOCKHOOK_GRPC_TLS_CLIENT_CA needs DOCKHOOK_GRPC_TLS_CERT and DOCKHOOK_GRPC_TLS_KEY');
+  }
+  if (!isLoopback(config.grpcListen.host) && config.grpcTlsClientCa === undefined && !config.grpcInsecure) {
+    faults.push(
+      `DOCKHOOK_GRPC_LISTEN: ${formatListen(config.grpcListen)} can be reached from other machines, and who reaches ` +
+        'it can read the license and bind any device. Set DOCKHOOK_GRPC_TLS_CLIENT_CA (with certificate and key) so ' +
+        'that only your broker can connect, or DOCKHOOK_GRPC_INSECURE=yes if the network itself is trusted',
+    );
+  }
+  return faults;
+}
+
+function withUrlFromFile(environment: Readonly<Record<string, string | undefined>>, faults: string[]) {
+  const path = environment['DATABASE_URL_FILE'];
+  if (!path) return environment;
+  if (environment['DATABASE_URL']) {
+    faults.push('DATABASE_URL and DATABASE_URL_FILE are both set: keep one');
+    return environment;
+  }
+  try {
+    const url = file(path).toString('utf8').trim();
+    if (url === '') faults.push(`DATABASE_URL_FILE: ${path} is empty`);
+    return { ...environment, DATABASE_URL: url };
+  } catch (error) {
+    faults.push(`DATABASE_URL_FILE: ${messageOf(error)}`);
+    return environment;
+  }
+}
+
+function text(value: string): string {
+  return value;
+}
+
+function optional<T>(parse: (text: string) => T): (text: string) => T | undefined {
+  return (value) => (value === '' ? undefined : parse(value));
+}
+
+function oneOf<const T extends string>(...choices: T[]): (text: string) => T {
+  return (value) => {
+    const choice = choices.find((candidate) => candidate === value);
+    if (choice === undefined) throw new Error(`"${value}" is not one of ${choices.join(', ')}`);
+    return choice;
+  };
+}
+
+function yesOrNo(value: string): boolean {
+  return oneOf('yes', 'no')(value) === 'yes';
+}
+
+function listen(value: string): Listen {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(value);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65535)
+    throw new Error(`"${value}" is not host:port, such as 127.0.0.1:9000`);
+  return { host, port };
+}
+
+function file(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new Error(`cannot read the file: ${messageOf(error)}`, { cause: error });
+  }
+}

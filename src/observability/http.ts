@@ -1,0 +1,68 @@
+/** The HTTP port for probes and Prometheus: `/healthz`, `/readyz`, `/metrics`. */
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { formatListen, type Listen } from '../config.js';
+import { DockhookError, messageOf } from '../errors.js';
+import type { Metrics } from './metrics.js';
+
+export interface HttpServer extends Listen {
+  close(): Promise<void>;
+}
+
+/**
+ * @param isReady whether a broker should be sent here; `/healthz` only says that the process answers
+ * @throws DockhookError `usage` if the address cannot be bound
+ */
+export async function startHttp(
+  listen: Listen,
+  isReady: () => boolean,
+  metrics: Metrics,
+): Promise<HttpServer> {
+  const server = createServer((request, response) => {
+    const path = request.url?.split('?')[0];
+    if (request.method !== 'GET' && request.method !== 'HEAD') send(response, 405, 'only GET\n');
+    else if (path === '/healthz') send(response, 200, 'ok\n');
+    else if (path === '/readyz') {
+      if (isReady()) send(response, 200, 'ready\n');
+      else send(response, 503, 'not ready: the store was not reached yet, or dockhook is stopping\n');
+    } else if (path === '/metrics') {
+      metrics.read().then(
+        ({ contentType, text }) => {
+          send(response, 200, text, contentType);
+        },
+        (error: unknown) => {
+          send(response, 500, `${messageOf(error)}\n`);
+        },
+      );
+    } else send(response, 404, 'there are /healthz, /readyz and /metrics\n');
+  });
+  server.listen(listen.port, listen.host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new DockhookError(
+      'usage',
+      `cannot listen on ${formatListen(listen)} for HTTP (${messageOf(error)}): set DOCKHOOK_HTTP_LISTEN to a free address`,
+      { cause: error },
+    );
+  }
+  return {
+    host: listen.host,
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  contentType = 'text/plain; charset=utf-8',
+) {
+  response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' }).end(text);
+}

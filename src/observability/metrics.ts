@@ -1,0 +1,86 @@
+/** Prometheus metrics. No label takes a value that a client can choose freely. */
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import type { Tell } from '../events.js';
+
+export interface Metrics {
+  /** A broker's call was answered. */
+  call(hook: string, outcome: string, milliseconds: number): void;
+  /** A statement was run. */
+  query(table: string, operation: string, milliseconds: number, failed: boolean): void;
+  tell: Tell;
+  /** The exposition text and its content type. */
+  read(): Promise<{ contentType: string; text: string }>;
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const calls = new Counter({
+    name: 'dockhook_calls_total',
+    help: 'ExHook calls answered, by hook and outcome.',
+    labelNames: ['hook', 'outcome'],
+    registers,
+  });
+  const callSeconds = new Histogram({
+    name: 'dockhook_call_seconds',
+    help: 'Time from an ExHook call to its answer.',
+    labelNames: ['hook'],
+    buckets: SECONDS,
+    registers,
+  });
+  const refusals = new Counter({
+    name: 'dockhook_refusals_total',
+    help: 'Connects, subscribes, publishes and requests that were refused, dropped or passed on, by reason.',
+    labelNames: ['step', 'outcome', 'reason'],
+    registers,
+  });
+  const replies = new Counter({
+    name: 'dockhook_replies_total',
+    help: 'Replies to docks, by method and result code.',
+    labelNames: ['method', 'result'],
+    registers,
+  });
+  const devices = new Counter({
+    name: 'dockhook_bind_devices_total',
+    help: 'Devices in airport_organization_bind requests, by err_code.',
+    labelNames: ['result'],
+    registers,
+  });
+  const storeSeconds = new Histogram({
+    name: 'dockhook_store_seconds',
+    help: 'Time of one database statement.',
+    labelNames: ['table', 'operation'],
+    buckets: SECONDS,
+    registers,
+  });
+  const storeErrors = new Counter({
+    name: 'dockhook_store_errors_total',
+    help: 'Database statements that failed or timed out.',
+    labelNames: ['table', 'operation'],
+    registers,
+  });
+
+  return {
+    call(hook, outcome, milliseconds) {
+      calls.inc({ hook, outcome });
+      callSeconds.observe({ hook }, milliseconds / 1000);
+    },
+    query(table, operation, milliseconds, failed) {
+      storeSeconds.observe({ table, operation }, milliseconds / 1000);
+      if (failed) storeErrors.inc({ table, operation });
+    },
+    tell({ step, outcome, reason, method, result }) {
+      if (reason !== undefined) refusals.inc({ step, outcome, reason });
+      if (result === undefined) return;
+      if (step === 'bind') devices.inc({ result });
+      // A result means that we replied: the method is one of ours or of the operator's own list.
+      if (step === 'request' && method !== undefined) replies.inc({ method, result });
+    },
+    async read() {
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}

@@ -1,0 +1,290 @@
+/** The commands, as processes, on an embedded database and on PostgreSQL. */
+import { expect } from 'chai';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run, type Result } from '../support/cli.js';
+import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
+
+const LICENSE = { app_id: 166400, app_key: 'key-in-the-test', app_license: 'license-in-the-test' };
+
+describeWithPostgres('commands on PostgreSQL', () => {
+  let database: TestDatabase;
+  let directory: string;
+
+  before(async function () {
+    this.timeout(60_000);
+    database = await freshDatabase();
+    directory = mkdtempSync(join(tmpdir(), 'dockhook-commands-'));
+  });
+  after(async () => {
+    rmSync(directory, { recursive: true });
+    await database.drop();
+  });
+
+  const dockhook = (args: string[], input = ''): Promise<Result> =>
+    run(args, { environment: { DATABASE_URL: database.url }, input });
+
+  const json = async (args: string[], input = ''): Promise<unknown> => {
+    const result = await dockhook(['--json', ...args], input);
+    expect(result.code, result.stderr).to.equal(0);
+    expect(result.stdout.trimEnd().split('\n')).to.have.length(1);
+    return JSON.parse(result.stdout);
+  };
+
+  const failure = async (
+    code: number,
+    args: string[],
+    input = '',
+  ): Promise<{ code: string; message: string }> => {
+    const result = await dockhook(['--json', ...args], input);
+    expect(result.code, result.stdout + result.stderr).to.equal(code);
+    expect(result.stdout).to.equal('');
+    return JSON.parse(result.stderr) as { code: string; message: string };
+  };
+
+  describe('account', () => {
+    it('add --generate prints the password once and stores only its hash', async () => {
+      const added = (await json([
+        'account',
+        'add',
+        'dock-1',
+        '--gateway',
+        '7CTDTEST00000A',
+        '--generate',
+      ])) as Record<string, string>;
+      expect(added['password']).to.match(/^[a-z2-9-]{35}$/);
+      const rows = JSON.stringify(await database.query('SELECT * FROM dockhook_accounts'));
+      expect(rows).to.include('dock-1').and.to.not.include(added['password']);
+      const shown = await json(['account', 'show', 'dock-1']);
+      expect(shown).to.deep.include({
+        name: 'dock-1',
+        scope: { kind: 'gateways', gateways: ['7CTDTEST00000A'] },
+      });
+      expect(JSON.stringify(shown)).to.not.include('$dockhook-sha256$');
+    });
+
+    it('add --password-stdin removes one trailing line end and nothing else', async () => {
+      const { verifySlow } = await import('../../src/access/passwords.js');
+      for (const [name, input, password] of [
+        ['lf', ' pass word \n', ' pass word '],
+        ['crlf', 'passwörd-密码\r\n', 'passwörd-密码'],
+        ['two', 'password\n\n', 'password\n'],
+        ['none', 'password\t', 'password\t'],
+      ] as const) {
+        await json(['account', 'add', name, '--any-gateway', '--password-stdin'], input);
+        const [row] = await database.query('SELECT value FROM dockhook_accounts WHERE key = $1', [name]);
+        const { value } = JSON.parse(String(row?.['value'])) as { value: { passwordHash: string } };
+        expect(await verifySlow(value.passwordHash, password), name).to.equal(true);
+      }
+    });
+
+    it('warns about a short password and takes it', async () => {
+      const result = await dockhook(
+        ['account', 'add', 'short', '--any-gateway', '--password-stdin'],
+        'pilot',
+      );
+      expect(result.code).to.equal(0);
+      expect(result.stderr).to.include('fewer than 12 characters').and.to.not.include('pilot');
+    });
+
+    it('list, disable, enable and remove do what they say', async () => {
+      await json(['account', 'add', 'cycle', '--client-id-is-gateway', '--generate', '--note', 'spare']);
+      expect(await json(['account', 'disable', 'cycle'])).to.include({ disabled: true });
+      expect((await dockhook(['account', 'list'])).stdout).to.match(
+        /^cycle +disabled +the gateway in its client id/m,
+      );
+      expect(await json(['account', 'enable', 'cycle'])).to.include({ disabled: false });
+      await json(['account', 'remove', 'cycle']);
+      expect((await failure(3, ['account', 'show', 'cycle'])).code).to.equal('not_found');
+      expect((await failure(3, ['account', 'remove', 'cycle'])).code).to.equal('not_found');
+      expect((await failure(3, ['account', 'disable', 'cycle'])).code).to.equal('not_found');
+    });
+
+    it('refuses a name that is taken, and leaves the first as it was', async () => {
+      await json(['account', 'add', 'once', '--any-gateway', '--generate']);
+      const error = await failure(4, ['account', 'add', 'once', '--service', '--generate']);
+      expect(error.code).to.equal('conflict');
+      expect(error.message).to.include('once');
+      expect(await json(['account', 'show', 'once'])).to.deep.include({ scope: { kind: 'any-gateway' } });
+    });
+
+    const unusable: [string, string[]][] = [
+      ['no scope', ['a', '--generate']],
+      ['two scopes', ['a', '--any-gateway', '--service', '--generate']],
+      ['no password source', ['a', '--any-gateway']],
+      ['two password sources', ['a', '--any-gateway', '--generate', '--password-stdin']],
+      ['an empty password', ['a', '--any-gateway', '--password-stdin']],
+      ['a + in the name', ['a+b', '--any-gateway', '--generate']],
+      ['an empty name', ['', '--any-gateway', '--generate']],
+      ['a name of 256 characters', ['n'.repeat(256), '--any-gateway', '--generate']],
+      ['an SN with /', ['a', '--gateway', '7CT/A', '--generate']],
+      ['filters without --service', ['a', '--any-gateway', '--publish', '#', '--generate']],
+      ['a wrong filter', ['a', '--service', '--publish', 'a/#/b', '--generate']],
+      ['an expiry in the past', ['a', '--any-gateway', '--generate', '--expires', '2020-01-01']],
+      ['an expiry that is none', ['a', '--any-gateway', '--generate', '--expires', 'soon']],
+    ];
+    for (const [title, args] of unusable) {
+      it(`add refuses ${title} and adds nothing`, async () => {
+        expect((await failure(2, ['account', 'add', ...args])).code).to.equal('usage');
+        expect((await dockhook(['--json', 'account', 'show', args[0] ?? ''])).code).to.equal(3);
+      });
+    }
+  });
+
+  describe('organization and binding', () => {
+    it('generates a code, keeps codes unique, and keeps an organization that has devices', async () => {
+      const north = (await json(['organization', 'add', 'north', '--name', 'North yard'])) as Record<
+        string,
+        string
+      >;
+      expect(north['bindingCode']).to.have.length.greaterThan(8);
+      expect((await failure(4, ['organization', 'add', 'north', '--name', 'x'])).code).to.equal('conflict');
+      const code = north['bindingCode'] ?? '';
+      const clash = await failure(4, ['organization', 'add', 'south', '--name', 'x', '--binding-code', code]);
+      expect(clash.code).to.equal('conflict');
+      expect(clash.message).to.not.include(code);
+      await json(['organization', 'add', 'south', '--name', 'South']);
+
+      await database.query(
+        `INSERT INTO dockhook_bindings (key, value) VALUES ('SN1', '{"value":{"organizationId":"north",
+         "callsign":"A","modelKey":"3-3-0","gateway":"SN1","boundAt":"2026-01-01T00:00:00Z"}}')`,
+      );
+      expect((await failure(4, ['organization', 'remove', 'north'])).message).to.include('1');
+      expect((await dockhook(['binding', 'list'])).stdout).to.match(/^SN1 +north +A +3-3-0 +SN1 /m);
+      expect((await failure(3, ['binding', 'move', 'SN1', '--organization', 'nowhere'])).code).to.equal(
+        'not_found',
+      );
+      expect((await failure(3, ['binding', 'move', 'SN2', '--organization', 'south'])).code).to.equal(
+        'not_found',
+      );
+      expect(await json(['binding', 'move', 'SN1', '--organization', 'south'])).to.include({
+        organizationId: 'south',
+      });
+      await json(['organization', 'remove', 'north']);
+      expect(await json(['binding', 'show', 'SN1'])).to.include({ organizationId: 'south', callsign: 'A' });
+      await json(['binding', 'remove', 'SN1']);
+      expect((await failure(3, ['binding', 'show', 'SN1'])).code).to.equal('not_found');
+      expect(await json(['binding', 'list'])).to.deep.equal([]);
+    });
+
+    it('does not let a callsign from outside steer the terminal', async () => {
+      await json(['organization', 'add', 'esc', '--name', 'esc']);
+      await database.query(
+        `INSERT INTO dockhook_bindings (key, value) VALUES ('SN3', '{"value":{"organizationId":"esc",
+         "callsign":"\\u001b[2J","modelKey":"","gateway":"SN3","boundAt":"2026-01-01T00:00:00Z"}}')`,
+      );
+      expect((await dockhook(['binding', 'list'])).stdout).to.not.include('\u001b');
+      expect((await dockhook(['binding', 'show', 'SN3'])).stdout).to.not.include('\u001b');
+      await json(['binding', 'remove', 'SN3']);
+    });
+  });
+
+  describe('license', () => {
+    const file = (name: string, text: string): string => {
+      const path = join(directory, name);
+      writeFileSync(path, text);
+      return path;
+    };
+
+    it('set takes a file or standard input; show never prints the secrets', async () => {
+      expect((await failure(3, ['license', 'show'])).code).to.equal('not_found');
+      await json(['license', 'set', file('license.json', `\uFEFF${JSON.stringify(LICENSE)}`)]);
+      await json(
+        ['license', 'set', '-'],
+        JSON.stringify({ ...LICENSE, ntp_host: 'ntp.example', ntp_port: 1123 }),
+      );
+      const shown = await json(['license', 'show']);
+      expect(shown).to.include({ app_id: '166400', ntp_host: 'ntp.example', ntp_port: '1123' });
+      const human = (await dockhook(['license', 'show'])).stdout;
+      for (const text of [JSON.stringify(shown), human]) {
+        expect(text).to.not.include('key-in-the-test').and.to.not.include('license-in-the-test');
+      }
+      await json(['license', 'clear']);
+      expect((await failure(3, ['license', 'show'])).code).to.equal('not_found');
+    });
+
+    const unusable: [string, string][] = [
+      ['no JSON', 'app_key=key-in-the-test'],
+      ['an array', '["key-in-the-test"]'],
+      ['a missing field', '{"app_id":"1","app_key":"key-in-the-test"}'],
+      ['an empty field', '{"app_id":"1","app_key":"key-in-the-test","app_license":""}'],
+      ['an unknown field', '{"app_id":"1","app_key":"key-in-the-test","app_license":"l","apLicense":"x"}'],
+      ['a wrong port', '{"app_id":"1","app_key":"key-in-the-test","app_license":"l","ntp_port":70000}'],
+      ['__proto__', '{"__proto__":{"app_id":"1"},"app_key":"key-in-the-test","app_license":"l"}'],
+    ];
+    for (const [title, text] of unusable) {
+      it(`set refuses ${title} without quoting it`, async () => {
+        const error = await failure(2, ['license', 'set', '-'], text);
+        expect(error.code).to.equal('usage');
+        expect(error.message).to.not.include('key-in-the-test');
+      });
+    }
+    it('set names a file that cannot be read', async () => {
+      expect((await failure(2, ['license', 'set', '/does/not/exist.json'])).message).to.include(
+        '/does/not/exist.json',
+      );
+    });
+  });
+
+  describe('errors', () => {
+    it('name a bad row by table and key, and still list the others', async () => {
+      await json(['account', 'add', 'good', '--any-gateway', '--generate']);
+      await database.query(
+        `INSERT INTO dockhook_accounts (key, value) VALUES ('bad', '{"value":{"passwordHash":"h"}}')`,
+      );
+      const result = await dockhook(['account', 'list']);
+      expect(result.code).to.equal(1);
+      expect(result.stdout).to.match(/^good /m);
+      expect(result.stderr).to.include('dockhook_accounts').and.to.include('"bad"');
+      expect((await failure(1, ['account', 'show', 'bad'])).code).to.equal('bad_row');
+      await json(['account', 'remove', 'bad']);
+    });
+
+    it('say that the database cannot be reached, without its password', async () => {
+      const environment = { DATABASE_URL: 'postgres://user:the-secret@127.0.0.1:1/none' };
+      const result = await run(['--json', 'account', 'list'], { environment });
+      expect(result.code).to.equal(1);
+      expect(JSON.parse(result.stderr)).to.include({ code: 'store_unavailable' });
+      expect(result.stderr).to.not.include('the-secret');
+    });
+
+    it('refuse a database URL that is none, without quoting it', async () => {
+      const result = await run(['account', 'list'], {
+        environment: { DATABASE_URL: 'mysql://user:the-secret@h/d' },
+      });
+      expect(result.code).to.equal(2);
+      expect(result.stderr).to.not.include('the-secret');
+    });
+
+    it('are usage errors for commands and options that do not exist', async () => {
+      for (const args of [
+        ['frobnicate'],
+        ['account', 'frobnicate'],
+        ['account', 'list', '--frob'],
+        ['serve', '--frob'],
+      ]) {
+        expect((await dockhook(args)).code, args.join(' ')).to.equal(2);
+      }
+    });
+  });
+});
+
+describe('commands on the embedded database', function () {
+  this.timeout(120_000);
+  let directory: string;
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'dockhook-embedded-'));
+  });
+  after(() => {
+    rmSync(directory, { recursive: true });
+  });
+
+  it('open it for themselves when no server runs, and find what an earlier one wrote', async () => {
+    const data = ['--data-dir', join(directory, 'data')];
+    const added = await run([...data, 'account', 'add', 'dock', '--any-gateway', '--generate']);
+    expect(added.code, added.stderr).to.equal(0);
+    const listed = await run([...data, '--json', 'account', 'list']);
+    expect(JSON.parse(listed.stdout)).to.have.length(1);
+  });
+});

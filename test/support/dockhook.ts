@@ -1,0 +1,59 @@
+/** The whole of dockhook on free ports, as `serve` starts it; on memory stores unless told otherwise. */
+import { Writable } from 'node:stream';
+import { generatePassword, hashChosen, hashGenerated } from '../../src/access/passwords.js';
+import { createMetrics, startApp, type App } from '../../src/app.js';
+import { readConfig } from '../../src/config.js';
+import { createLog } from '../../src/observability/log.js';
+import { openMemoryStores } from '../../src/stores/memory.js';
+import type { Account, Scope, Stores } from '../../src/stores/types.js';
+
+export interface TestDockhook extends App {
+  stores: Stores;
+  /** Every log line so far, parsed. */
+  logged: Record<string, unknown>[];
+  /** Adds an account with this password, kept as a chosen one if it says so. */
+  addAccount(
+    name: string,
+    password: string,
+    scope: Scope,
+    more?: Partial<Account> & { chosen?: boolean },
+  ): Promise<void>;
+}
+
+export async function startDockhook(
+  options: { stores?: Stores; environment?: Record<string, string> } = {},
+): Promise<TestDockhook> {
+  const stores = options.stores ?? openMemoryStores();
+  const logged: Record<string, unknown>[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      for (const line of chunk.toString().split('\n').filter(Boolean)) {
+        logged.push(JSON.parse(line) as Record<string, unknown>);
+      }
+      done();
+    },
+  });
+  const config = readConfig({
+    DOCKHOOK_GRPC_LISTEN: '127.0.0.1:0',
+    DOCKHOOK_HTTP_LISTEN: '127.0.0.1:0',
+    DOCKHOOK_LOG_LEVEL: 'debug',
+    ...options.environment,
+  });
+  const app = await startApp(config, {
+    stores,
+    metrics: createMetrics(),
+    log: createLog(config.logLevel, sink),
+  });
+  return {
+    ...app,
+    stores,
+    logged,
+    async addAccount(name, password, scope, { chosen = false, ...more } = {}) {
+      const passwordHash = chosen ? await hashChosen(password) : hashGenerated(password);
+      await stores.accounts.add({ name, passwordHash, scope, ...more });
+    },
+  };
+}
+
+/** A password of the strength that {@link hashGenerated} is meant for. */
+export { generatePassword };

@@ -1,0 +1,166 @@
+import { expect } from 'chai';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { formatListen, isLoopback, readConfig } from '../../src/config.js';
+import { DockhookError } from '../../src/errors.js';
+
+function faultsOf(environment: Record<string, string>, flags = {}): string {
+  try {
+    readConfig(environment, flags);
+  } catch (error) {
+    expect(error).to.be.instanceOf(DockhookError).with.property('code', 'usage');
+    return (error as DockhookError).message;
+  }
+  throw new Error('it was accepted');
+}
+
+describe('settings', () => {
+  let directory: string;
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'dockhook-config-'));
+  });
+  after(() => {
+    rmSync(directory, { recursive: true });
+  });
+
+  const file = (name: string, content: string): string => {
+    const path = join(directory, name);
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it('have safe defaults', () => {
+    const config = readConfig({});
+    expect(config.grpcListen).to.deep.equal({ host: '127.0.0.1', port: 9000 });
+    expect(config.httpListen).to.deep.equal({ host: '127.0.0.1', port: 9464 });
+    expect(config.unknownAccounts).to.equal('deny');
+    expect(config.databaseUrl).to.equal(undefined);
+    expect(config.timeline).to.equal(true);
+    expect(config.grpcInsecure).to.equal(false);
+    expect([...config.emptyReplies]).to.deep.equal([]);
+  });
+
+  it('take a flag before the environment, and an empty variable for none', () => {
+    const config = readConfig(
+      { DOCKHOOK_GRPC_LISTEN: '127.0.0.1:1', DOCKHOOK_HTTP_LISTEN: '', DOCKHOOK_LOG_LEVEL: 'warn' },
+      { grpcListen: '[::1]:2' },
+    );
+    expect(config.grpcListen).to.deep.equal({ host: '::1', port: 2 });
+    expect(config.httpListen.port).to.equal(9464);
+    expect(config.logLevel).to.equal('warn');
+  });
+
+  it('split the list of empty replies', () => {
+    const config = readConfig({ DOCKHOOK_EMPTY_REPLIES: 'offline_map_get, flight_areas_get,' });
+    expect([...config.emptyReplies]).to.deep.equal(['offline_map_get', 'flight_areas_get']);
+  });
+
+  it('report all faults at once, each with the name of its variable or flag', () => {
+    const text = faultsOf(
+      {
+        DOCKHOOK_HTTP_LISTEN: '9464',
+        DOCKHOOK_UNKNOWN_ACCOUNTS: 'allow',
+        DOCKHOOK_GRPC_TLS_CERT: '/does/not/exist',
+      },
+      { logLevel: 'loud' },
+    );
+    expect(text).to.match(/DOCKHOOK_HTTP_LISTEN: "9464" is not host:port/);
+    expect(text).to.match(/DOCKHOOK_UNKNOWN_ACCOUNTS: "allow" is not one of deny, ignore/);
+    expect(text).to.match(/DOCKHOOK_GRPC_TLS_CERT: cannot read the file: ENOENT/);
+    expect(text).to.match(/--log-level: "loud" is not one of/);
+  });
+
+  for (const address of [
+    'localhost',
+    ':9000',
+    '127.0.0.1:',
+    '127.0.0.1:70000',
+    '::1:9000',
+    '1.2.3.4:9 ',
+    'a b:1',
+  ]) {
+    it(`refuse "${address}" as an address`, () => {
+      expect(faultsOf({ DOCKHOOK_HTTP_LISTEN: address })).to.include('is not host:port');
+    });
+  }
+
+  describe('the ExHook port beyond loopback', () => {
+    for (const address of [
+      '0.0.0.0:9000',
+      '[::]:9000',
+      '10.0.0.1:9000',
+      'dockhook.example:9000',
+      '127.0.0.1.example:9000',
+    ]) {
+      it(`is refused on ${address} without a client CA`, () => {
+        expect(faultsOf({ DOCKHOOK_GRPC_LISTEN: address })).to.include(
+          'can read the license and bind any device',
+        );
+      });
+    }
+    it('is allowed by DOCKHOOK_GRPC_INSECURE=yes', () => {
+      const config = readConfig({ DOCKHOOK_GRPC_LISTEN: '0.0.0.0:9000', DOCKHOOK_GRPC_INSECURE: 'yes' });
+      expect(config.grpcListen.host).to.equal('0.0.0.0');
+    });
+    it('is allowed with a client CA', () => {
+      const pem = file('a.pem', 'PEM');
+      const config = readConfig({
+        DOCKHOOK_GRPC_LISTEN: '0.0.0.0:9000',
+        DOCKHOOK_GRPC_TLS_CERT: pem,
+        DOCKHOOK_GRPC_TLS_KEY: pem,
+        DOCKHOOK_GRPC_TLS_CLIENT_CA: pem,
+      });
+      expect(config.grpcTlsClientCa?.toString()).to.equal('PEM');
+    });
+    it('is not allowed with a server certificate alone', () => {
+      const pem = file('b.pem', 'PEM');
+      const text = faultsOf({
+        DOCKHOOK_GRPC_LISTEN: '0.0.0.0:9000',
+        DOCKHOOK_GRPC_TLS_CERT: pem,
+        DOCKHOOK_GRPC_TLS_KEY: pem,
+      });
+      expect(text).to.include('DOCKHOOK_GRPC_TLS_CLIENT_CA');
+    });
+  });
+
+  it('want certificate and key together, and both for a client CA', () => {
+    const pem = file('c.pem', 'PEM');
+    expect(faultsOf({ DOCKHOOK_GRPC_TLS_CERT: pem })).to.include('go together');
+    expect(faultsOf({ DOCKHOOK_GRPC_TLS_CLIENT_CA: pem })).to.include('needs DOCKHOOK_GRPC_TLS_CERT');
+  });
+
+  describe('the database URL', () => {
+    it('may come from a file', () => {
+      const path = file('url', 'postgres://u:p@localhost/d\n');
+      expect(readConfig({ DATABASE_URL_FILE: path }).databaseUrl).to.equal('postgres://u:p@localhost/d');
+    });
+    it('may not come from both', () => {
+      expect(faultsOf({ DATABASE_URL_FILE: file('u', 'x'), DATABASE_URL: 'y' })).to.include('keep one');
+    });
+    it('is not looked for elsewhere if its file cannot be read', () => {
+      expect(faultsOf({ DATABASE_URL_FILE: join(directory, 'absent') })).to.include(
+        'DATABASE_URL_FILE: cannot read',
+      );
+      expect(faultsOf({ DATABASE_URL_FILE: file('empty', '\n') })).to.include('is empty');
+    });
+    it('is never a flag, since process arguments can be read by others', () => {
+      const flags = { databaseUrl: 'postgres://u:p@localhost/d' };
+      expect(readConfig({}, flags).databaseUrl).to.equal(undefined);
+    });
+  });
+});
+
+describe('addresses', () => {
+  it('know what is loopback', () => {
+    for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost'])
+      expect(isLoopback(host), host).to.equal(true);
+    for (const host of ['0.0.0.0', '::', '127.example', '10.0.0.1', 'localhost.example']) {
+      expect(isLoopback(host), host).to.equal(false);
+    }
+  });
+  it('are written with brackets around IPv6', () => {
+    expect(formatListen({ host: '::1', port: 1 })).to.equal('[::1]:1');
+    expect(formatListen({ host: '127.0.0.1', port: 1 })).to.equal('127.0.0.1:1');
+  });
+});

@@ -1,0 +1,205 @@
+/** Who may import whom: the structure of the source tree, held by a test. */
+import { expect } from 'chai';
+import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import ts from 'typescript';
+
+const SRC = new URL('../../src/', import.meta.url).pathname;
+
+interface Import {
+  from: string;
+  /** A path below src/, or a package name. */
+  to: string;
+  typeOnly: boolean;
+  /** `await import(…)` */
+  dynamic: boolean;
+}
+
+/**
+ * What each part may import of ours. `type` means that only types may be taken. A part may always import
+ * itself. What is not listed is forbidden.
+ */
+const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
+  'hooks.ts': { values: [] },
+  'errors.ts': { values: [] },
+  'events.ts': { values: [], types: ['hooks.ts'] },
+  'budget.ts': { values: ['errors.ts'] },
+  'config.ts': { values: ['errors.ts'] },
+  exhook: { values: ['errors.ts'], types: ['hooks.ts'] },
+  access: {
+    values: ['errors.ts', 'budget.ts', 'dock/topics.ts'],
+    types: ['hooks.ts', 'events.ts', 'stores', 'dock/requests.ts'],
+  },
+  dock: { values: ['errors.ts', 'budget.ts'], types: ['hooks.ts', 'events.ts', 'stores'] },
+  stores: { values: ['errors.ts', 'dock/topics.ts'] },
+  observability: { values: ['errors.ts', 'config.ts'], types: ['events.ts'] },
+  embedded: {
+    values: ['errors.ts', 'config.ts', 'exhook/proto.ts'],
+    types: ['hooks.ts', 'stores/database.ts'],
+  },
+  'app.ts': {
+    values: ['access', 'config.ts', 'dock', 'errors.ts', 'exhook', 'observability', 'stores'],
+    types: ['events.ts', 'hooks.ts'],
+  },
+  cli: {
+    values: [
+      'access',
+      'app.ts',
+      'config.ts',
+      'dock/topics.ts',
+      'embedded',
+      'errors.ts',
+      'observability',
+      'stores',
+    ],
+  },
+};
+
+/** Packages that only one part may import, and parts that may only be loaded when asked for. */
+const PACKAGE_OWNERS: Record<string, string[]> = {
+  keyv: ['stores'],
+  '@keyv/postgres': ['stores'],
+  pg: ['stores'],
+  '@grpc/grpc-js': ['exhook', 'embedded', 'app.ts'],
+  '@grpc/proto-loader': ['exhook', 'embedded'],
+  'grpc-health-check': ['exhook'],
+  '@node-rs/argon2': ['access'],
+  'prom-client': ['observability'],
+  pino: ['observability'],
+  commander: ['cli'],
+  ajv: ['stores', 'dock'],
+  '@electric-sql/pglite': ['embedded'],
+  aedes: ['embedded'],
+  mqtt: ['embedded'],
+};
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
+const imports = files.flatMap(importsOf);
+
+describe('the source tree', () => {
+  it('keeps to who may import whom', () => {
+    const broken = imports
+      .filter(({ to }) => to.endsWith('.ts'))
+      .filter(({ from, to, typeOnly }) => {
+        const [part, target] = [partOf(from), partOf(to)];
+        if (part === target) return false;
+        const rule = ALLOWED[part];
+        const among = (list: string[] = []): boolean => list.includes(target) || list.includes(to);
+        return !(among(rule?.values) || (typeOnly && among(rule?.types)));
+      })
+      .map(({ from, to }) => `${from} imports ${to}`);
+    expect(broken).to.deep.equal([]);
+  });
+
+  it('has a rule for every part', () => {
+    expect(new Set(files.map(partOf))).to.deep.equal(new Set(Object.keys(ALLOWED)));
+  });
+
+  it('imports each package only where it belongs', () => {
+    const broken = imports
+      .filter(({ to }) => !to.endsWith('.ts') && !to.startsWith('node:'))
+      .filter(({ from, to }) => to !== 'json-schema-to-ts' && !PACKAGE_OWNERS[to]?.includes(partOf(from)))
+      .map(({ from, to }) => `${from} imports ${to}`);
+    expect(broken).to.deep.equal([]);
+  });
+
+  it('imports only packages that package.json declares, and writes node: before its own modules', () => {
+    const manifest = JSON.parse(readFileSync(join(SRC, '../package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+      devDependencies: Record<string, string>;
+    };
+    const undeclared = imports.filter(
+      ({ to, typeOnly }) =>
+        !to.endsWith('.ts') &&
+        !(to.startsWith('node:') && builtinModules.includes(to.slice(5))) &&
+        !(to in manifest.dependencies) &&
+        !(typeOnly && to in manifest.devDependencies),
+    );
+    expect(undeclared.map(({ from, to }) => `${from} imports ${to}`)).to.deep.equal([]);
+  });
+
+  it('loads the embedded database, broker and simulator only when asked', () => {
+    const eager = imports
+      .filter(({ from, to, typeOnly, dynamic }) => {
+        return partOf(to) === 'embedded' && partOf(from) !== 'embedded' && !typeOnly && !dynamic;
+      })
+      .map(({ from, to }) => `${from} imports ${to}`);
+    expect(eager).to.deep.equal([]);
+  });
+
+  it('has no import cycle', () => {
+    expect(cycles()).to.deep.equal([]);
+  });
+
+  it('tells in a first line what each file is for', () => {
+    const silent = files.filter((path) => {
+      const text = readFileSync(join(SRC, path), 'utf8').replace(/^#!.*\n/, '');
+      return !/^(import .*\n)*\s*\/\*\*/.test(text);
+    });
+    expect(silent).to.deep.equal([]);
+  });
+});
+
+function partOf(path: string): string {
+  return path.split('/')[0] ?? path;
+}
+
+function importsOf(path: string): Import[] {
+  const source = ts.createSourceFile(
+    path,
+    readFileSync(join(SRC, path), 'utf8'),
+    ts.ScriptTarget.Latest,
+    true,
+  );
+  const found: Import[] = [];
+  const add = (specifier: ts.Expression | undefined, typeOnly: boolean, dynamic: boolean): void => {
+    if (!specifier || !ts.isStringLiteral(specifier)) return;
+    const to = specifier.text.startsWith('.')
+      ? relative(SRC, join(SRC, dirname(path), specifier.text)).replace(/\.js$/, '.ts')
+      : specifier.text;
+    found.push({ from: path, to, typeOnly, dynamic });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node), false);
+    if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly, false);
+    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      add(node.arguments[0], false, true);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+function isTypeOnly({ importClause }: ts.ImportDeclaration): boolean {
+  if (!importClause) return false;
+  if (importClause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true;
+  const named = importClause.namedBindings;
+  return (
+    importClause.name === undefined &&
+    named !== undefined &&
+    ts.isNamedImports(named) &&
+    named.elements.every((element) => element.isTypeOnly)
+  );
+}
+
+/** Each cycle once, as `a.ts → b.ts → a.ts`; types count, since they too must be understood together. */
+function cycles(): string[] {
+  const graph = new Map<string, string[]>();
+  for (const { from, to } of imports)
+    if (to.endsWith('.ts')) graph.set(from, [...(graph.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const found: string[] = [];
+  const walk = (path: string, trail: string[]): void => {
+    if (trail.includes(path)) {
+      found.push([...trail.slice(trail.indexOf(path)), path].join(' → '));
+      return;
+    }
+    if (done.has(path)) return;
+    for (const next of graph.get(path) ?? []) walk(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of graph.keys()) walk(path, []);
+  return found;
+}
