@@ -9,6 +9,7 @@ import { formatListen, type Config } from './config.js';
 import { createRequests } from './dock/requests.js';
 import { messageOf } from './errors.js';
 import type { Tell } from './events.js';
+import { tlsCredentials } from './exhook/certificates.js';
 import { startExhookServer } from './exhook/server.js';
 import type { Hooks, MountedHook } from './hooks.js';
 import { startHttp } from './observability/http.js';
@@ -27,6 +28,8 @@ export interface AppParts {
   stores: Stores;
   metrics: Metrics;
   log: Logger;
+  /** How often TLS files are looked at, in milliseconds; for tests. */
+  tlsRefreshMs?: number;
 }
 
 export interface App {
@@ -50,7 +53,9 @@ export { createMetrics };
  * Starts the ExHook and HTTP servers. The store need not be reachable: until it is, clients are refused.
  * @throws DockhookError `usage` if an address cannot be bound
  */
-export async function startApp(config: Config, { stores, metrics, log }: AppParts): Promise<App> {
+export async function startApp(config: Config, parts: AppParts): Promise<App> {
+  const { stores, metrics, log } = parts;
+  const grpcCredentials = credentials(config, parts);
   const logged = logEvents(log);
   const tell: Tell = (event) => {
     metrics.tell(event);
@@ -92,7 +97,7 @@ export async function startApp(config: Config, { stores, metrics, log }: AppPart
   const exhook = await startExhookServer({
     hooks,
     listen: config.grpcListen,
-    credentials: credentials(config),
+    credentials: grpcCredentials,
     onCall: metrics.call,
     onError: (hook, error) => {
       log.error({ event: 'hook_failed', hook, detail: messageOf(error) });
@@ -154,14 +159,20 @@ function mountedHooks(config: Config): MountedHook[] {
   ];
 }
 
-function credentials(config: Config): ServerCredentials {
-  if (config.grpcTlsCert === undefined || config.grpcTlsKey === undefined)
-    return ServerCredentials.createInsecure();
-  const pair = { cert_chain: config.grpcTlsCert, private_key: config.grpcTlsKey };
-  return ServerCredentials.createSsl(
-    config.grpcTlsClientCa ?? null,
-    [pair],
-    config.grpcTlsClientCa !== undefined,
+function credentials(config: Config, { log, tlsRefreshMs }: AppParts): ServerCredentials {
+  const { grpcTlsCert: cert, grpcTlsKey: key, grpcTlsClientCa: clientCa } = config;
+  if (cert === undefined || key === undefined) return ServerCredentials.createInsecure();
+  return tlsCredentials(
+    { cert, key, clientCa },
+    {
+      ...(tlsRefreshMs === undefined ? {} : { refreshMs: tlsRefreshMs }),
+      onReload: () => {
+        log.info({ event: 'certificates_reloaded' });
+      },
+      onError: (error) => {
+        log.error({ event: 'certificates_not_reloaded', detail: messageOf(error) });
+      },
+    },
   );
 }
 

@@ -2,7 +2,7 @@
  * Every setting of dockhook in one table: the command line, the environment and the README all follow
  * from it. Reading reports all faults at once.
  */
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { DockhookError, messageOf } from './errors.js';
 
 /** Where to listen; port 0 picks a free one. */
@@ -53,21 +53,21 @@ const settings = {
     flag: 'grpc-tls-cert',
     description: 'Certificate chain (PEM file) of the ExHook port.',
     default: '',
-    parse: optional(file),
+    parse: optional(readablePath),
   }),
   grpcTlsKey: setting({
     environment: 'DOCKHOOK_GRPC_TLS_KEY',
     flag: 'grpc-tls-key',
     description: 'Private key (PEM file) that goes with the certificate.',
     default: '',
-    parse: optional(file),
+    parse: optional(readablePath),
   }),
   grpcTlsClientCa: setting({
     environment: 'DOCKHOOK_GRPC_TLS_CLIENT_CA',
     flag: 'grpc-tls-client-ca',
     description: 'CA (PEM file) that must have signed the certificate of the broker.',
     default: '',
-    parse: optional(file),
+    parse: optional(readablePath),
   }),
   grpcInsecure: setting({
     environment: 'DOCKHOOK_GRPC_INSECURE',
@@ -207,7 +207,7 @@ function withUrlFromFile(environment: Readonly<Record<string, string | undefined
     return environment;
   }
   try {
-    const url = file(path).toString('utf8').trim();
+    const url = whatFails('cannot read the file', () => readFileSync(path, 'utf8')).trim();
     if (url === '') faults.push(`DATABASE_URL_FILE: ${path} is empty`);
     return { ...environment, DATABASE_URL: url };
   } catch (error) {
@@ -245,10 +245,18 @@ function listen(value: string): Listen {
   return { host, port };
 }
 
-function file(path: string): Buffer {
+/** The path of a file that can be read now; it may change later. */
+function readablePath(path: string): string {
+  return whatFails('cannot read the file', () => {
+    accessSync(path, constants.R_OK);
+    return path;
+  });
+}
+
+function whatFails<T>(what: string, work: () => T): T {
   try {
-    return readFileSync(path);
+    return work();
   } catch (error) {
-    throw new Error(`cannot read the file: ${messageOf(error)}`, { cause: error });
+    throw new Error(`${what}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -21,7 +21,7 @@ export interface TestDockhook extends App {
 }
 
 export async function startDockhook(
-  options: { stores?: Stores; environment?: Record<string, string> } = {},
+  options: { stores?: Stores; environment?: Record<string, string>; tlsRefreshMs?: number } = {},
 ): Promise<TestDockhook> {
   const stores = options.stores ?? openMemoryStores();
   const logged: Record<string, unknown>[] = [];
@@ -43,6 +43,7 @@ export async function startDockhook(
     stores,
     metrics: createMetrics(),
     log: createLog(config.logLevel, sink),
+    ...(options.tlsRefreshMs === undefined ? {} : { tlsRefreshMs: options.tlsRefreshMs }),
   });
   return {
     ...app,

@@ -111,7 +111,7 @@ describe('settings', () => {
         DOCKHOOK_GRPC_TLS_KEY: pem,
         DOCKHOOK_GRPC_TLS_CLIENT_CA: pem,
       });
-      expect(config.grpcTlsClientCa?.toString()).to.equal('PEM');
+      expect(config.grpcTlsClientCa).to.equal(pem);
     });
     it('is not allowed with a server certificate alone', () => {
       const pem = file('b.pem', 'PEM');
