@@ -29,6 +29,9 @@ export type Reason =
   | 'disabled'
   | 'expired'
   | 'wrong_password'
+  | 'too_many_wrong_passwords'
+  /** An unknown account, from an address that has tried so many that they are no longer logged. */
+  | 'too_many_unknown_names'
   | 'wrong_certificate'
   | 'overloaded'
   | 'store_unavailable'

@@ -8,9 +8,10 @@ import { hasCode, messageOf } from '../errors.js';
 import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Action, Client, Hooks, Verdict } from '../hooks.js';
 import type { Account, Accounts, Bindings } from '../stores/types.js';
+import { createThrottle } from '../throttle.js';
 import { createLastRead } from './last-read.js';
 import { isUnsafeName } from './names.js';
-import type { PasswordChecks } from './password-checks.js';
+import type { PasswordChecks, PasswordResult } from './password-checks.js';
 import { gatewaysOf, isOwnGateway, judge } from './scope.js';
 
 export interface AccessOptions {
@@ -33,8 +34,19 @@ export interface Access extends Pick<Hooks, 'authenticate' | 'authorize'> {
 /** A refusal's reason, or `undefined` for yes. */
 type Refusal = Reason | undefined;
 
+const passwordReasons: Record<PasswordResult, Refusal> = {
+  right: undefined,
+  wrong: 'wrong_password',
+  overloaded: 'overloaded',
+  throttled: 'too_many_wrong_passwords',
+};
+
+/** Unknown names from one address, before they are only counted: a hundred a minute. */
+const UNKNOWN_NAMES = { burst: 100, refillMs: 600 };
+
 export function createAccess(options: AccessOptions): Access {
   const { accounts, bindings, passwords, unknownAccounts, tell, now = Date.now } = options;
+  const unknownNames = createThrottle(UNKNOWN_NAMES.burst, UNKNOWN_NAMES.refillMs);
   const lastAccounts = createLastRead<Account | undefined>();
   const lastDroneRefusals = createLastRead<Refusal>();
 
@@ -57,9 +69,7 @@ export function createAccess(options: AccessOptions): Access {
     if (!account) return 'unknown_account';
     const refusal = standing(account, client.certificateCn);
     if (refusal) return refusal;
-    const result = await passwords.check(account, password);
-    if (result === 'overloaded') return 'overloaded';
-    return result === 'right' ? undefined : 'wrong_password';
+    return passwordReasons[await passwords.check(account, password, client.peerHost)];
   }
 
   async function authenticate(client: Client, password: string): Promise<Verdict> {
@@ -73,6 +83,9 @@ export function createAccess(options: AccessOptions): Access {
     if (refusal.reason === 'unknown_account' && unknownAccounts === 'ignore') {
       tell({ ...about, outcome: 'passed', reason: 'unknown_account' });
       return 'ignore';
+    }
+    if (refusal.reason === 'unknown_account' && !unknownNames.take(client.peerHost)) {
+      refusal.reason = 'too_many_unknown_names';
     }
     tell({ ...about, outcome: 'refused', ...refusal });
     if (refusal.reason !== 'overloaded') await until(arrival + passwords.refusalDelayMs());

@@ -5,6 +5,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { createThrottle } from '../throttle.js';
 import { hashChosen, isFast, verifyFast, verifySlow } from './passwords.js';
 
 /** Longest time in the queue, in milliseconds; a check that would wait longer is shed. */
@@ -15,10 +16,27 @@ const MAX_REMEMBERED = 50_000;
 const SLOWNESS_WINDOW_MS = 10_000;
 const MAX_REFUSAL_DELAY_MS = 1500;
 
-export type PasswordResult = 'right' | 'wrong' | 'overloaded';
+/** Wrong chosen passwords at once, and the time in which one more is allowed, in milliseconds: ten a minute. */
+const WRONG_PASSWORDS = { burst: 10, refillMs: 6_000 };
+
+export type PasswordResult =
+  | 'right'
+  | 'wrong'
+  /** Too many checks are waiting; not looked at. */
+  | 'overloaded'
+  /** Wrong too often for this account from this address; not looked at. */
+  | 'throttled';
 
 export interface PasswordChecks {
-  check(account: { name: string; passwordHash: string }, password: string): Promise<PasswordResult>;
+  /**
+   * @param address where the client comes from. Only chosen passwords are throttled, and never one that
+   * was right before: a stranger behind the same address cannot lock a dock out that has been in.
+   */
+  check(
+    account: { name: string; passwordHash: string },
+    password: string,
+    address: string,
+  ): Promise<PasswordResult>;
   /**
    * How long after its arrival a refusal should leave, in milliseconds: twice a hash, or what a check
    * took lately if the queue is long, so that unknown names and wrong passwords look alike without
@@ -30,6 +48,7 @@ export interface PasswordChecks {
 /** Measures this machine's hash time once; then ready. */
 export async function createPasswordChecks(workers = availableParallelism()): Promise<PasswordChecks> {
   let hashMs = await timed(() => hashChosen(randomBytes(16).toString('hex')));
+  const wrongPasswords = createThrottle(WRONG_PASSWORDS.burst, WRONG_PASSWORDS.refillMs);
   const slowest = createRecentMaximum(SLOWNESS_WINDOW_MS);
   const remembered = createMemory();
   const running = new Map<string, Promise<boolean>>();
@@ -54,24 +73,37 @@ export async function createPasswordChecks(workers = availableParallelism()): Pr
     }
   }
 
-  async function checkSlow(tag: Buffer, passwordHash: string, password: string): Promise<PasswordResult> {
-    const key = tag.toString('base64');
-    let verification = running.get(key);
-    if (!verification) {
-      if ((waiting.length * hashMs) / workers > MAX_WAIT_MS) return 'overloaded';
-      verification = verifyInTurn(passwordHash, password).finally(() => running.delete(key));
-      running.set(key, verification);
-    }
-    return (await verification) ? 'right' : 'wrong';
+  /** `key` stands for account, hash and password together. */
+  async function checkSlow(
+    key: string,
+    origin: string,
+    passwordHash: string,
+    password: string,
+  ): Promise<PasswordResult> {
+    const underWay = running.get(key);
+    // Joining costs no hash and tries nothing new: a shared account's docks may all come at once.
+    if (underWay) return (await underWay) ? 'right' : 'wrong';
+    if ((waiting.length * hashMs) / workers > MAX_WAIT_MS) return 'overloaded';
+    if (!wrongPasswords.take(origin)) return 'throttled';
+    const verification = verifyInTurn(passwordHash, password).finally(() => running.delete(key));
+    running.set(key, verification);
+    const right = await verification;
+    if (right) wrongPasswords.giveBack(origin);
+    return right ? 'right' : 'wrong';
   }
 
   return {
-    async check({ name, passwordHash }, password) {
+    async check({ name, passwordHash }, password, address) {
       if (isFast(passwordHash)) return verifyFast(passwordHash, password) ? 'right' : 'wrong';
       const tag = remembered.tag(name, passwordHash, password);
       if (remembered.has(name, tag)) return 'right';
       const arrival = performance.now();
-      const result = await checkSlow(tag, passwordHash, password);
+      const result = await checkSlow(
+        tag.toString('base64'),
+        JSON.stringify([name, address]),
+        passwordHash,
+        password,
+      );
       slowest.note(performance.now() - arrival);
       if (result === 'right') remembered.add(name, tag);
       return result;

@@ -131,7 +131,7 @@ export function createRequests(options: DockOptions): Requests {
     }
   }
 
-  function callFor({ gateway, within, tell }: Asked): Call {
+  function callFor({ gateway, username, within, tell }: Asked): Call {
     const { organizations, bindings } = options;
     return {
       gateway,
@@ -140,7 +140,9 @@ export function createRequests(options: DockOptions): Requests {
       bindings,
       license,
       openOrganization: (code, id) =>
-        guesses.attempt(gateway, () => within(organizationFor(organizations, code, id))),
+        guesses.attempt({ gateway, account: username }, () =>
+          within(organizationFor(organizations, code, id)),
+        ),
       isGateway: (sn) => options.isGateway(sn, within),
       tellBind: (event) => {
         tell({ ...event, step: 'bind' });

@@ -22,7 +22,9 @@ export function logEvents(log: Logger): Tell {
   };
 }
 
-function levelOf({ step, outcome }: AccessEvent): 'debug' | 'info' | 'warn' {
+function levelOf({ step, outcome, reason }: AccessEvent): 'debug' | 'info' | 'warn' {
+  // Whoever tries names by the thousand must not fill the disk.
+  if (reason === 'too_many_unknown_names') return 'debug';
   if (outcome === 'refused' || outcome === 'dropped' || outcome === 'faulty') return 'warn';
   return step === 'request' || step === 'bind' ? 'info' : 'debug';
 }

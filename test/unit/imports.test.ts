@@ -25,13 +25,14 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'errors.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'budget.ts': { values: ['errors.ts'] },
+  'throttle.ts': { values: [] },
   'config.ts': { values: ['errors.ts'] },
   exhook: { values: ['errors.ts'], types: ['hooks.ts'] },
   access: {
-    values: ['errors.ts', 'budget.ts', 'dock/topics.ts'],
+    values: ['errors.ts', 'budget.ts', 'throttle.ts', 'dock/topics.ts'],
     types: ['hooks.ts', 'events.ts', 'stores', 'dock/requests.ts'],
   },
-  dock: { values: ['errors.ts', 'budget.ts'], types: ['hooks.ts', 'events.ts', 'stores'] },
+  dock: { values: ['errors.ts', 'budget.ts', 'throttle.ts'], types: ['hooks.ts', 'events.ts', 'stores'] },
   stores: { values: ['errors.ts', 'dock/topics.ts'] },
   observability: { values: ['errors.ts', 'config.ts'], types: ['events.ts'] },
   embedded: {

@@ -176,6 +176,19 @@ describe('access', () => {
       expect(events.at(-1)).to.include({ reason: 'store_unavailable', detail: 'no answer' });
     });
 
+    it('counts unknown names from one address, and beyond a hundred tells of them apart', async () => {
+      await Promise.all(
+        Array.from({ length: 101 }, (_, i) => access.authenticate(client(`nobody-${i}`), 'x')),
+      );
+      const reasons = events.map(({ reason }) => reason);
+      expect(reasons.filter((reason) => reason === 'unknown_account')).to.have.length(100);
+      expect(reasons.at(-1)).to.equal('too_many_unknown_names');
+      await access.authenticate(client('nobody', { peerHost: '192.0.2.8' }), 'x');
+      expect(events.at(-1)).to.include({ reason: 'unknown_account' });
+      await add('a');
+      expect(await access.authenticate(client('a'), 'right'), 'a dock behind that address').to.equal(true);
+    });
+
     it('leaves unknown accounts to the broker if told to, and only those', async () => {
       await add('a');
       access = open('ignore');

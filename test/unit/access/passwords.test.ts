@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createPasswordChecks } from '../../../src/access/password-checks.js';
+import { createPasswordChecks, type PasswordChecks } from '../../../src/access/password-checks.js';
 import {
   generatePassword,
   hashChosen,
@@ -69,48 +69,110 @@ describe('passwords', () => {
   });
 });
 
+const ADDRESS = '192.0.2.1';
+
 describe('password checks', () => {
   it('answers right and wrong for both formats', async () => {
     const checks = await createPasswordChecks();
     const chosen = { name: 'a', passwordHash: await hashChosen('right') };
     const generated = { name: 'b', passwordHash: hashGenerated('right') };
     for (const account of [chosen, generated]) {
-      expect(await checks.check(account, 'right')).to.equal('right');
-      expect(await checks.check(account, 'right'), 'remembered').to.equal('right');
-      expect(await checks.check(account, 'wrong')).to.equal('wrong');
+      expect(await checks.check(account, 'right', ADDRESS)).to.equal('right');
+      expect(await checks.check(account, 'right', ADDRESS), 'remembered').to.equal('right');
+      expect(await checks.check(account, 'wrong', ADDRESS)).to.equal('wrong');
     }
   });
 
   it('forgets a remembered password as soon as the stored hash is another', async () => {
     const checks = await createPasswordChecks();
     const passwordHash = await hashChosen('old');
-    expect(await checks.check({ name: 'a', passwordHash }, 'old')).to.equal('right');
-    expect(await checks.check({ name: 'a', passwordHash: await hashChosen('new') }, 'old')).to.equal('wrong');
+    expect(await checks.check({ name: 'a', passwordHash }, 'old', ADDRESS)).to.equal('right');
+    expect(await checks.check({ name: 'a', passwordHash: await hashChosen('new') }, 'old', ADDRESS)).to.equal(
+      'wrong',
+    );
   });
 
   it('does not take the password of one account for that of another', async () => {
     const checks = await createPasswordChecks();
     const passwordHash = await hashChosen('one');
-    expect(await checks.check({ name: 'a', passwordHash }, 'one')).to.equal('right');
-    expect(await checks.check({ name: 'b', passwordHash: await hashChosen('two') }, 'one')).to.equal('wrong');
+    expect(await checks.check({ name: 'a', passwordHash }, 'one', ADDRESS)).to.equal('right');
+    expect(await checks.check({ name: 'b', passwordHash: await hashChosen('two') }, 'one', ADDRESS)).to.equal(
+      'wrong',
+    );
   });
 
   it('sheds what would wait too long, and answers the rest', async () => {
     const checks = await createPasswordChecks(1);
     const account = { name: 'a', passwordHash: await hashChosen('right') };
     const results = await Promise.all(
-      Array.from({ length: 500 }, (_, i) => checks.check(account, `guess ${i}`)),
+      Array.from({ length: 500 }, (_, i) => checks.check(account, `guess ${i}`, `192.0.2.${i}`)),
     );
     expect(results.filter((result) => result === 'wrong')).to.have.length.greaterThan(0);
     expect(results.filter((result) => result === 'overloaded')).to.have.length.greaterThan(0);
-    expect(await checks.check(account, 'right'), 'afterwards').to.equal('right');
+    expect(await checks.check(account, 'right', ADDRESS), 'afterwards').to.equal('right');
   });
 
   it('hashes once for any number of equal checks at the same time', async () => {
     const checks = await createPasswordChecks(1);
     const account = { name: 'a', passwordHash: await hashChosen('right') };
-    const results = await Promise.all(Array.from({ length: 500 }, () => checks.check(account, 'right')));
+    const results = await Promise.all(
+      Array.from({ length: 500 }, () => checks.check(account, 'right', ADDRESS)),
+    );
     // 500 hashes one after another would have been shed.
     expect(new Set(results)).to.deep.equal(new Set(['right']));
+  });
+
+  describe('after ten wrong chosen passwords for an account from an address', () => {
+    const guess = async (
+      checks: PasswordChecks,
+      account: { name: string; passwordHash: string },
+      address = ADDRESS,
+    ) => {
+      const results = [];
+      for (let i = 0; i < 10; i += 1) results.push(await checks.check(account, `guess ${i}`, address));
+      expect(new Set(results)).to.deep.equal(new Set(['wrong']));
+    };
+
+    it('refuses even the right one, which was never used before, without a look at it', async () => {
+      const checks = await createPasswordChecks();
+      const account = { name: 'a', passwordHash: await hashChosen('right') };
+      await guess(checks, account);
+      expect(await checks.check(account, 'right', ADDRESS)).to.equal('throttled');
+    });
+
+    it('still lets in who was in before: docks behind one address are not locked out by a stranger', async () => {
+      const checks = await createPasswordChecks();
+      const account = { name: 'a', passwordHash: await hashChosen('right') };
+      expect(await checks.check(account, 'right', ADDRESS)).to.equal('right');
+      await guess(checks, account);
+      expect(await checks.check(account, 'right', ADDRESS)).to.equal('right');
+    });
+
+    it('takes the account from another address, and another account from this one', async () => {
+      const checks = await createPasswordChecks();
+      const passwordHash = await hashChosen('right');
+      await guess(checks, { name: 'a', passwordHash });
+      expect(await checks.check({ name: 'a', passwordHash }, 'right', '192.0.2.2')).to.equal('right');
+      expect(await checks.check({ name: 'b', passwordHash }, 'right', ADDRESS)).to.equal('right');
+    });
+
+    it('does not care for generated passwords, which cannot be guessed', async () => {
+      const checks = await createPasswordChecks();
+      const account = { name: 'a', passwordHash: hashGenerated('right') };
+      for (let i = 0; i < 100; i += 1) await checks.check(account, `guess ${i}`, ADDRESS);
+      expect(await checks.check(account, 'right', ADDRESS)).to.equal('right');
+    });
+
+    it('does not count what was shed', async () => {
+      const checks = await createPasswordChecks(1);
+      const account = { name: 'a', passwordHash: await hashChosen('right') };
+      const others = Array.from({ length: 500 }, (_, i) =>
+        checks.check({ ...account, name: `b${i}` }, 'x', ADDRESS),
+      );
+      for (let i = 0; i < 50; i += 1)
+        expect(await checks.check(account, `guess ${i}`, ADDRESS)).to.equal('overloaded');
+      await Promise.all(others);
+      expect(await checks.check(account, 'right', ADDRESS)).to.equal('right');
+    });
   });
 });

@@ -14,10 +14,14 @@ describe('guesses of binding codes', () => {
     guesses = createCodeGuesses(() => now);
   });
 
+  const attempt = <T extends object>(
+    gateway: string,
+    lookup: () => Promise<T | undefined>,
+    account = gateway,
+  ) => guesses.attempt({ gateway, account }, lookup);
+
   async function guessWrong(times: number, gateway = 'A'): Promise<void> {
-    for (let i = 0; i < times; i++) {
-      expect(await guesses.attempt(gateway, wrong)).to.equal('wrong_binding_code');
-    }
+    for (let i = 0; i < times; i++) expect(await attempt(gateway, wrong)).to.equal('wrong_binding_code');
   }
 
   it('are refused after ten wrong ones, also a right one, without a look at it', async () => {
@@ -27,31 +31,32 @@ describe('guesses of binding codes', () => {
       looked = true;
       return right();
     };
-    expect(await guesses.attempt('A', lookup)).to.equal('too_many_wrong_codes');
+    expect(await attempt('A', lookup)).to.equal('too_many_wrong_codes');
     expect(looked).to.equal(false);
   });
 
-  it('are free again one by one, a minute after each wrong one', async () => {
-    await guessWrong(1);
-    now += 30_000;
-    await guessWrong(9);
-    now += 29_999;
-    expect(await guesses.attempt('A', right)).to.equal('too_many_wrong_codes');
+  it('are free again one by one, one in six seconds', async () => {
+    await guessWrong(10);
+    now += 5_999;
+    expect(await attempt('A', right)).to.equal('too_many_wrong_codes');
     now += 1;
     await guessWrong(1);
-    expect(await guesses.attempt('A', right)).to.equal('too_many_wrong_codes');
+    expect(await attempt('A', right)).to.equal('too_many_wrong_codes');
+    now += 3_600_000;
+    await guessWrong(10);
+    expect(await attempt('A', right)).to.equal('too_many_wrong_codes');
   });
 
   it('do not count if right', async () => {
-    for (let i = 0; i < 20; i++) expect(await guesses.attempt('A', right)).to.equal(RIGHT);
+    for (let i = 0; i < 20; i++) expect(await attempt('A', right)).to.equal(RIGHT);
     await guessWrong(10);
   });
 
   it('do not count if the store failed', async () => {
     for (let i = 0; i < 20; i++) {
-      const failed = await guesses
-        .attempt('A', () => Promise.reject(new Error('down')))
-        .catch((error: unknown) => error);
+      const failed = await attempt('A', () => Promise.reject(new Error('down'))).catch(
+        (error: unknown) => error,
+      );
       expect(failed).to.be.instanceOf(Error);
     }
     await guessWrong(10);
@@ -63,17 +68,14 @@ describe('guesses of binding codes', () => {
   });
 
   it('count at once, so that many at the same time are not all tried', async () => {
-    const outcomes = await Promise.all(Array.from({ length: 50 }, () => guesses.attempt('A', wrong)));
+    const outcomes = await Promise.all(Array.from({ length: 50 }, () => attempt('A', wrong)));
     expect(outcomes.filter((outcome) => outcome === 'wrong_binding_code')).to.have.length(10);
   });
 
-  it('of the quietest gateway are forgotten first, beyond 10,000 of them', async () => {
-    await guessWrong(9, 'quiet');
-    await guessWrong(9, 'busy');
-    for (let i = 0; i < 5_000; i++) await guesses.attempt(`gateway${i}`, wrong);
-    await guessWrong(1, 'busy');
-    for (let i = 5_000; i < 9_999; i++) await guesses.attempt(`gateway${i}`, wrong);
-    expect(await guesses.attempt('busy', right)).to.equal('too_many_wrong_codes');
-    await guessWrong(10, 'quiet');
+  it('count for an account under all its gateways together, at a hundred', async () => {
+    for (let i = 0; i < 100; i++)
+      expect(await attempt(`gateway${i}`, wrong, 'fleet')).to.equal('wrong_binding_code');
+    expect(await attempt('another', right, 'fleet')).to.equal('too_many_wrong_codes');
+    expect(await attempt('another', right, 'other')).to.equal(RIGHT);
   });
 });
