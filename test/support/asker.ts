@@ -1,0 +1,83 @@
+/**
+ * Asks a running dockhook what EMQX would ask for one client, over real gRPC, and takes nothing that comes
+ * later than the two seconds in which a hook must answer.
+ */
+import { connectExhook, type ClientInfo } from '../../src/embedded/exhook-client.js';
+
+/** In which every hook must answer, in milliseconds. */
+const ANSWER_LIMIT_MS = 2000;
+
+export interface Asker {
+  /** What EMQX would tell the client; rejects if no answer came in time, or none at all. */
+  authenticate(password: string): Promise<boolean>;
+  authorize(action: 'PUBLISH' | 'SUBSCRIBE', topic: string): Promise<boolean>;
+  /** The `data` of the reply on the client's `requests` topic; `undefined` if the message was dropped or passed. */
+  request(method: string, data: unknown, gateway?: string): Promise<Record<string, unknown> | undefined>;
+  close(): void;
+}
+
+export async function connectAsker(
+  grpc: string,
+  { username, clientId }: { username: string; clientId: string },
+): Promise<Asker> {
+  let fault: Error | undefined;
+  const exhook = connectExhook({
+    address: grpc,
+    node: 'chaos@127.0.0.1',
+    onError: (error) => (fault = error),
+  });
+  await exhook.firstLoad;
+  if (fault) throw fault;
+  const client: ClientInfo = {
+    node: 'chaos@127.0.0.1',
+    clientid: clientId,
+    username,
+    peerhost: '192.0.2.1',
+    peerport: 40000,
+    sockport: 1883,
+  };
+
+  async function inTime<T>(what: string, answer: Promise<T>): Promise<T> {
+    fault = undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new Error(`${what} was not answered within ${ANSWER_LIMIT_MS} ms`));
+      }, ANSWER_LIMIT_MS);
+    });
+    try {
+      const result = await Promise.race([answer, late]);
+      // A failed call is a "no" to a client, and a fault here.
+      if (fault) throw new Error(`${what} failed`, { cause: fault });
+      return result;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    authenticate: (password) => inTime('authenticate', exhook.authenticate(client, Buffer.from(password))),
+    authorize: (action, topic) => inTime(`${action} ${topic}`, exhook.authorize(client, action, topic)),
+    async request(method, data, gateway = clientId) {
+      const verdict = await inTime(
+        method,
+        exhook.publish({
+          node: client.node,
+          id: '0006610319788C4C32DA0000026E0002',
+          qos: 1,
+          from: clientId,
+          topic: `thing/product/${gateway}/requests`,
+          payload: Buffer.from(JSON.stringify({ tid: 'T', bid: 'B', timestamp: 1, method, data })),
+          timestamp: Date.now(),
+          headers: { username, protocol: 'mqtt', peerhost: client.peerhost },
+        }),
+      );
+      if (verdict.kind !== 'reply') return undefined;
+      const reply = JSON.parse(verdict.payload.toString()) as { data: Record<string, unknown> };
+      return reply.data;
+    },
+    close: () => {
+      exhook.close();
+    },
+  };
+}
