@@ -3,6 +3,7 @@
  * Not grpc-js, so that a mistake of that library cannot hide on both sides.
  */
 import { connect, type IncomingHttpHeaders } from 'node:http2';
+import type { ConnectionOptions } from 'node:tls';
 
 export const Status = { OK: 0, DEADLINE_EXCEEDED: 4, RESOURCE_EXHAUSTED: 8, UNIMPLEMENTED: 12, INTERNAL: 13 };
 
@@ -19,9 +20,13 @@ export interface GrpcConnection {
   close(): void;
 }
 
-export function connectGrpc({ host, port }: { host: string; port: number }): GrpcConnection {
+/** Over TLS if told how. */
+export function connectGrpc(
+  { host, port }: { host: string; port: number },
+  tls?: ConnectionOptions,
+): GrpcConnection {
   // Node counts what waits to be sent: a request of 16 MiB would not leave room for its answer.
-  const session = connect(`http://${host}:${port}`, { maxSessionMemory: 64 });
+  const session = connect(`${tls ? 'https' : 'http'}://${host}:${port}`, { maxSessionMemory: 64, ...tls });
   // Calls tell of a lost connection themselves.
   session.on('error', () => undefined);
   return {

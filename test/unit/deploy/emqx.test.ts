@@ -1,0 +1,235 @@
+/** The EMQX configurations, each value held against the fact it rests on. */
+import { expect } from 'chai';
+import { existsSync, readFileSync } from 'node:fs';
+import { hookProvider, serviceName } from '../../../src/exhook/proto.js';
+import { startDockhook } from '../../support/dockhook.js';
+import { connectGrpc, frame, unframe } from '../../support/grpc.js';
+import { leaves, parseHocon, type Hocon } from '../../support/hocon.js';
+
+const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+
+/** By file: the name that a listener's switch has in those versions (EMQX configuration manuals). */
+const FILES = {
+  'emqx-5.0.12-5.8.conf': 'enabled',
+  'emqx-5.9-5.10.conf': 'enable',
+  'emqx-6.conf': 'enable',
+};
+
+interface Line {
+  path: string;
+  value: Hocon;
+  /** What goes wrong otherwise, and how that is known. */
+  why: string;
+}
+
+const LINES: Line[] = [
+  { path: 'exhook.servers.0.name', value: 'dockhook', why: 'the name in EMQX’s REST API' },
+  {
+    path: 'exhook.servers.0.url',
+    value: 'http://127.0.0.1:9000',
+    why: 'the default of DOCKHOOK_GRPC_LISTEN',
+  },
+  {
+    path: 'exhook.servers.0.request_timeout',
+    value: '5s',
+    why: 'whole seconds, as EMQX cuts off the rest (seen on 5.8.9), and more than the 2 s in which a hook is answered',
+  },
+  {
+    path: 'exhook.servers.0.failed_action',
+    value: 'deny',
+    why: 'with ignore, publish and subscribe are allowed while dockhook is away (seen on 5.8.9)',
+  },
+  {
+    path: 'exhook.servers.0.auto_reconnect',
+    value: '5s',
+    why: 'the default of 60s keeps docks out for up to a minute after an outage (seen on 5.10.4)',
+  },
+  { path: 'exhook.servers.0.pool_size', value: 8, why: 'EMQX’s default, with which everything was measured' },
+  {
+    path: 'authentication.0.mechanism',
+    value: 'password_based',
+    why: 'without an authenticator everybody connects while there are no hooks (seen on 5.8.9 and 5.10.4)',
+  },
+  {
+    path: 'authentication.0.backend',
+    value: 'built_in_database',
+    why: 'empty, it knows nobody, and dockhook’s yes overrides its no (seen on 5.8.9 and 5.10.4)',
+  },
+  {
+    path: 'authentication.0.user_id_type',
+    value: 'username',
+    why: 'the form that was seen to close EMQX (5.8.9)',
+  },
+  {
+    path: 'authorization.sources',
+    value: [],
+    why: 'acl.conf ends in allow-all, and then client.authorize is never called (seen on 5.8.9)',
+  },
+  {
+    path: 'authorization.no_match',
+    value: 'deny',
+    why: 'with allow, whoever is connected may publish and subscribe while there are no hooks (seen on 5.8.9)',
+  },
+  {
+    path: 'mqtt.ignore_loop_deliver',
+    value: false,
+    why: 'with true, an MQTT 3.1.1 client does not get the reply to its own request (EMQX’s source)',
+  },
+  {
+    path: 'mqtt.peer_cert_as_username',
+    value: 'disabled',
+    why: 'else the certificate’s name replaces the account’s (EMQX’s source)',
+  },
+  {
+    path: 'mqtt.peer_cert_as_clientid',
+    value: 'disabled',
+    why: 'else the certificate’s name replaces the client id, by which accounts may be scoped (EMQX’s source)',
+  },
+  ...listener('tcp.default', '0.0.0.0:1883'),
+  ...listener('ssl.default', '0.0.0.0:8883'),
+  ...tls('ssl.default', 'DJI’s default, the dock verifies the server only', {
+    verify: 'verify_none',
+    fail_if_no_peer_cert: false,
+  }),
+  ...listener('ssl.client_certificate', '0.0.0.0:8884'),
+  ...tls(
+    'ssl.client_certificate',
+    'only then the common name can be trusted (seen on 5.8.9, EMQX’s source)',
+    {
+      cacertfile: '/etc/emqx/certs/docks-ca.pem',
+      verify: 'verify_peer',
+      fail_if_no_peer_cert: true,
+    },
+  ),
+];
+
+function listener(name: string, bind: string): Line[] {
+  return [
+    {
+      path: `listeners.${name}.bind`,
+      value: bind,
+      why: 'a bare port is loopback only in EMQX’s hardened profile (EMQX documentation)',
+    },
+    {
+      path: `listeners.${name}.enable_authn`,
+      value: true,
+      why: 'with false everybody gets in and no hook is called (EMQX’s source)',
+    },
+  ];
+}
+
+function tls(name: string, why: string, differing: Record<string, Hocon>): Line[] {
+  const path = `listeners.${name}.ssl_options`;
+  const demo = 'EMQX’s own certificate is for tests, with a private key that everybody has';
+  return [
+    { path: `${path}.certfile`, value: '/etc/emqx/certs/broker.pem', why: demo },
+    { path: `${path}.keyfile`, value: '/etc/emqx/certs/broker.key', why: demo },
+    { path: `${path}.versions.0`, value: 'tlsv1.3', why: 'nothing below TLS 1.2' },
+    { path: `${path}.versions.1`, value: 'tlsv1.2', why: 'nothing below TLS 1.2' },
+    ...Object.entries(differing).map(([key, value]) => ({ path: `${path}.${key}`, value, why })),
+  ];
+}
+
+function linesOf(switchName: string): Line[] {
+  const off = ['ws', 'wss'].map((type) => ({
+    path: `listeners.${type}.default.${switchName}`,
+    value: false,
+    why: 'on by default, and hooks of WebSocket clients are skipped before 5.8.5 (emqx/emqx#14543)',
+  }));
+  return [...LINES, ...off];
+}
+
+for (const [file, switchName] of Object.entries(FILES)) {
+  describe(`deploy/emqx/${file}`, () => {
+    const found = leaves(parseHocon(read(`deploy/emqx/${file}`)));
+
+    for (const { path, value, why } of linesOf(switchName)) {
+      it(`has ${path} = ${JSON.stringify(value)}: ${why}`, () => {
+        expect(found[path]).to.deep.equal(value);
+      });
+    }
+
+    it('has nothing else', () => {
+      expect(Object.keys(found)).to.have.members(linesOf(switchName).map(({ path }) => path));
+    });
+
+    it('says of which versions it is', () => {
+      expect(read(`deploy/emqx/${file}`).split('\n')[0]).to.match(/^# dockhook for EMQX [56]/);
+    });
+
+    it('keeps one ExHook server, over mutual TLS, when exhook-tls.conf is appended', () => {
+      const both = leaves(parseHocon(read(`deploy/emqx/${file}`) + read('deploy/emqx/exhook-tls.conf')));
+      const server = 'exhook.servers.0';
+      expect(both).to.deep.equal({
+        ...found,
+        [`${server}.url`]: 'https://dockhook.example:9000',
+        [`${server}.ssl.enable`]: true,
+        [`${server}.ssl.cacertfile`]: '/etc/emqx/certs/grpc-ca.pem',
+        [`${server}.ssl.certfile`]: '/etc/emqx/certs/emqx.pem',
+        [`${server}.ssl.keyfile`]: '/etc/emqx/certs/emqx.key',
+        // Its default, verify_none, takes any server for dockhook (EMQX's source).
+        [`${server}.ssl.verify`]: 'verify_peer',
+        [`${server}.ssl.server_name_indication`]: 'dockhook.example',
+      });
+    });
+  });
+}
+
+describe('what the READMEs say of EMQX', () => {
+  const point = /^## Point EMQX at it$[^]*?(?=^## )/m.exec(read('README.md'))?.[0] ?? '';
+
+  it('is the configuration of deploy/emqx, as far as it goes: README.md', () => {
+    const block = /```hocon\n([^]*?)```/.exec(point)?.[1] ?? '';
+    const wanted = LINES.filter(
+      ({ path }) => !path.startsWith('listeners.') && !path.startsWith('mqtt.peer_cert'),
+    ).map(({ path, value }) => [path, value]);
+    expect(leaves(parseHocon(block))).to.deep.equal(Object.fromEntries(wanted));
+  });
+
+  it('names each configuration, and has no dead link: deploy', () => {
+    for (const folder of ['emqx', 'tls']) {
+      const links = [...read(`deploy/${folder}/README.md`).matchAll(/\]\(([^)#:]+)\)/g)].map(
+        ([, to]) => to ?? '',
+      );
+      const dead = links.filter(
+        (to) => !existsSync(new URL(`../../../deploy/${folder}/${to}`, import.meta.url)),
+      );
+      expect(dead).to.deep.equal([]);
+      if (folder === 'emqx') expect(links).to.include.members([...Object.keys(FILES), 'exhook-tls.conf']);
+    }
+  });
+
+  describe('of hooks', () => {
+    /** What EMQX is really told. */
+    let mounted: { name: string; topics: string[] }[];
+    before(async () => {
+      const dockhook = await startDockhook();
+      const [host = '', port] = dockhook.grpc.split(':');
+      const connection = connectGrpc({ host, port: Number(port) });
+      const { body } = await connection.call(
+        `/${serviceName('v3')}/OnProviderLoaded`,
+        frame(Buffer.alloc(0)),
+      );
+      const { responseDeserialize } = hookProvider('v3')['OnProviderLoaded']!;
+      const answer = responseDeserialize(unframe(body)) as { hooks: typeof mounted };
+      mounted = answer.hooks;
+      connection.close();
+      await dockhook.stop();
+    });
+
+    it('are the hooks that dockhook asks for: README.md', () => {
+      const check = point.slice(point.indexOf('**3. Check**'));
+      const names = [...check.matchAll(/`((?:client|session|message)\.\w+)`/g)].map(([, name]) => name);
+      expect(names).to.have.members(mounted.map(({ name }) => name));
+    });
+
+    it('are the hooks and topics that dockhook asks for: deploy/emqx/README.md', () => {
+      const rows = [...read('deploy/emqx/README.md').matchAll(/^\| `([a-z]+\.[a-z]+)` \|(.*)\|$/gm)];
+      const said = rows.map(([, name, topics = '']) => ({
+        name,
+        topics: [...topics.matchAll(/`([^`]+)`/g)].map(([, topic]) => topic),
+      }));
+      expect(said).to.have.deep.members(mounted);
+    });
+  });
+});
