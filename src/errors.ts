@@ -19,8 +19,7 @@ export type ErrorCode =
 /**
  * An error for people: what happened, with which account, SN or file, and what to do next.
  *
- * `message` is public: it may be printed and logged, and never holds a secret.
- * `cause` is private detail (a driver's error, say) for the debug log only.
+ * `message` is public: it may be printed and logged, and never holds a secret. `cause` is for a debugger.
  */
 export class DockhookError extends Error {
   override name = 'DockhookError';
@@ -37,6 +36,18 @@ export class DockhookError extends Error {
 /** Whether an error is a {@link DockhookError} with this code. */
 export function hasCode<C extends ErrorCode>(error: unknown, code: C): error is DockhookError & { code: C } {
   return error instanceof DockhookError && error.code === code;
+}
+
+/** Whether the store is at fault: it did not answer, or answered with a row that cannot be used. */
+export function storeFault(error: unknown): 'store_unavailable' | 'bad_row' | undefined {
+  if (hasCode(error, 'store_unavailable') || hasCode(error, 'bad_row')) return error.code;
+  return undefined;
+}
+
+/** For the log: of an error of ours its text, of any other, which is a mistake in dockhook, the stack. */
+export function traceOf(error: unknown): string {
+  if (error instanceof DockhookError || !(error instanceof Error)) return messageOf(error);
+  return error.stack ?? error.message;
 }
 
 /** The text of whatever was thrown. */

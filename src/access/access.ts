@@ -2,17 +2,19 @@
  * Who may connect, and what they may publish and subscribe. Owns passwords, certificates and scopes;
  * knows DJI's topic names but not its messages. In doubt the answer is no.
  */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Asker, Askers } from '../askers.js';
 import { storeBudget, type Within } from '../budget.js';
-import type { Asker } from '../dock/requests.js';
-import { hasCode, messageOf } from '../errors.js';
+import { isSerialNumber } from '../dock/topics.js';
+import { storeFault, traceOf } from '../errors.js';
 import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Action, Client, Hooks, Verdict } from '../hooks.js';
 import type { Account, Accounts, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
 import { createLastRead } from './last-read.js';
 import { isUnsafeName } from './names.js';
-import type { PasswordChecks, PasswordResult } from './password-checks.js';
-import { gatewaysOf, isOwnGateway, judge } from './scope.js';
+import type { PasswordChecks } from './password-checks.js';
+import { gatewaysOf, isOwnGateway, judge, serialNumberIn } from './scope.js';
 
 export interface AccessOptions {
   accounts: Accounts;
@@ -25,21 +27,10 @@ export interface AccessOptions {
   now?: () => number;
 }
 
-export interface Access extends Pick<Hooks, 'authenticate' | 'authorize'> {
-  askerOf(client: { username: string; clientId: string }, gateway: string, within: Within): Promise<Asker>;
-  /** Whether an account lists this SN as its gateway, or a device was bound through it. */
-  isGateway(sn: string, within: Within): Promise<boolean>;
-}
+export type Access = Askers & Pick<Hooks, 'authenticate' | 'authorize'>;
 
-/** A refusal's reason, or `undefined` for yes. */
+/** Why not, or `undefined` for yes. */
 type Refusal = Reason | undefined;
-
-const passwordReasons: Record<PasswordResult, Refusal> = {
-  right: undefined,
-  wrong: 'wrong_password',
-  overloaded: 'overloaded',
-  throttled: 'too_many_wrong_passwords',
-};
 
 /** Unknown names from one address, before they are only counted: a hundred a minute. */
 const UNKNOWN_NAMES = { burst: 100, refillMs: 600 };
@@ -47,8 +38,9 @@ const UNKNOWN_NAMES = { burst: 100, refillMs: 600 };
 export function createAccess(options: AccessOptions): Access {
   const { accounts, bindings, passwords, unknownAccounts, tell, now = Date.now } = options;
   const unknownNames = createThrottle(UNKNOWN_NAMES.burst, UNKNOWN_NAMES.refillMs);
-  const lastAccounts = createLastRead<Account | undefined>();
-  const lastDroneRefusals = createLastRead<Refusal>();
+  const lastAccounts = createLastRead<Account>();
+  /** Whether an SN that is not listed in the account may be used, by account, client id and SN. */
+  const lastSerialNumbers = createLastRead<{ refusal: Refusal }>();
 
   /** Why an account may not be used at all, whatever it wants. */
   function standing(account: Account, certificateCn: string | undefined): Refusal {
@@ -61,34 +53,71 @@ export function createAccess(options: AccessOptions): Access {
     return undefined;
   }
 
-  async function refusalOfConnect(client: Client, password: string): Promise<Refusal> {
+  async function isGateway(sn: string, within: Within): Promise<boolean> {
+    const [listed, bound] = await within(Promise.all([accounts.listsGateway(sn), bindings.getMany([sn])]));
+    // A dock binds itself. What was only bound through an SN does not make that SN a dock: anybody could say so.
+    return listed || bound.get(sn)?.gateway === sn;
+  }
+
+  /** The broker ends a session when another comes with its client id: nobody may come as somebody else's dock. */
+  async function refusalOfClientId({ scope }: Account, clientId: string, within: Within): Promise<Refusal> {
+    const sn = serialNumberIn(clientId);
+    if (!isSerialNumber(sn) || scope.kind === 'any-gateway') return undefined;
+    if (scope.kind === 'client-id') return refusalOfClaim(sn, within);
+    if (isOwnGateway(scope, clientId, sn)) return undefined;
+    return (await isGateway(sn, within)) ? 'foreign_gateway' : undefined;
+  }
+
+  /** A client id claims an SN; an account that lists it has the better claim. */
+  async function refusalOfClaim(sn: string, within: Within): Promise<Refusal> {
+    return (await within(accounts.listsGateway(sn))) ? 'foreign_gateway' : undefined;
+  }
+
+  async function refusalOfDrone(own: string[], sn: string, within: Within): Promise<Refusal> {
+    if (await isGateway(sn, within)) return 'foreign_gateway';
+    const binding = (await within(bindings.getMany([sn]))).get(sn);
+    if (!binding) return undefined;
+    const ownBindings = [...(await within(bindings.getMany(own))).values()];
+    if (ownBindings.some(({ organizationId }) => organizationId === binding.organizationId)) return undefined;
+    // A gateway that is bound nowhere has the drones it bound; one that an operator moved has lost them.
+    const throughOwn =
+      own.includes(binding.gateway) && !ownBindings.some(({ sn: bound }) => bound === binding.gateway);
+    return throughOwn ? undefined : 'foreign_organization';
+  }
+
+  /** The account, or why there is none to check a password of. Reads the store and nothing else. */
+  async function lookUp(client: Client): Promise<Account | Reason> {
     if (client.username === '') return 'no_username';
     if (isUnsafeName(client.username) || isUnsafeName(client.clientId)) return 'unsafe_name';
-    const account = await storeBudget()(accounts.get(client.username));
-    lastAccounts.note(client.username, account);
+    const within = storeBudget();
+    const account = await lastAccounts.load(client.username, () => within(accounts.get(client.username)));
     if (!account) return 'unknown_account';
     const refusal = standing(account, client.certificateCn);
-    if (refusal) return refusal;
-    return passwordReasons[await passwords.check(account, password, client.peerHost)];
+    return refusal ?? (await refusalOfClientId(account, client.clientId, within)) ?? account;
   }
 
   async function authenticate(client: Client, password: string): Promise<Verdict> {
-    const arrival = performance.now();
     const about = { step: 'authenticate', ...names(client), peerHost: client.peerHost } as const;
-    const refusal = await orReason(refusalOfConnect(client, password));
-    if (!refusal.reason) {
+    const found = await lookUp(client).catch(refusalBy);
+    // All refusals leave at this moment, whether there is such an account or not.
+    const leave = performance.now() + passwords.patienceMs();
+    let refusal: Told | undefined;
+    if (typeof found === 'string') refusal = { reason: found };
+    else if ('reason' in found) refusal = found;
+    else refusal = await passwords.check(found, password, client.peerHost).then(asRefusal, refusalBy);
+    if (refusal === undefined) {
       tell({ ...about, outcome: 'ok' });
       return true;
     }
     if (refusal.reason === 'unknown_account' && unknownAccounts === 'ignore') {
-      tell({ ...about, outcome: 'passed', reason: 'unknown_account' });
+      tell({ ...about, outcome: 'passed', ...refusal });
       return 'ignore';
     }
     if (refusal.reason === 'unknown_account' && !unknownNames.take(client.peerHost)) {
-      refusal.reason = 'too_many_unknown_names';
+      refusal = { reason: 'too_many_unknown_names' };
     }
     tell({ ...about, outcome: 'refused', ...refusal });
-    if (refusal.reason !== 'overloaded') await until(arrival + passwords.refusalDelayMs());
+    await pause(Math.max(0, leave - performance.now()));
     return false;
   }
 
@@ -97,76 +126,86 @@ export function createAccess(options: AccessOptions): Access {
     return lastAccounts.read(username, () => within(accounts.get(username)));
   }
 
-  async function isGateway(sn: string, within: Within): Promise<boolean> {
-    const [listed, bound] = await within(Promise.all([accounts.listsGateway(sn), bindings.hasGateway(sn)]));
-    return listed || bound;
-  }
-
-  async function refusalOfDrone(account: Account, clientId: string, sn: string, within: Within) {
-    if (await isGateway(sn, within)) return 'foreign_gateway';
-    const own = gatewaysOf(account.scope, clientId);
-    const bound = await within(bindings.getMany([sn, ...own]));
-    const binding = bound.get(sn);
-    if (!binding || own.includes(binding.gateway)) return undefined;
-    const sameOrganization = own.some(
-      (gateway) => bound.get(gateway)?.organizationId === binding.organizationId,
-    );
-    return sameOrganization ? undefined : 'foreign_organization';
-  }
-
-  async function refusalOf(client: Client, action: Action, topic: string): Promise<Refusal> {
-    if (client.username === '') return 'no_username';
+  async function refusalOfTopic(client: Client, action: Action, topic: string): Promise<Refusal> {
+    const { username, clientId, certificateCn } = client;
+    if (username === '') return 'no_username';
     const within = storeBudget();
-    const account = await recall(client.username, within);
+    const account = await recall(username, within);
     if (!account) return 'unknown_account';
-    const refusal = standing(account, client.certificateCn);
+    const refusal = standing(account, certificateCn);
     if (refusal) return refusal;
-    const judgement = judge(account.scope, client.clientId, action, topic);
+    const judgement = judge(account.scope, clientId, action, topic);
     if (judgement === 'yes') return undefined;
     if (judgement === 'no') return 'not_in_scope';
-    const key = JSON.stringify([account.name, client.clientId, judgement.drone]);
-    return lastDroneRefusals.read(key, () =>
-      refusalOfDrone(account, client.clientId, judgement.drone, within),
-    );
+    const remembered = await lastSerialNumbers.read(keyOf(account, clientId, judgement.sn), async () => ({
+      refusal:
+        judgement.as === 'drone'
+          ? await refusalOfDrone(gatewaysOf(account.scope, clientId), judgement.sn, within)
+          : await refusalOfClaim(judgement.sn, within),
+    }));
+    return remembered?.refusal;
   }
 
   async function authorize(client: Client, action: Action, topic: string): Promise<Verdict> {
-    const refusal = await orReason(refusalOf(client, action, topic));
-    if (!refusal.reason) return true;
+    const refusal = await refusalOfTopic(client, action, topic).then(
+      (reason) => (reason ? { reason } : undefined),
+      refusalBy,
+    );
+    if (refusal === undefined) return true;
     if (refusal.reason === 'unknown_account' && unknownAccounts === 'ignore') return 'ignore';
     tell({ step: 'authorize', outcome: 'refused', ...names(client), action, topic, ...refusal });
     return false;
   }
 
-  async function askerOf(client: { username: string; clientId: string }, gateway: string, within: Within) {
-    const account = await recall(client.username, within);
+  async function askerOf(
+    { username, clientId }: { username: string; clientId: string },
+    gateway: string,
+    within: Within,
+  ): Promise<Asker> {
+    const account = await recall(username, within);
     if (!account) return unknownAccounts === 'ignore' ? 'not_ours' : 'stranger';
     // A message does not carry the certificate; it was compared when the session asked to publish.
     if (standing(account, undefined)) return 'stranger';
     if (account.scope.kind === 'service') return 'service';
-    return isOwnGateway(account.scope, client.clientId, gateway) ? 'dock' : 'stranger';
+    if (!isOwnGateway(account.scope, clientId, gateway)) return 'stranger';
+    if (account.scope.kind !== 'client-id') return 'dock';
+    const remembered = await lastSerialNumbers.read(keyOf(account, clientId, gateway), async () => ({
+      refusal: await refusalOfClaim(gateway, within),
+    }));
+    return remembered?.refusal ? 'stranger' : 'dock';
   }
 
   return { authenticate, authorize, askerOf, isGateway };
+}
+
+/** A refusal as it is told. */
+interface Told {
+  reason: Reason;
+  detail?: string;
 }
 
 function names(client: Client): Pick<AccessEvent, 'clientId' | 'account'> {
   return { clientId: client.clientId, account: client.username };
 }
 
-/** Turns a failure into the reason to refuse. */
-async function orReason(decision: Promise<Refusal>): Promise<{ reason?: Reason; detail?: string }> {
-  try {
-    const reason = await decision;
-    return reason ? { reason } : {};
-  } catch (error) {
-    const reason =
-      hasCode(error, 'store_unavailable') || hasCode(error, 'bad_row') ? error.code : 'internal_error';
-    return { reason, detail: messageOf(error) };
+function keyOf({ name }: Account, clientId: string, sn: string): string {
+  return JSON.stringify([name, clientId, sn]);
+}
+
+function asRefusal(result: Awaited<ReturnType<PasswordChecks['check']>>): Told | undefined {
+  switch (result) {
+    case 'right':
+      return undefined;
+    case 'wrong':
+      return { reason: 'wrong_password' };
+    case 'throttled':
+      return { reason: 'too_many_wrong_passwords' };
+    case 'overloaded':
+      return { reason: 'overloaded' };
   }
 }
 
-async function until(time: number): Promise<void> {
-  const left = time - performance.now();
-  if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
+/** What failed is a reason to refuse. */
+function refusalBy(error: unknown): Told {
+  return { reason: storeFault(error) ?? 'internal_error', detail: traceOf(error) };
 }

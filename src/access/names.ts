@@ -5,16 +5,17 @@
  * and levels; seen on EMQX 5.8.9. Control characters would forge lines wherever a name is printed.
  */
 const UNSAFE = /[+#/\p{Control}]/u;
-const MAX_ACCOUNT_NAME = 255;
+/** MQTT allows 65,535 bytes; none that long is looked up, remembered or logged. */
+const MAX_NAME = 255;
 
 export function isUnsafeName(name: string): boolean {
-  return UNSAFE.test(name);
+  return name.length > MAX_NAME || UNSAFE.test(name);
 }
 
 /** Why a text cannot be an account name, or `undefined` if it can. */
 export function accountNameFault(name: string): string | undefined {
   if (name === '') return 'is empty';
+  if (name.length > MAX_NAME) return `has more than ${MAX_NAME} characters`;
   if (isUnsafeName(name)) return 'has one of + # / or a control character in it';
-  if (name.length > MAX_ACCOUNT_NAME) return `has more than ${MAX_ACCOUNT_NAME} characters`;
   return undefined;
 }

@@ -12,9 +12,8 @@ import { hashChosen, isFast, verifyFast, verifySlow } from './passwords.js';
 const MAX_WAIT_MS = 1000;
 /** Accounts whose last right password is remembered. */
 const MAX_REMEMBERED = 50_000;
-/** Slow checks are remembered this long for {@link PasswordChecks.refusalDelayMs}, in milliseconds. */
-const SLOWNESS_WINDOW_MS = 10_000;
-const MAX_REFUSAL_DELAY_MS = 1500;
+/** Bounds of {@link PasswordChecks.patienceMs}. With the store's budget they stay below a hook's 2 s. */
+const PATIENCE_MS = { least: 200, most: 400 };
 
 /** Wrong chosen passwords at once, and the time in which one more is allowed, in milliseconds: ten a minute. */
 const WRONG_PASSWORDS = { burst: 10, refillMs: 6_000 };
@@ -38,18 +37,17 @@ export interface PasswordChecks {
     address: string,
   ): Promise<PasswordResult>;
   /**
-   * How long after its arrival a refusal should leave, in milliseconds: twice a hash, or what a check
-   * took lately if the queue is long, so that unknown names and wrong passwords look alike without
-   * spending a hash on the former.
+   * How long a client waits for its check, and how long any refusal is held back, in milliseconds: about
+   * twice a hash. An unknown name, which costs no hash, then looks like a wrong password, however long the
+   * queue. A check that takes longer goes on: if the password is right, the next attempt is answered at once.
    */
-  refusalDelayMs(): number;
+  patienceMs(): number;
 }
 
 /** Measures this machine's hash time once; then ready. */
 export async function createPasswordChecks(workers = availableParallelism()): Promise<PasswordChecks> {
   let hashMs = await timed(() => hashChosen(randomBytes(16).toString('hex')));
   const wrongPasswords = createThrottle(WRONG_PASSWORDS.burst, WRONG_PASSWORDS.refillMs);
-  const slowest = createRecentMaximum(SLOWNESS_WINDOW_MS);
   const remembered = createMemory();
   const running = new Map<string, Promise<boolean>>();
   const waiting: (() => void)[] = [];
@@ -73,42 +71,42 @@ export async function createPasswordChecks(workers = availableParallelism()): Pr
     }
   }
 
-  /** `key` stands for account, hash and password together. */
-  async function checkSlow(
-    key: string,
-    origin: string,
-    passwordHash: string,
-    password: string,
-  ): Promise<PasswordResult> {
+  /** Starts a check, or joins an equal one. Goes on when nobody waits for it any longer. */
+  async function checkSlow(name: string, passwordHash: string, password: string, address: string) {
+    const tag = remembered.tag(name, passwordHash, password);
+    if (remembered.has(name, tag)) return 'right';
+    const key = tag.toString('base64');
     const underWay = running.get(key);
     // Joining costs no hash and tries nothing new: a shared account's docks may all come at once.
     if (underWay) return (await underWay) ? 'right' : 'wrong';
     if ((waiting.length * hashMs) / workers > MAX_WAIT_MS) return 'overloaded';
+    const origin = JSON.stringify([name, address]);
     if (!wrongPasswords.take(origin)) return 'throttled';
     const verification = verifyInTurn(passwordHash, password).finally(() => running.delete(key));
     running.set(key, verification);
     const right = await verification;
-    if (right) wrongPasswords.giveBack(origin);
-    return right ? 'right' : 'wrong';
+    if (!right) return 'wrong';
+    wrongPasswords.giveBack(origin);
+    remembered.add(name, tag);
+    return 'right';
   }
 
+  const patienceMs = (): number => Math.min(PATIENCE_MS.most, Math.max(PATIENCE_MS.least, 2 * hashMs));
+
   return {
+    patienceMs,
     async check({ name, passwordHash }, password, address) {
       if (isFast(passwordHash)) return verifyFast(passwordHash, password) ? 'right' : 'wrong';
-      const tag = remembered.tag(name, passwordHash, password);
-      if (remembered.has(name, tag)) return 'right';
-      const arrival = performance.now();
-      const result = await checkSlow(
-        tag.toString('base64'),
-        JSON.stringify([name, address]),
-        passwordHash,
-        password,
-      );
-      slowest.note(performance.now() - arrival);
-      if (result === 'right') remembered.add(name, tag);
-      return result;
+      let timer: NodeJS.Timeout | undefined;
+      const impatience = new Promise<'overloaded'>((resolve) => {
+        timer = setTimeout(resolve, patienceMs(), 'overloaded');
+      });
+      try {
+        return await Promise.race([checkSlow(name, passwordHash, password, address), impatience]);
+      } finally {
+        clearTimeout(timer);
+      }
     },
-    refusalDelayMs: () => Math.min(MAX_REFUSAL_DELAY_MS, Math.max(2 * hashMs, slowest.read())),
   };
 }
 
@@ -133,28 +131,6 @@ function createMemory() {
       tags.set(name, tag);
       const [oldest] = tags.keys();
       if (tags.size > MAX_REMEMBERED && oldest !== undefined) tags.delete(oldest);
-    },
-  };
-}
-
-/** The largest value noted within the last one to two windows. */
-function createRecentMaximum(windowMs: number) {
-  let [start, current, previous] = [performance.now(), 0, 0];
-  function roll(): void {
-    const windows = Math.floor((performance.now() - start) / windowMs);
-    if (windows === 0) return;
-    previous = windows === 1 ? current : 0;
-    current = 0;
-    start += windows * windowMs;
-  }
-  return {
-    note(value: number): void {
-      roll();
-      current = Math.max(current, value);
-    },
-    read(): number {
-      roll();
-      return Math.max(current, previous);
     },
   };
 }

@@ -7,6 +7,7 @@
  */
 import { createHmac, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
+import { DockhookError } from '../errors.js';
 
 const ARGON2ID = { memoryCost: 19456, timeCost: 2, parallelism: 1 };
 const FAST_PREFIX = '$dockhook-sha256$';
@@ -49,12 +50,15 @@ export function verifyFast(passwordHash: string, password: string): boolean {
   return expected.length === actual.length && timingSafeEqual(expected, actual);
 }
 
-/** A stored hash that is no argon2 string verifies nothing. */
+/** @throws DockhookError `bad_row` if the stored hash is no argon2 string */
 export async function verifySlow(passwordHash: string, password: string): Promise<boolean> {
   try {
     return await verify(passwordHash, password);
   } catch {
-    return false;
+    throw new DockhookError(
+      'bad_row',
+      'the stored password hash cannot be read: give the account a new password',
+    );
   }
 }
 

@@ -10,8 +10,10 @@ import { covers } from './filters.js';
 export type Judgement =
   | 'yes'
   | 'no'
+  /** The SN that the client id names: yes, unless another account lists it as its own. */
+  | { as: 'client-id'; sn: string }
   /** Another SN, on a topic that a dock uses for its drone: yes, if that SN is nobody else's. */
-  | { drone: string };
+  | { as: 'drone'; sn: string };
 
 /** Sent by the cloud alone: a dock that could publish here could command or deceive. */
 const CLOUD_ONLY: ReadonlySet<string> = new Set([
@@ -69,8 +71,11 @@ export function judge(scope: Scope, clientId: string, action: Action, topic: str
   }
   const device = parseDeviceTopic(topic);
   if (!device) return 'no';
-  if (isOwnGateway(scope, clientId, device.sn)) return allowedUnderOwn(device, action) ? 'yes' : 'no';
-  if (device.root === 'thing' && DRONE_TOPICS[action].has(device.rest)) return { drone: device.sn };
+  if (isOwnGateway(scope, clientId, device.sn)) {
+    if (!allowedUnderOwn(device, action)) return 'no';
+    return scope.kind === 'client-id' ? { as: 'client-id', sn: device.sn } : 'yes';
+  }
+  if (device.root === 'thing' && DRONE_TOPICS[action].has(device.rest)) return { as: 'drone', sn: device.sn };
   return 'no';
 }
 
@@ -78,6 +83,7 @@ function allowedUnderOwn({ rest }: DeviceTopic, action: Action): boolean {
   return action === 'subscribe' || !(CLOUD_ONLY.has(rest) || /[+#]/.test(rest));
 }
 
-function serialNumberIn(clientId: string): string {
+/** What stands behind the last `-` of a client id, or all of it: an SN, if DJI made it. */
+export function serialNumberIn(clientId: string): string {
   return clientId.slice(clientId.lastIndexOf('-') + 1);
 }

@@ -6,8 +6,9 @@
  * (`access/` decides, and is asked through {@link DockOptions}), or where records live (`stores/`,
  * seen by type only). It does no I/O of its own.
  */
+import type { Asker, Askers } from '../askers.js';
 import { STORE_BUDGET_MS, storeBudget, type Within } from '../budget.js';
-import { messageOf } from '../errors.js';
+import { traceOf } from '../errors.js';
 import type { AccessEvent, Tell } from '../events.js';
 import type { Message, PublishVerdict } from '../hooks.js';
 import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
@@ -20,25 +21,10 @@ import { organizationFor } from './organization.js';
 import { fault, reasonOf, results, type Answer } from './results.js';
 import { gatewayOfRequest } from './topics.js';
 
-/** Who publishes on a gateway's `requests` topic. */
-export type Asker =
-  /** An account that may act as this gateway. */
-  | 'dock'
-  /** A backend. */
-  | 'service'
-  /** An unknown account, and `DOCKHOOK_UNKNOWN_ACCOUNTS=ignore`. */
-  | 'not_ours'
-  /** Anybody else. */
-  | 'stranger';
-
-export interface DockOptions {
+export interface DockOptions extends Askers {
   organizations: Organizations;
   bindings: Bindings;
   license: LicenseStore;
-  /** Rejects if that cannot be told (store trouble): the message is then dropped. */
-  askerOf(client: { username: string; clientId: string }, gateway: string, within: Within): Promise<Asker>;
-  /** Whether an account lists this SN as a gateway, or a device was bound through it. */
-  isGateway(sn: string, within: Within): Promise<boolean>;
   /** Methods that are not ours but get `{result: 0}`, so that a dock does not wait for a backend there is not. */
   emptyReplies: ReadonlySet<string>;
   tell: Tell;
@@ -84,7 +70,7 @@ export function createRequests(options: DockOptions): Requests {
     try {
       asker = await options.askerOf({ username, clientId: message.from }, gateway, within);
     } catch (error) {
-      tell({ outcome: 'dropped', reason: reasonOf(error), detail: messageOf(error) });
+      tell({ outcome: 'dropped', reason: reasonOf(error), detail: traceOf(error) });
       return { kind: 'drop' };
     }
     if (asker === 'dock') return replyTo(asked);
@@ -127,7 +113,7 @@ export function createRequests(options: DockOptions): Requests {
     try {
       return await method.answer(data, callFor(asked));
     } catch (error) {
-      return fault(method.fault, reasonOf(error), messageOf(error));
+      return fault(method.fault, reasonOf(error), traceOf(error));
     }
   }
 

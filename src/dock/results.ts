@@ -1,5 +1,5 @@
 /** DJI's result codes, and the answers that carry them. */
-import { hasCode } from '../errors.js';
+import { storeFault } from '../errors.js';
 import type { Reason } from '../events.js';
 
 /**
@@ -48,7 +48,5 @@ export function fault(result: Result, reason: Reason, detail?: string): Answer {
 
 /** The reason to tell of something that was thrown. */
 export function reasonOf(error: unknown): Reason {
-  if (hasCode(error, 'store_unavailable')) return 'store_unavailable';
-  if (hasCode(error, 'bad_row')) return 'bad_row';
-  return 'internal_error';
+  return storeFault(error) ?? 'internal_error';
 }

@@ -8,7 +8,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { DockhookError, messageOf } from '../errors.js';
-import type { Database, Row } from '../stores/database.js';
+import { sqlState, type Database, type Row } from '../stores/database.js';
 
 /** The process that holds a data directory. */
 export interface Holder {
@@ -44,8 +44,7 @@ async function answer(database: Database, line: string): Promise<Answer> {
     const { sql, parameters } = JSON.parse(line) as { sql: string; parameters: unknown[] };
     return { rows: await database.query(sql, parameters) };
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    return { error: { message: messageOf(error), code } };
+    return { error: { message: messageOf(error), code: sqlState(error) } };
   }
 }
 

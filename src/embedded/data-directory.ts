@@ -28,6 +28,7 @@ export interface DataDirectoryOptions {
 export async function openDataDirectory(directory: string, options: DataDirectoryOptions): Promise<Database> {
   const path = socketPath(directory);
   await makeDirectory(directory);
+  await checkOwner(directory);
   const holder: Holder = { pid: process.pid, command: options.command };
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -64,6 +65,7 @@ export async function connectDataDirectory(
   directory: string,
   options: Partial<DataDirectoryOptions> = {},
 ): Promise<Database> {
+  await checkOwner(directory);
   for (;;) {
     const connection = await connectToHolder(socketPath(directory));
     if (connection !== undefined) {
@@ -95,6 +97,32 @@ async function makeDirectory(directory: string): Promise<void> {
     throw new DockhookError(
       'failed',
       `the data directory ${directory} cannot be created: ${messageOf(error)}`,
+    );
+  }
+}
+
+/** Whose directory it is, his process is asked for everything and told everything: it must be our own. */
+async function checkOwner(directory: string): Promise<void> {
+  const owner = await stat(directory).catch(() => undefined);
+  if (owner === undefined) return;
+  if (!owner.isDirectory()) {
+    throw new DockhookError(
+      'usage',
+      `the data directory ${directory} is not a directory; set DOCKHOOK_DATA_DIR to one`,
+    );
+  }
+  const user = process.getuid?.();
+  if (user !== undefined && owner.uid !== user) {
+    throw new DockhookError(
+      'usage',
+      `the data directory ${directory} belongs to user ${owner.uid}, and this is user ${user}: ` +
+        'run dockhook as that user, or set DOCKHOOK_DATA_DIR to a directory of your own',
+    );
+  }
+  if (user !== undefined && (owner.mode & 0o022) !== 0) {
+    throw new DockhookError(
+      'usage',
+      `others may write in the data directory ${directory}: chmod go-w ${directory}`,
     );
   }
 }

@@ -31,7 +31,6 @@ export interface Backend {
   rows(table: TableName): Rows;
   organizationByCode(code: string): Promise<StoredRow | undefined>;
   listsGateway(sn: string): Promise<boolean>;
-  hasGateway(sn: string): Promise<boolean>;
   countBindings(organizationId: string): Promise<number>;
   /**
    * Inserts a binding, or renews one to the same organization, and is durable when it resolves.

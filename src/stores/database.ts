@@ -10,3 +10,14 @@ export interface Database {
   query(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
   close(): Promise<void>;
 }
+
+/** The SQLSTATE of a driver's error, or Node's code if Postgres was not reached. */
+export function sqlState(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** A key or binding code that must be unique is taken. */
+export const UNIQUE_VIOLATION = '23505';
+/** A binding's organization does not exist, or an organization still has bindings. */
+export const FOREIGN_KEY_VIOLATION = '23503';

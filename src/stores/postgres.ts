@@ -1,8 +1,7 @@
 /** A PostgreSQL server as a {@link Database}. */
 import pg from 'pg';
 import { DockhookError, messageOf } from '../errors.js';
-import type { Database } from './database.js';
-import { sqlState } from './tables.js';
+import { sqlState, type Database } from './database.js';
 
 /** Either is within the time that one hook may spend on the store (see `budget.ts`). */
 const CONNECT_LIMIT_MS = 1000;
@@ -49,8 +48,13 @@ export function connectPostgres(url: string, options: { onError?: (error: Error)
 
 /** pg reads the URL only on connecting, and takes any text for the name of a database. */
 function checkUrl(url: string): void {
-  const form = 'it should look like postgres://USER:PASSWORD@HOST:5432/DATABASE';
+  const form =
+    'it should look like postgres://USER:PASSWORD@HOST:5432/DATABASE, with / # @ : in the password written as %2F %23 %40 %3A';
   if (!/^(postgres(ql)?:|socket:|\/)/.test(url)) {
+    throw new DockhookError('usage', `the database URL cannot be used: ${form}`);
+  }
+  // Such a URL has a `/` or `#` in its password: what follows would be taken for the host, and printed.
+  if (URL.canParse(url) && /@/.test(new URL(url).pathname + new URL(url).hash)) {
     throw new DockhookError('usage', `the database URL cannot be used: ${form}`);
   }
   try {

@@ -56,7 +56,7 @@ export const accountSchema = {
   additionalProperties: false,
   properties: {
     /** As made by `access/passwords`; the prefix tells the format. */
-    passwordHash: { ...text, minLength: 1, maxLength: 512 },
+    passwordHash: { type: 'string', pattern: '^\\$(argon2id|dockhook-sha256)\\$[^\\0]+$', maxLength: 512 },
     scope: scopeSchema,
     disabled: { type: 'boolean' },
     /** If set, the client certificate's common name must equal it. */

@@ -1,6 +1,7 @@
 /** One frame around all store work: it tells how long the work took, and makes a driver's error a readable one. */
 import { DockhookError, messageOf } from '../errors.js';
-import { FOREIGN_KEY_VIOLATION, sqlState, UNIQUE_VIOLATION, type TableName } from './tables.js';
+import { FOREIGN_KEY_VIOLATION, sqlState, UNIQUE_VIOLATION } from './database.js';
+import type { TableName } from './tables.js';
 
 /** Told after each store operation; `failed` means that Postgres did not do its part. */
 export type OnQuery = (
@@ -50,15 +51,29 @@ export function openRun(table: TableName | 'all', onQuery: OnQuery | undefined):
   };
 }
 
+/** What to do, by Node's error code or Postgres' SQLSTATE. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'check that PostgreSQL runs at the host and port of DATABASE_URL',
+  ENOTFOUND: 'check the host in DATABASE_URL',
+  EAI_AGAIN: 'check the host in DATABASE_URL',
+  '28000': 'check the user in DATABASE_URL and pg_hba.conf',
+  '28P01': 'check user and password in DATABASE_URL',
+  '3D000': 'create it: CREATE DATABASE dockhook OWNER dockhook',
+  '42501':
+    'make the role of DATABASE_URL the owner of its database, or have an administrator create the tables',
+  '25006': 'DATABASE_URL names a read-only server, a standby perhaps',
+};
+
 /**
  * Only message and SQLSTATE of the driver's error are kept: its other fields hold the row (`detail`) or
  * the parameters (PGlite's `params`), and so password hashes and binding codes.
  */
 function unavailable(operation: string, subject: string, error: unknown): DockhookError {
+  const advice = ADVICE[sqlState(error) ?? ''];
   const cause = Object.assign(new Error(messageOf(error)), { code: sqlState(error) });
   return new DockhookError(
     'store_unavailable',
-    `the store is not available (${operation}, ${subject}): ${messageOf(error)}`,
+    `the store is not available (${operation}, ${subject}): ${messageOf(error)}${advice ? `; ${advice}` : ''}`,
     { cause },
   );
 }

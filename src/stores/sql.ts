@@ -90,10 +90,6 @@ export function openSqlBackend(bare: Database): Backend {
       const [row] = await database.query(LISTS_GATEWAY, [sn]);
       return row?.['found'] === true;
     },
-    async hasGateway(sn) {
-      const sql = 'SELECT key FROM public.dockhook_bindings WHERE gateway = $1 LIMIT 1';
-      return (await database.query(sql, [sn])).length > 0;
-    },
     async countBindings(organizationId) {
       const sql = 'SELECT count(*)::int AS bound FROM public.dockhook_bindings WHERE organization_id = $1';
       const [row] = await database.query(sql, [organizationId]);

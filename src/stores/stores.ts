@@ -145,10 +145,6 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
         },
       }),
     remove: (sn) => table.remove(sn),
-    async hasGateway(sn) {
-      if (!isKey(sn)) return false;
-      return run('hasGateway', `gateway ${JSON.stringify(sn)}`, () => backend.hasGateway(sn));
-    },
   };
 }
 

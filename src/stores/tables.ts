@@ -6,7 +6,7 @@
  * envelope is refused, and what must be unique or must exist is taken out of the value by generated
  * columns (PostgreSQL 12 and later). Keys compare byte for byte, whatever the database's collation.
  */
-import type { Database, Row } from './database.js';
+import { sqlState, type Database, type Row } from './database.js';
 
 export type TableName =
   'dockhook_accounts' | 'dockhook_organizations' | 'dockhook_bindings' | 'dockhook_settings';
@@ -24,9 +24,11 @@ export const GATEWAYS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,gateways}')`;
 const tables: readonly { name: TableName; create: string }[] = [
   {
     name: 'dockhook_accounts',
-    // An index on the expression and no column: the list may be long, and Keyv reads rows with SELECT *.
+    // A list that is none would make its gateways look like nobody's. An index on the expression and no column: the list may be long, and Keyv reads rows with SELECT *.
     create: `
-CREATE TABLE public.dockhook_accounts (${keyAndValue});
+CREATE TABLE public.dockhook_accounts (${keyAndValue},
+  CHECK (value::jsonb #>> '{value,scope,kind}' IS DISTINCT FROM 'gateways'
+    OR coalesce(jsonb_typeof(${GATEWAYS_OF_ACCOUNT}) = 'array', false)));
 CREATE INDEX dockhook_accounts_gateways ON public.dockhook_accounts
   USING gin (${GATEWAYS_OF_ACCOUNT} jsonb_path_ops) WITH (fastupdate = off);`,
   },
@@ -40,10 +42,8 @@ CREATE TABLE public.dockhook_organizations (${keyAndValue},
     name: 'dockhook_bindings',
     create: `
 CREATE TABLE public.dockhook_bindings (${keyAndValue},
-  organization_id ${field('organizationId')} REFERENCES public.dockhook_organizations (key),
-  gateway ${field('gateway')});
-CREATE INDEX dockhook_bindings_organization_id ON public.dockhook_bindings (organization_id);
-CREATE INDEX dockhook_bindings_gateway ON public.dockhook_bindings (gateway);`,
+  organization_id ${field('organizationId')} REFERENCES public.dockhook_organizations (key));
+CREATE INDEX dockhook_bindings_organization_id ON public.dockhook_bindings (organization_id);`,
   },
   { name: 'dockhook_settings', create: `CREATE TABLE public.dockhook_settings (${keyAndValue});` },
 ];
@@ -92,14 +92,3 @@ export function withTables(database: Database): Database {
     close: () => database.close(),
   };
 }
-
-/** The SQLSTATE of a driver's error. */
-export function sqlState(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : undefined;
-}
-
-/** A key or binding code that must be unique is taken. */
-export const UNIQUE_VIOLATION = '23505';
-/** A binding's organization does not exist, or an organization still has bindings. */
-export const FOREIGN_KEY_VIOLATION = '23503';

@@ -55,8 +55,6 @@ export interface Bindings {
   move(sn: string, organizationId: string): Promise<Binding>;
   /** Rejects with `not_found`. */
   remove(sn: string): Promise<void>;
-  /** Whether any device was bound through this SN: then it is a gateway. */
-  hasGateway(sn: string): Promise<boolean>;
 }
 
 export interface LicenseStore {

@@ -157,7 +157,6 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
     ({ organizations }) => organizations.byBindingCode('code-of-one'),
     ({ bindings }) => bindings.getMany(['SN1']),
     ({ bindings }) => bindings.bind(aBinding('SN1', 'one')),
-    ({ bindings }) => bindings.hasGateway('SN1'),
     ({ license }) => license.get(),
   ];
 

@@ -1,6 +1,6 @@
 import { openPglite } from '../../src/embedded/pglite.js';
 import type { Database } from '../../src/stores/database.js';
-import { openMemoryStores } from '../../src/stores/memory.js';
+import { openMemoryStores } from '../support/memory-stores.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';

@@ -9,7 +9,7 @@ try {
   for (let count = 0; ; count += 1) {
     await stores.accounts.add({
       name: `from ${process.pid} number ${count}`,
-      passwordHash: 'x',
+      passwordHash: '$dockhook-sha256$salt$digest',
       scope: { kind: 'client-id' },
     });
     // Each line acknowledges a row.

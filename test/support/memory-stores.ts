@@ -1,9 +1,10 @@
 /** The stores without Postgres, for tests: Keyv on Maps, gone with the process. */
-import type { Backend, Rows, StoredRow } from './backend.js';
-import { deserialize, openKeyv } from './keyv.js';
-import type { Account, Binding, Organization, Stores } from './types.js';
-import { storesOn } from './stores.js';
-import { FOREIGN_KEY_VIOLATION, UNIQUE_VIOLATION, type TableName } from './tables.js';
+import type { Backend, Rows, StoredRow } from '../../src/stores/backend.js';
+import { deserialize, openKeyv } from '../../src/stores/keyv.js';
+import type { Account, Binding, Organization, Stores } from '../../src/stores/types.js';
+import { storesOn } from '../../src/stores/stores.js';
+import { FOREIGN_KEY_VIOLATION, UNIQUE_VIOLATION } from '../../src/stores/database.js';
+import type { TableName } from '../../src/stores/tables.js';
 
 /** Opens empty stores with the semantics of {@link openStores}. */
 export function openMemoryStores(): Stores {
@@ -53,7 +54,6 @@ function openMemoryBackend(): Backend {
         const { scope } = valueOf(text);
         return scope?.kind === 'gateways' && scope.gateways.includes(sn);
       }),
-    hasGateway: async (sn) => rowsOf(bindings).some(({ text }) => valueOf(text).gateway === sn),
     countBindings: async (id) => boundTo(id),
     async bind(row) {
       const rows = tables.dockhook_bindings;

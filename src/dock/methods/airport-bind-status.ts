@@ -37,10 +37,10 @@ export const airportBindStatus: Method = {
   async handle({ devices }: FromSchema<typeof schema>, call) {
     const sns = devices.map(({ sn }) => textOf(sn));
     const bindings = await call.within(call.bindings.getMany([...new Set([call.gateway, ...sns])]));
-    const visible = [...bindings.values()].filter(
-      (binding) =>
-        binding.gateway === call.gateway ||
-        binding.organizationId === bindings.get(call.gateway)?.organizationId,
+    const own = bindings.get(call.gateway);
+    // What was bound through a gateway that an operator has moved since is no longer its to know.
+    const visible = [...bindings.values()].filter(({ organizationId, gateway }) =>
+      own ? organizationId === own.organizationId : gateway === call.gateway,
     );
     const details = await detailsOf(visible, call);
     return ok({ bind_status: sns.map((sn) => ({ ...statusOf(sn, bindings), ...details.get(sn) })) });
@@ -60,11 +60,9 @@ function statusOf(sn: string, bindings: ReadonlyMap<string, Binding>): Status {
 
 /** What only a gateway of the same organization, or the one it was bound through, may know. By SN. */
 async function detailsOf(bindings: readonly Binding[], call: Call): Promise<Map<string, Details>> {
-  const names = new Map<string, string>();
-  for (const id of new Set(bindings.map((binding) => binding.organizationId))) {
-    const organization = await call.within(call.organizations.get(id));
-    names.set(id, organization?.name ?? '');
-  }
+  const ids = [...new Set(bindings.map((binding) => binding.organizationId))];
+  const organizations = await call.within(Promise.all(ids.map((id) => call.organizations.get(id))));
+  const names = new Map(ids.map((id, index) => [id, organizations[index]?.name ?? '']));
   return new Map(
     bindings.map(({ sn, organizationId, callsign }) => [
       sn,

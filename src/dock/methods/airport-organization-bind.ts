@@ -4,7 +4,7 @@
  */
 import type { FromSchema } from 'json-schema-to-ts';
 import type { Reason } from '../../events.js';
-import { messageOf } from '../../errors.js';
+import { traceOf } from '../../errors.js';
 import type { BindOutcome } from '../../stores/types.js';
 import { optionalShortText, optionalText, serialNumber, textOf } from '../fields.js';
 import type { Call, Method } from '../method.js';
@@ -63,7 +63,7 @@ export const airportOrganizationBind: Method = {
         bound ??= await bind(device, open, call);
       } catch (error) {
         // What the store did is unknown; the rest is not even tried.
-        bound = failure = { code: results.bindFailed, reason: reasonOf(error), detail: messageOf(error) };
+        bound = failure = { code: results.bindFailed, reason: reasonOf(error), detail: traceOf(error) };
       }
       const { code, ...more } = bound;
       errInfos.push({ sn: device.sn, err_code: code });

@@ -32,6 +32,9 @@ const CLOUD_PUBLISHES = [
   `thing/product/${OWN}/drc/down`,
 ];
 
+/** What is granted under an own SN: at once, or if nobody lists the SN that the client id claims. */
+const own = (scope: Scope): Judgement => (scope.kind === 'client-id' ? { as: 'client-id', sn: OWN } : 'yes');
+
 const scopes: { name: string; scope: Scope; clientId: string }[] = [
   { name: 'a list of SNs', scope: { kind: 'gateways', gateways: [OWN] }, clientId: 'anything' },
   { name: 'a list of several SNs', scope: { kind: 'gateways', gateways: ['X1', OWN] }, clientId: 'anything' },
@@ -47,18 +50,18 @@ describe('judge: what a scope allows on a topic', () => {
     describe(`a dock with ${name}`, () => {
       for (const topic of DOCK_PUBLISHES) {
         it(`may publish ${topic}`, () => {
-          expect(judge(scope, clientId, 'publish', topic)).to.equal('yes');
+          expect(judge(scope, clientId, 'publish', topic)).to.deep.equal(own(scope));
         });
       }
       for (const topic of CLOUD_PUBLISHES) {
         it(`may subscribe but not publish ${topic}`, () => {
-          expect(judge(scope, clientId, 'subscribe', topic)).to.equal('yes');
+          expect(judge(scope, clientId, 'subscribe', topic)).to.deep.equal(own(scope));
           expect(judge(scope, clientId, 'publish', topic)).to.equal('no');
         });
       }
       for (const filter of [`thing/product/${OWN}/#`, `thing/product/${OWN}/+`, `sys/product/${OWN}/+/x`]) {
         it(`may subscribe ${filter}`, () => {
-          expect(judge(scope, clientId, 'subscribe', filter)).to.equal('yes');
+          expect(judge(scope, clientId, 'subscribe', filter)).to.deep.equal(own(scope));
         });
       }
     });
@@ -68,14 +71,14 @@ describe('judge: what a scope allows on a topic', () => {
     describe(`a dock with ${name}, under another SN`, () => {
       for (const topic of ['osd', 'state', 'events']) {
         it(`asks about the drone to publish its ${topic}`, () => {
-          const answer: Judgement = { drone: DRONE };
+          const answer: Judgement = { as: 'drone', sn: DRONE };
           expect(judge(scope, clientId, 'publish', `thing/product/${DRONE}/${topic}`)).to.deep.equal(answer);
           expect(judge(scope, clientId, 'subscribe', `thing/product/${DRONE}/${topic}`)).to.equal('no');
         });
       }
       for (const topic of ['state_reply', 'events_reply']) {
         it(`asks about the drone to subscribe its ${topic}`, () => {
-          const answer: Judgement = { drone: DRONE };
+          const answer: Judgement = { as: 'drone', sn: DRONE };
           expect(judge(scope, clientId, 'subscribe', `thing/product/${DRONE}/${topic}`)).to.deep.equal(
             answer,
           );

@@ -52,7 +52,8 @@ describe('a message on a requests topic', () => {
       const world = cloud();
       world.asker = () => Promise.reject(error);
       expect(await world.ask(CONFIG)).to.deep.equal({ kind: 'drop' });
-      expect(world.events[0]).to.include({ outcome: 'dropped', reason, detail: error.message });
+      expect(world.events[0]).to.include({ outcome: 'dropped', reason });
+      expect(world.events[0]?.detail).to.include(error.message);
     });
   }
 

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
 import type { Message, PublishVerdict } from '../../../src/hooks.js';
-import { createRequests, type Asker, type DockOptions } from '../../../src/dock/requests.js';
+import type { Asker } from '../../../src/askers.js';
+import { createRequests, type DockOptions } from '../../../src/dock/requests.js';
 import type {
   Binding,
   Bindings,
@@ -167,7 +168,6 @@ function bindingsOf(world: World): Bindings {
     list: unused,
     move: unused,
     remove: unused,
-    hasGateway: unused,
   };
 }
 
