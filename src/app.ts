@@ -2,19 +2,21 @@
  * The composition root: configuration and stores in, a started app out. The only file that knows every
  * part; it decides nothing itself.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { createAccess } from './access/access.js';
 import { createPasswordChecks } from './access/password-checks.js';
-import { formatListen, type Config } from './config.js';
+import type { Config } from './config.js';
 import { createRequests } from './dock/requests.js';
-import { messageOf } from './errors.js';
+import { messageOf, traceOf } from './errors.js';
 import type { Tell } from './events.js';
 import { tlsCredentials } from './exhook/certificates.js';
 import { startExhookServer } from './exhook/server.js';
 import type { Hooks, MountedHook } from './hooks.js';
+import { formatListen } from './listen.js';
 import { startHttp } from './observability/http.js';
 import { logEvents, type Logger } from './observability/log.js';
-import { createMetrics, type Metrics } from './observability/metrics.js';
+import type { Metrics } from './observability/metrics.js';
 import type { Stores } from './stores/types.js';
 
 /** Between two attempts to reach the store at start, in milliseconds. */
@@ -37,17 +39,14 @@ export interface App {
   grpc: string;
   http: string;
   isReady(): boolean;
-  /** Resolves when the store was reached once; never, if it never is. */
-  ready: Promise<void>;
+  /** Whether the store was reached: true when it was, false if the app was stopped before that. */
+  ready: Promise<boolean>;
   /**
    * Stops in order: unready, drain, close. Closes the stores too. Idempotent.
    * @param unreadyMs how long to go on answering after `/readyz` turned 503
    */
   stop(unreadyMs?: number): Promise<void>;
 }
-
-/** Metrics are made first because the stores report to them. */
-export { createMetrics };
 
 /**
  * Starts the ExHook and HTTP servers. The store need not be reachable: until it is, clients are refused.
@@ -79,6 +78,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   });
   const hooks: Hooks = {
     mounted: mountedHooks(config),
+    loaded: (broker) => {
+      log.info({ event: 'broker_connected', ...broker });
+    },
     authenticate: access.authenticate,
     authorize: access.authorize,
     publish: requests.publish,
@@ -92,6 +94,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
 
   let reached = false;
   let stopping = false;
+  const stopped = new AbortController();
   const isReady = (): boolean => reached && !stopping;
   const http = await startHttp(config.httpListen, isReady, metrics);
   const exhook = await startExhookServer({
@@ -100,7 +103,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     credentials: grpcCredentials,
     onCall: metrics.call,
     onError: (hook, error) => {
-      log.error({ event: 'hook_failed', hook, detail: messageOf(error) });
+      log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
     },
   }).catch(async (error: unknown) => {
     await http.close();
@@ -108,7 +111,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   });
   exhook.setServing(false);
 
-  async function reachStore(): Promise<void> {
+  async function reachStore(): Promise<boolean> {
     for (let attempt = 1; !stopping; attempt += 1) {
       try {
         await stores.ping();
@@ -117,17 +120,19 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
         await requests.loadLicense().catch((error: unknown) => {
           log.error({ event: 'license_not_loaded', detail: messageOf(error) });
         });
-        return;
+        return true;
       } catch (error) {
         // Said once, then every minute: until then every client is refused.
         if (attempt % 60 === 1) log.error({ event: 'store_unavailable', detail: messageOf(error) });
-        await pause(RETRY_MS);
+        await pause(RETRY_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
       }
     }
+    return false;
   }
 
   async function shutDown(unreadyMs: number): Promise<void> {
     stopping = true;
+    stopped.abort();
     exhook.setServing(false);
     await pause(unreadyMs);
     await exhook.stop(GRACE_MS);
@@ -135,13 +140,13 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     await stores.close();
   }
 
-  let stopped: Promise<void> | undefined;
+  let shutDownOnce: Promise<void> | undefined;
   return {
     grpc: formatListen(exhook),
     http: formatListen(http),
     isReady,
     ready: reachStore(),
-    stop: (unreadyMs = 0) => (stopped ??= shutDown(unreadyMs)),
+    stop: (unreadyMs = 0) => (shutDownOnce ??= shutDown(unreadyMs)),
   };
 }
 
@@ -174,8 +179,4 @@ function credentials(config: Config, { log, tlsRefreshMs }: AppParts): ServerCre
       },
     },
   );
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -1,9 +1,12 @@
-/** How long one hook may work with the store. */
+/** How long one hook may take, and how much of that its store work. Each leaves room for the next. */
 import { DockhookError } from './errors.js';
 
+/** In which every hook answers, in milliseconds; the shipped configuration has EMQX wait 5 s. */
+export const HOOK_DEADLINE_MS = 2000;
+
 /**
- * Time for all store work of one hook, in milliseconds. EMQX waits 2 s in the shipped configuration,
- * and an answer that says "store down" is worth more to a dock than none.
+ * Time for all store work of one hook, in milliseconds: an answer that says "store down" is worth more to a
+ * dock than none.
  */
 export const STORE_BUDGET_MS = 1500;
 

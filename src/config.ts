@@ -4,12 +4,7 @@
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { DockhookError, messageOf } from './errors.js';
-
-/** Where to listen; port 0 picks a free one. */
-export interface Listen {
-  host: string;
-  port: number;
-}
+import { formatListen, isLoopback, parseListen } from './listen.js';
 
 interface Setting<T> {
   environment: string;
@@ -29,16 +24,17 @@ const settings = {
     environment: 'DATABASE_URL',
     description:
       'PostgreSQL to keep everything in, as `postgres://user:password@host:5432/database`. ' +
-      '`DATABASE_URL_FILE` names a file that holds it. Without either, an embedded database is used.',
+      '`DATABASE_URL_FILE` names a file that holds it. Without either, or with `--data-dir`, the embedded ' +
+      'database is used.',
     default: '',
     parse: optional(text),
   }),
   dataDir: setting({
     environment: 'DOCKHOOK_DATA_DIR',
     flag: 'data-dir',
-    description: 'Folder of the embedded database; not used with `DATABASE_URL`.',
+    description: 'Folder of the embedded database. As a variable it does not count if `DATABASE_URL` is set.',
     default: './.dockhook',
-    parse: text,
+    parse: notEmpty,
   }),
   grpcListen: setting({
     environment: 'DOCKHOOK_GRPC_LISTEN',
@@ -46,7 +42,7 @@ const settings = {
     description:
       'Where the broker reaches ExHook. Who reaches this port can read the license and bind any device.',
     default: '127.0.0.1:9000',
-    parse: listen,
+    parse: parseListen,
   }),
   grpcTlsCert: setting({
     environment: 'DOCKHOOK_GRPC_TLS_CERT',
@@ -82,14 +78,14 @@ const settings = {
     flag: 'http-listen',
     description: 'Where `/healthz`, `/readyz` and `/metrics` are served.',
     default: '127.0.0.1:9464',
-    parse: listen,
+    parse: parseListen,
   }),
   mqttListen: setting({
     environment: 'DOCKHOOK_MQTT_LISTEN',
     flag: 'mqtt-listen',
     description: 'Where the embedded MQTT broker of `dockhook dev` listens.',
     default: '127.0.0.1:1883',
-    parse: listen,
+    parse: parseListen,
   }),
   unknownAccounts: setting({
     environment: 'DOCKHOOK_UNKNOWN_ACCOUNTS',
@@ -171,16 +167,6 @@ export function readConfig(
   return config;
 }
 
-/** Whether an address can only be reached from this machine. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-/** `host:port`, with brackets around an IPv6 address. */
-export function formatListen({ host, port }: Listen): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 function contradictions(config: Config): string[] {
   const faults: string[] = [];
   if ((config.grpcTlsCert === undefined) !== (config.grpcTlsKey === undefined)) {
@@ -220,6 +206,11 @@ function text(value: string): string {
   return value;
 }
 
+function notEmpty(value: string): string {
+  if (value === '') throw new Error('it is empty');
+  return value;
+}
+
 function optional<T>(parse: (text: string) => T): (text: string) => T | undefined {
   return (value) => (value === '' ? undefined : parse(value));
 }
@@ -234,15 +225,6 @@ function oneOf<const T extends string>(...choices: T[]): (text: string) => T {
 
 function yesOrNo(value: string): boolean {
   return oneOf('yes', 'no')(value) === 'yes';
-}
-
-function listen(value: string): Listen {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(value);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || port > 65535)
-    throw new Error(`"${value}" is not host:port, such as 127.0.0.1:9000`);
-  return { host, port };
 }
 
 /** The path of a file that can be read now; it may change later. */

@@ -56,6 +56,8 @@ export interface MountedHook {
 export interface Hooks {
   /** The list that `OnProviderLoaded` answers. */
   mounted: readonly MountedHook[];
+  /** A broker has (re)loaded this provider and asks from now on. */
+  loaded?(broker: { node: string; version: string }): void;
   authenticate(client: Client, password: string): Promise<Verdict>;
   authorize(client: Client, action: Action, topic: string): Promise<Verdict>;
   publish(message: Message): Promise<PublishVerdict>;

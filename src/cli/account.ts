@@ -8,7 +8,7 @@ import { DockhookError } from '../errors.js';
 import type { Account, Scope } from '../stores/types.js';
 import { parseExpiry, readPassword } from './input.js';
 import { withStores } from './open-stores.js';
-import { configOf, wantsJson } from './options.js';
+import { wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows, warn } from './output.js';
 
 /** Shorter chosen passwords are warned about. */
@@ -68,7 +68,6 @@ export function addAccountCommand(program: Command): void {
 async function addAccount(name: string, options: AddOptions, command: Command): Promise<void> {
   const fault = accountNameFault(name);
   if (fault) throw new DockhookError('usage', `account name "${name}" ${fault}`);
-  const config = configOf(command);
   const scope = scopeOf(options);
   if (Boolean(options.generate) === Boolean(options.passwordStdin)) {
     throw new DockhookError('usage', 'say where the password comes from: --generate or --password-stdin');
@@ -81,12 +80,18 @@ async function addAccount(name: string, options: AddOptions, command: Command): 
     createdAt: new Date().toISOString(),
   };
   const password = options.generate ? generatePassword() : await readPassword();
-  if (!options.generate && password.length < SHORT_PASSWORD) {
-    warn(`the password of "${name}" has fewer than ${SHORT_PASSWORD} characters and can be guessed`);
-  }
   const passwordHash = options.generate ? hashGenerated(password) : await hashChosen(password);
   const added: Account = { name, passwordHash, ...rest };
-  await withStores(config, (stores) => stores.accounts.add(added));
+  const shared = await withStores(command, async ({ accounts }) => {
+    const listed = scope.kind === 'gateways' ? scope.gateways : [];
+    const taken = await Promise.all(listed.map((sn) => accounts.listsGateway(sn)));
+    await accounts.add(added);
+    return listed.filter((_, index) => taken[index]);
+  });
+  for (const text of doubts(name, scope, shared)) warn(text, wantsJson(command));
+  if (!options.generate && password.length < SHORT_PASSWORD) {
+    warn(`the password has fewer than ${SHORT_PASSWORD} characters and can be guessed`, wantsJson(command));
+  }
   if (wantsJson(command)) {
     printJson({ ...publicAccount(added), ...(options.generate ? { password } : {}) });
     return;
@@ -96,7 +101,7 @@ async function addAccount(name: string, options: AddOptions, command: Command): 
 }
 
 async function listAccounts(_options: unknown, command: Command): Promise<void> {
-  const { records, badRows } = await withStores(configOf(command), (stores) => stores.accounts.list());
+  const { records, badRows } = await withStores(command, (stores) => stores.accounts.list());
   if (wantsJson(command)) printJson(records.map(publicAccount));
   else if (records.length === 0) print('no accounts yet: dockhook account add --help');
   else {
@@ -111,11 +116,11 @@ async function listAccounts(_options: unknown, command: Command): Promise<void> 
       ]),
     );
   }
-  reportBadRows(badRows);
+  reportBadRows(badRows, wantsJson(command));
 }
 
 async function showAccount(name: string, _options: unknown, command: Command): Promise<void> {
-  const account = await withStores(configOf(command), (stores) => stores.accounts.get(name));
+  const account = await withStores(command, (stores) => stores.accounts.get(name));
   if (!account)
     throw new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
   if (wantsJson(command)) {
@@ -135,7 +140,7 @@ async function showAccount(name: string, _options: unknown, command: Command): P
 }
 
 async function setDisabled(name: string, disabled: boolean, command: Command): Promise<void> {
-  const account = await withStores(configOf(command), (stores) =>
+  const account = await withStores(command, (stores) =>
     stores.accounts.update(name, ({ disabled: _before, ...account }) =>
       disabled ? { ...account, disabled } : account,
     ),
@@ -147,9 +152,19 @@ async function setDisabled(name: string, disabled: boolean, command: Command): P
 }
 
 async function removeAccount(name: string, _options: unknown, command: Command): Promise<void> {
-  await withStores(configOf(command), (stores) => stores.accounts.remove(name));
+  await withStores(command, (stores) => stores.accounts.remove(name));
   if (wantsJson(command)) printJson({ name });
   else print(`account "${name}" removed. A client that is connected stays on until it reconnects.`);
+}
+
+/** What was probably mistyped: names and SNs are compared byte by byte, so it shows only at the dock. */
+function doubts(name: string, scope: Scope, shared: string[]): string[] {
+  const texts = shared.map((sn) => `another account may act as gateway ${sn}, too`);
+  if (name !== name.trim()) texts.push(`the name "${name}" begins or ends with a space`);
+  for (const sn of scope.kind === 'gateways' ? scope.gateways : []) {
+    if (/[a-z]/.test(sn)) texts.push(`gateway ${sn} has lower-case letters; SNs of DJI docks have none`);
+  }
+  return texts;
 }
 
 function scopeOf(options: AddOptions): Scope {
@@ -182,7 +197,7 @@ function scopeOf(options: AddOptions): Scope {
     if (!isSerialNumber(sn)) {
       throw new DockhookError(
         'usage',
-        `--gateway ${sn}: a serial number has letters and digits only, at most 64`,
+        `--gateway ${sn}: a serial number has letters and digits only, at most 64; put spaces between several`,
       );
     }
   }

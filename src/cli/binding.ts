@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { DockhookError } from '../errors.js';
 import { withStores } from './open-stores.js';
-import { configOf, wantsJson } from './options.js';
+import { wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows } from './output.js';
 
 export function addBindingCommand(program: Command): void {
@@ -21,7 +21,7 @@ export function addBindingCommand(program: Command): void {
 }
 
 async function listBindings(_options: unknown, command: Command): Promise<void> {
-  const { records, badRows } = await withStores(configOf(command), (stores) => stores.bindings.list());
+  const { records, badRows } = await withStores(command, (stores) => stores.bindings.list());
   if (wantsJson(command)) printJson(records);
   else if (records.length === 0)
     print('no device is bound yet: a dock binds itself and its drone from DJI Pilot 2');
@@ -31,11 +31,11 @@ async function listBindings(_options: unknown, command: Command): Promise<void> 
       records.map((b) => [b.sn, b.organizationId, b.callsign, b.modelKey, b.gateway, b.boundAt]),
     );
   }
-  reportBadRows(badRows);
+  reportBadRows(badRows, wantsJson(command));
 }
 
 async function showBinding(sn: string, _options: unknown, command: Command): Promise<void> {
-  const bound = await withStores(configOf(command), (stores) => stores.bindings.getMany([sn]));
+  const bound = await withStores(command, (stores) => stores.bindings.getMany([sn]));
   const binding = bound.get(sn);
   if (!binding)
     throw new DockhookError(
@@ -56,15 +56,13 @@ async function showBinding(sn: string, _options: unknown, command: Command): Pro
 }
 
 async function moveBinding(sn: string, options: { organization: string }, command: Command): Promise<void> {
-  const moved = await withStores(configOf(command), (stores) =>
-    stores.bindings.move(sn, options.organization),
-  );
+  const moved = await withStores(command, (stores) => stores.bindings.move(sn, options.organization));
   if (wantsJson(command)) printJson(moved);
   else print(`device ${sn} now belongs to organization "${moved.organizationId}"`);
 }
 
 async function removeBinding(sn: string, _options: unknown, command: Command): Promise<void> {
-  await withStores(configOf(command), (stores) => stores.bindings.remove(sn));
+  await withStores(command, (stores) => stores.bindings.remove(sn));
   if (wantsJson(command)) printJson({ sn });
   else print(`device ${sn} unbound. It can be bound again from DJI Pilot 2.`);
 }

@@ -6,15 +6,12 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { generatePassword, hashGenerated, randomCode } from '../access/passwords.js';
-import { createMetrics } from '../app.js';
-import { formatListen, type Config } from '../config.js';
+import type { Config } from '../config.js';
 import { hasCode } from '../errors.js';
-import { createLog } from '../observability/log.js';
-import { openStores } from '../stores/stores.js';
+import { formatListen } from '../listen.js';
 import type { Stores } from '../stores/types.js';
 import { addSettingFlags, configOf, wantsJson } from './options.js';
-import { print, printFields, printJson, style } from './output.js';
-import { startServer } from './serve.js';
+import { print, printFields, printJson, style, terminal } from './output.js';
 import { firstSignal } from './signals.js';
 
 const DEMO = {
@@ -31,9 +28,11 @@ export function addDevCommand(program: Command): void {
     .command('dev')
     .description('try it: server, embedded broker, demo data and a simulated dock, all on this machine')
     .action(async (_options: unknown, self: Command) => {
-      // The walk is the output; what goes wrong is still logged.
-      const config = configOf(self, { DOCKHOOK_LOG_LEVEL: 'error' });
-      await dev({ ...config, dataDir: join(config.dataDir, 'dev') }, wantsJson(self));
+      // The walk is the output; refusals are still logged.
+      const config = configOf(self, { DOCKHOOK_LOG_LEVEL: 'warn' });
+      // Of its own, and never the operator's PostgreSQL.
+      const own = { databaseUrl: undefined, dataDir: join(config.dataDir, 'dev') };
+      await dev({ ...config, ...own }, wantsJson(self));
     });
   addSettingFlags(command);
 }
@@ -41,22 +40,22 @@ export function addDevCommand(program: Command): void {
 async function dev(config: Config, json: boolean): Promise<void> {
   const signalled = firstSignal();
   const say = json ? () => undefined : print;
-  const { openDataDirectory } = await import('../embedded/data-directory.js');
+  const { createLog } = await import('../observability/log.js');
+  const { startServer } = await import('./server.js');
   const { startBroker } = await import('../embedded/broker.js');
   const { formatStep, simulateDock } = await import('../embedded/simulated-dock.js');
 
   const closing: (() => Promise<void>)[] = [];
   try {
-    const database = await openDataDirectory(config.dataDir, {
+    const { app, stores } = await startServer(config, createLog(config.logLevel), {
       command: 'dockhook dev',
       onProgress: (text) => {
         say(style('dim', text));
       },
     });
-    const app = await startServer(config, database, createLog(config.logLevel), createMetrics());
     closing.push(() => app.stop());
     await app.ready;
-    const demo = await writeDemoData(openStores(database));
+    const demo = await writeDemoData(stores);
     const broker = await startBroker({ listen: config.mqttListen, exhook: app.grpc });
     closing.push(() => broker.close());
     const url = `mqtt://${formatListen(broker)}`;
@@ -71,7 +70,7 @@ async function dev(config: Config, json: boolean): Promise<void> {
       bindingCode: demo.bindingCode,
       onStep: (step) => {
         if (json) printJson(step);
-        else print(formatStep(step, process.stdout.isTTY));
+        else print(formatStep(step, terminal()));
       },
     });
     closing.push(() => session.close());
@@ -126,15 +125,24 @@ function printWhatToDo(
     '  account': `${DEMO.account}, password ${ready.password}`,
     '  organization': `${DEMO.organization.id}, device binding code ${ready.bindingCode}`,
   });
-  print(`\nIn another terminal, a second dock joins:\n`);
-  const cli = `npx dockhook --data-dir ${ready.dataDir}`;
-  print(`  npm run build`);
-  print(`  ${cli} account add dock-2 --gateway 7CTDTEST00000C --generate`);
+  const { id } = DEMO.organization;
+  const data = /^[\w./-]+$/.test(ready.dataDir)
+    ? ready.dataDir
+    : `'${ready.dataDir.replaceAll("'", `'\\''`)}'`;
+  const steps = [
+    `npm run build`,
+    `npx dockhook --data-dir ${data} account add dock-2 --gateway 7CTDTEST00000C --generate`,
+    `echo 'THE PASSWORD' | npx dockhook simulate --broker mqtt://${ready.mqtt} \\`,
+    `  --username dock-2 --password-stdin --gateway 7CTDTEST00000C \\`,
+    `  --organization ${id} --binding-code ${ready.bindingCode}`,
+    `npx dockhook --data-dir ${data} binding list`,
+  ];
+  print('\nIn another terminal, a second dock joins:\n');
+  for (const step of steps) print(`  ${step}`);
   print(
-    `  echo PASSWORD | npx dockhook simulate --broker mqtt://${ready.mqtt} --username dock-2 --password-stdin \\`,
+    '\nA real dock needs an address that it can reach: npm start -- --mqtt-listen 0.0.0.0:1883, and then',
   );
   print(
-    `    --gateway 7CTDTEST00000C --organization ${DEMO.organization.id} --binding-code ${ready.bindingCode}`,
+    'tcp://ADDRESS-OF-THIS-MACHINE:1883 in DJI Pilot 2. Its license must be a real one: dockhook license set.',
   );
-  print(`  ${cli} binding list`);
 }

@@ -5,7 +5,7 @@ import { DockhookError, messageOf } from '../errors.js';
 import type { License } from '../stores/types.js';
 import { readStdin } from './input.js';
 import { withStores } from './open-stores.js';
-import { configOf, wantsJson } from './options.js';
+import { wantsJson } from './options.js';
 import { print, printFields, printJson } from './output.js';
 
 const FIELDS = {
@@ -34,20 +34,20 @@ export function addLicenseCommand(program: Command): void {
 
 async function setLicense(path: string, _options: unknown, command: Command): Promise<void> {
   const license = parseLicense(path, path === '-' ? await readStdin() : await readText(path));
-  await withStores(configOf(command), (stores) => stores.license.set(license));
+  await withStores(command, (stores) => stores.license.set(license));
   if (wantsJson(command)) printJson(masked(license));
   else print(`license of app ${license.appId} stored; docks get it at their next config request`);
 }
 
 async function showLicense(_options: unknown, command: Command): Promise<void> {
-  const license = await withStores(configOf(command), (stores) => stores.license.get());
+  const license = await withStores(command, (stores) => stores.license.get());
   if (!license) throw new DockhookError('not_found', 'no license is set: dockhook license set --help');
   if (wantsJson(command)) printJson(masked(license));
   else printFields(masked(license));
 }
 
 async function clearLicense(_options: unknown, command: Command): Promise<void> {
-  await withStores(configOf(command), (stores) => stores.license.clear());
+  await withStores(command, (stores) => stores.license.clear());
   if (wantsJson(command)) printJson({});
   else print('license removed: docks that connect now fail their license verification');
 }
@@ -90,6 +90,9 @@ function parseLicense(path: string, text: string): License {
     if (typeof value !== 'string' || value === '') {
       throw new DockhookError('usage', `${where}: "${field}" is missing or not a text`);
     }
+    if (value.includes('…')) {
+      throw new DockhookError('usage', `${where}: "${field}" is still the "…" of the example`);
+    }
   }
   // The store checks the rest against the schema.
   return license as License;
@@ -105,6 +108,8 @@ function masked(license: License): Record<string, string> {
   };
 }
 
+/** Length and end are enough to compare with developer.dji.com; of a short secret, not even the end is shown. */
 function mask(secret: string): string {
-  return `(${secret.length} characters)`;
+  const end = secret.length >= 16 ? `, ending in ${secret.slice(-4)}` : '';
+  return `(${secret.length} characters${end})`;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `dockhook` command: one file per command, all listed here. */
 import { Command, CommanderError } from 'commander';
+import { DockhookError } from '../errors.js';
 import { addAccountCommand } from './account.js';
 import { addBindingCommand } from './binding.js';
 import { addDevCommand } from './dev.js';
@@ -21,24 +22,42 @@ const commands = [
   addSimulateCommand,
 ];
 
+const json = process.argv.includes('--json');
+
+/** Options that take any number of values. */
+const MANY = new Set(['--gateway', '--publish', '--subscribe']);
+
 const program = new Command('dockhook')
   .description('Lets DJI docks join your cloud through the MQTT broker you already run.')
   .version(version)
   .option('--json', 'print one JSON value on stdout, and errors as {"code","message"} on stderr')
   .option('--data-dir <directory>', 'folder of the embedded database (DOCKHOOK_DATA_DIR)')
-  .showHelpAfterError('(add --help for the options)')
+  .configureOutput({ outputError: () => undefined, ...(json ? { writeErr: () => undefined } : {}) })
   .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict.')
   .exitOverride();
 // Subcommands inherit what was set up above, so they come after it.
 for (const add of commands) add(program);
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // The reader has left (`dockhook … | head`): finish in silence, and what stays up stops.
+  if (error.code !== 'EPIPE') throw error;
+  if (process.listenerCount('SIGINT') > 0) process.kill(process.pid, 'SIGINT');
+});
+
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) {
-    // Commander has printed its own message; help and --version are no errors.
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
-  } else {
-    process.exitCode = reportError(error, program.opts<{ json?: boolean }>().json ?? false);
+  // Commander throws for --help and --version too, with exit code 0.
+  if (!(error instanceof CommanderError && error.exitCode === 0)) {
+    process.exitCode = reportError(asUsage(error), json);
   }
+}
+
+/** Commander's own errors in our words. */
+function asUsage(error: unknown): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  const swallowed = error.code === 'commander.missingArgument' && process.argv.some((word) => MANY.has(word));
+  const hint = swallowed ? `; write it before ${[...MANY].join(', ')}, which take all words that follow` : '';
+  const message = error.message.replace(/^error: /, '').replace(/^\(outputHelp\)$/, 'say which command');
+  return new DockhookError('usage', `${message}${hint} (--help shows the options)`);
 }

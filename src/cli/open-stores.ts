@@ -1,16 +1,24 @@
-/** Opens the stores that the settings name. */
+/** Opens the database that the settings name. */
+import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import type { Database } from '../stores/database.js';
 import { connectPostgres } from '../stores/postgres.js';
 import { openStores } from '../stores/stores.js';
 import type { Stores } from '../stores/types.js';
+import { configOf, wantsJson } from './options.js';
 
 /**
  * Runs a command's work on the stores and closes them whatever happens. With the embedded database,
  * a running `serve` or `dev` serves it; otherwise it is opened for as long as the command runs.
  */
-export async function withStores<T>(config: Config, work: (stores: Stores) => Promise<T>): Promise<T> {
-  const stores = openStores(await openDatabase(config));
+export async function withStores<T>(command: Command, work: (stores: Stores) => Promise<T>): Promise<T> {
+  const config = configOf(command);
+  const say = (text: string): void => {
+    if (!wantsJson(command)) process.stderr.write(`${text}\n`);
+  };
+  // Else a shell without the server's DATABASE_URL would fill another database in silence.
+  if (config.databaseUrl === undefined) say(`(${describeDatabase(config)})`);
+  const stores = openStores(await openDatabase(config, { onProgress: say }));
   try {
     return await work(stores);
   } finally {
@@ -18,10 +26,28 @@ export async function withStores<T>(config: Config, work: (stores: Stores) => Pr
   }
 }
 
-async function openDatabase(config: Config): Promise<Database> {
-  if (config.databaseUrl !== undefined) return connectPostgres(config.databaseUrl);
-  const { connectDataDirectory } = await import('../embedded/data-directory.js');
-  return connectDataDirectory(config.dataDir, {
-    onProgress: (text) => process.stderr.write(`${text}\n`),
-  });
+export interface OpenOptions {
+  /** What people call a process that stays up; it then holds the embedded database for itself. */
+  command?: string;
+  /** Told what takes long. */
+  onProgress: (text: string) => void;
+  /** Told of idle connections to PostgreSQL that were lost; they are replaced. */
+  onError?: (error: Error) => void;
+}
+
+export async function openDatabase(config: Config, options: OpenOptions): Promise<Database> {
+  const { command, onProgress, onError } = options;
+  if (config.databaseUrl !== undefined)
+    return connectPostgres(config.databaseUrl, onError ? { onError } : {});
+  const { connectDataDirectory, openDataDirectory } = await import('../embedded/data-directory.js');
+  if (command === undefined) return connectDataDirectory(config.dataDir, { onProgress });
+  return openDataDirectory(config.dataDir, { command, onProgress });
+}
+
+/** Where everything is kept, in words and without a password. */
+export function describeDatabase({ databaseUrl, dataDir }: Config): string {
+  if (databaseUrl === undefined) return `embedded database in ${dataDir}`;
+  if (!URL.canParse(databaseUrl)) return 'PostgreSQL';
+  const { host, pathname } = new URL(databaseUrl);
+  return `PostgreSQL at ${host}${pathname}`;
 }

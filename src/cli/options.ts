@@ -8,10 +8,14 @@ export interface GlobalOptions {
   dataDir?: string;
 }
 
-/** The settings for a command, from its flags and the environment. */
+/**
+ * The settings for a command, from its flags and the environment. Who names a data directory on the command
+ * line means the embedded database, whatever `DATABASE_URL` the shell has.
+ */
 export function configOf(command: Command, defaults: Readonly<Record<string, string>> = {}): Config {
   const options = command.optsWithGlobals<Partial<Record<SettingName, string>>>();
-  return readConfig({ ...defaults, ...process.env }, options);
+  const config = readConfig({ ...defaults, ...process.env }, options);
+  return options.dataDir === undefined ? config : { ...config, databaseUrl: undefined };
 }
 
 export function wantsJson(command: Command): boolean {

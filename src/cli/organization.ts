@@ -4,7 +4,7 @@ import { randomCode } from '../access/passwords.js';
 import { DockhookError } from '../errors.js';
 import type { Organization } from '../stores/types.js';
 import { withStores } from './open-stores.js';
-import { configOf, wantsJson } from './options.js';
+import { wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows, warn } from './output.js';
 
 const GENERATED_CODE_CHARACTERS = 10;
@@ -38,9 +38,13 @@ async function addOrganization(
 ): Promise<void> {
   const bindingCode = options.bindingCode ?? randomCode(GENERATED_CODE_CHARACTERS);
   const organization: Organization = { id, name: options.name, bindingCode };
-  if (bindingCode.length < SHORT_CODE)
-    warn(`a binding code of fewer than ${SHORT_CODE} characters can be guessed`);
-  await withStores(configOf(command), (stores) => stores.organizations.add(organization));
+  if (bindingCode === '') {
+    throw new DockhookError('usage', '--binding-code is empty; leave it out to have one made');
+  }
+  await withStores(command, (stores) => stores.organizations.add(organization));
+  if (bindingCode.length < SHORT_CODE) {
+    warn(`a binding code of fewer than ${SHORT_CODE} characters can be guessed`, wantsJson(command));
+  }
   if (wantsJson(command)) printJson(organization);
   else {
     print(`organization "${id}" added. Type into DJI Pilot 2:`);
@@ -49,7 +53,7 @@ async function addOrganization(
 }
 
 async function listOrganizations(_options: unknown, command: Command): Promise<void> {
-  const { records, badRows } = await withStores(configOf(command), (stores) => stores.organizations.list());
+  const { records, badRows } = await withStores(command, (stores) => stores.organizations.list());
   if (wantsJson(command)) printJson(records);
   else if (records.length === 0) print('no organizations yet: dockhook organization add --help');
   else {
@@ -58,11 +62,11 @@ async function listOrganizations(_options: unknown, command: Command): Promise<v
       records.map(({ id, name, bindingCode }) => [id, name, bindingCode]),
     );
   }
-  reportBadRows(badRows);
+  reportBadRows(badRows, wantsJson(command));
 }
 
 async function showOrganization(id: string, _options: unknown, command: Command): Promise<void> {
-  const organization = await withStores(configOf(command), (stores) => stores.organizations.get(id));
+  const organization = await withStores(command, (stores) => stores.organizations.get(id));
   if (!organization) {
     throw new DockhookError(
       'not_found',
@@ -74,7 +78,7 @@ async function showOrganization(id: string, _options: unknown, command: Command)
 }
 
 async function removeOrganization(id: string, _options: unknown, command: Command): Promise<void> {
-  await withStores(configOf(command), (stores) => stores.organizations.remove(id));
+  await withStores(command, (stores) => stores.organizations.remove(id));
   if (wantsJson(command)) printJson({ id });
   else print(`organization "${id}" removed`);
 }

@@ -4,14 +4,23 @@ import { DockhookError, messageOf, type ErrorCode } from '../errors.js';
 
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = { usage: 2, not_found: 3, conflict: 4 };
 
-/** Bold, dim, red, … on a terminal that wants colours; plain elsewhere. */
+/** Whether a stream is a terminal that wants colours. */
+export function wantsColour(stream: NodeJS.WriteStream = process.stdout): boolean {
+  return stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+}
+
+/** Bold, dim, red, … where colours are wanted; plain elsewhere. */
 export function style(
   format: Parameters<typeof styleText>[0],
   text: string,
   stream: NodeJS.WriteStream = process.stdout,
 ): string {
-  const wanted = stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
-  return wanted ? styleText(format, text) : text;
+  return wantsColour(stream) ? styleText(format, text) : text;
+}
+
+/** What lines on stdout may look like. */
+export function terminal(): { colour: boolean; width: number } {
+  return { colour: wantsColour(), width: process.stdout.isTTY ? process.stdout.columns : Infinity };
 }
 
 export function print(text: string): void {
@@ -22,9 +31,10 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
-/** Something to know that stops nothing; kept off stdout. */
-export function warn(text: string): void {
-  process.stderr.write(`${style('yellow', 'warning:', process.stderr)} ${text}\n`);
+/** Something to know that stops nothing, on stderr: `warning: …`, or `{"warning": …}` for scripts. */
+export function warn(text: string, json: boolean): void {
+  const label = style('yellow', 'warning:', process.stderr);
+  process.stderr.write(json ? `${JSON.stringify({ warning: text })}\n` : `${label} ${text}\n`);
 }
 
 /** Prints rows under their headings, columns aligned. */
@@ -57,10 +67,8 @@ function printable(text: string): string {
 }
 
 /** Rows that could not be read, on stderr, with a failing exit code: the listing is not whole. */
-export function reportBadRows(badRows: readonly DockhookError[]): void {
-  for (const { message } of badRows)
-    process.stderr.write(`${style('red', 'bad row:', process.stderr)} ${message}\n`);
-  if (badRows.length > 0) process.exitCode = 1;
+export function reportBadRows(badRows: readonly DockhookError[], json: boolean): void {
+  for (const badRow of badRows) process.exitCode = reportError(badRow, json);
 }
 
 /** Says what went wrong on stderr. @returns the exit code for it */

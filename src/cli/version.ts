@@ -1,6 +1,6 @@
+/** The version of the package that this file belongs to. */
 import { readFileSync } from 'node:fs';
 
-/** The version of the package this file belongs to. */
 export const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };

@@ -13,12 +13,13 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { Aedes, type Client, type PublishPacket } from 'aedes';
 import { DockhookError, messageOf } from '../errors.js';
 import type { PublishVerdict } from '../hooks.js';
+import { formatListen, type Listen } from '../listen.js';
 import { authorizeCache, type AskOnce } from './authorize-cache.js';
 import { connectExhook, type ClientInfo, type ExhookClient, type ExhookMessage } from './exhook-client.js';
 
 export interface BrokerOptions {
   /** Port 0 picks a free one. */
-  listen: { host: string; port: number };
+  listen: Listen;
   /** `host:port` of the ExHook server. */
   exhook: string;
   /** Node name to tell the ExHook server. */
@@ -264,20 +265,20 @@ function endReason(client: Client, session: Session): string {
   return session.endReason ?? (said ? 'normal' : 'tcp_closed');
 }
 
-async function listenOn(server: Server, { host, port }: BrokerOptions['listen']): Promise<number> {
+async function listenOn(server: Server, listen: Listen): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EADDRINUSE' ? 'another program listens there' : messageOf(cause);
       reject(
         new DockhookError(
           'usage',
-          `cannot listen for MQTT on ${host}:${port} (${why}): stop that program, or choose another address ` +
+          `cannot listen for MQTT on ${formatListen(listen)} (${why}): stop that program, or choose another address ` +
             'with DOCKHOOK_MQTT_LISTEN, 127.0.0.1:1884 for example',
           { cause },
         ),
       );
     });
-    server.listen(port, host, resolve);
+    server.listen(listen.port, listen.host, resolve);
   });
   return (server.address() as AddressInfo).port;
 }

@@ -209,7 +209,9 @@ async function connect(options: ConnectionOptions): Promise<MqttClient> {
 }
 
 function brokerUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // DJI Pilot 2 wants tcp:// and people will type the same here.
+  const spelt = text.replace(/^tcp:/, 'mqtt:').replace(/^(ssl|tls):/, 'mqtts:');
+  const url = URL.canParse(spelt) ? new URL(spelt) : undefined;
   if (url?.host && (url.protocol === 'mqtt:' || url.protocol === 'mqtts:')) return url;
   throw new DockhookError('usage', 'the broker must be given as mqtt://host:1883 or mqtts://host:8883');
 }
@@ -236,7 +238,8 @@ function explainConnect(cause: unknown, broker: string, username: string): strin
     case 135:
       return (
         `the broker at ${broker} refused account "${username}" (CONNACK ${code}): check the account name and ` +
-        'password, that the account is neither disabled nor expired, and that the ExHook server runs'
+        'password, that the account is neither disabled nor expired, and that the ExHook server and its database ' +
+        'run; its log says why'
       );
     case 1:
     case 132:

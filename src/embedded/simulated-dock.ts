@@ -37,6 +37,8 @@ export interface SimulatedDockOptions {
   protocolVersion?: 4 | 5;
   /** For each step; default 10 s. */
   timeoutMs?: number;
+  /** Ask for the organization also if all is bound, as no dock does, and fail if they are bound to another. */
+  checkOrganization?: boolean;
   onStep: OnStep;
 }
 
@@ -71,12 +73,21 @@ export async function simulateDock(options: SimulatedDockOptions): Promise<Sessi
   try {
     await connection.subscribe(cloudTopics(gateway));
     await verifyLicense(connection);
-    if (!(await allBound(connection, devices))) {
+    const before = await statusOf(connection, devices);
+    if (!before.every(({ bound }) => bound)) {
       await getOrganization(connection, options);
       await bind(connection, options, devices);
-      if (!(await allBound(connection, devices))) {
+      if (!(await statusOf(connection, devices)).every(({ bound }) => bound)) {
         throw failed(
           'airport_bind_status still says unbound after a successful bind: check the log of the server',
+        );
+      }
+    } else if (options.checkOrganization) {
+      const name = await getOrganization(connection, options);
+      for (const { sn, organization } of before) {
+        if (organization === name) continue;
+        throw failed(
+          `${sn} is bound to ${organization}, and not to ${name}: dockhook binding move ${sn}, or binding remove ${sn}`,
         );
       }
     }
@@ -112,8 +123,15 @@ async function verifyLicense(connection: DockConnection): Promise<void> {
   reply.tell({ ok: true, result: 0, text: `license complete${time}` });
 }
 
-/** `airport_bind_status`: whether every device is bound, to whatever organization. */
-async function allBound(connection: DockConnection, devices: Device[]): Promise<boolean> {
+interface Status {
+  sn: string;
+  bound: boolean;
+  /** Its name, if the dock was told. */
+  organization: string;
+}
+
+/** `airport_bind_status`: which devices are bound, and to which organization. */
+async function statusOf(connection: DockConnection, devices: Device[]): Promise<Status[]> {
   const method = 'airport_bind_status';
   const asked = devices.toReversed().map(({ sn }) => ({ sn }));
   const reply = await connection.request(method, { devices: asked });
@@ -123,23 +141,26 @@ async function allBound(connection: DockConnection, devices: Device[]): Promise<
     const bound = entry?.['is_device_bind_organization'];
     if (typeof bound !== 'boolean') return malformed(method, reply, `no bind_status for ${sn}`);
     const name = entry?.['organization_name'];
-    const where = isText(name) ? `bound to ${name}` : 'bound to an organization not told to this dock';
-    return { bound, text: `${sn} ${bound ? where : 'unbound'}` };
+    return { sn, bound, organization: isText(name) ? name : 'an organization not told to this dock' };
   });
-  reply.tell({ ok: true, result: 0, text: states.map(({ text }) => text).join(', ') });
-  return states.every(({ bound }) => bound);
+  const texts = states.map(
+    ({ sn, bound, organization }) => `${sn} ${bound ? `bound to ${organization}` : 'unbound'}`,
+  );
+  reply.tell({ ok: true, result: 0, text: texts.join(', ') });
+  return states;
 }
 
 async function getOrganization(
   connection: DockConnection,
   { organizationId, bindingCode }: SimulatedDockOptions,
-): Promise<void> {
+): Promise<string> {
   const method = 'airport_organization_get';
   const data = { device_binding_code: bindingCode, organization_id: organizationId };
   const reply = await connection.request(method, data);
   const name = outputOf(method, reply)['organization_name'];
   if (!isText(name)) malformed(method, reply, 'no organization_name');
   reply.tell({ ok: true, result: 0, text: `organization "${name}"` });
+  return name;
 }
 
 /** `airport_organization_bind`: a fault of one device stands in `err_infos`, under result 0. */
@@ -159,12 +180,16 @@ async function bind(
     })),
   });
   const entries = list(outputOf(method, reply)['err_infos']);
-  for (const { sn } of devices) {
+  const codes = devices.map(({ sn }) => {
     const code = entries.find((entry) => entry['sn'] === sn)?.['err_code'];
-    if (typeof code !== 'number') malformed(method, reply, `no err_infos for ${sn}`);
-    if (code !== 0) refuse(`${method} of ${sn}`, reply, code);
-  }
-  reply.tell({ ok: true, result: 0, text: `bound ${devices.map(({ sn }) => sn).join(', ')}` });
+    return typeof code === 'number' ? { sn, code } : malformed(method, reply, `no err_infos for ${sn}`);
+  });
+  const bound = codes.filter(({ code }) => code === 0).map(({ sn }) => sn);
+  const refused = codes.find(({ code }) => code !== 0);
+  // Half a bind is a bind: the operator may want to undo it.
+  const rest = bound.length > 0 ? ` (${bound.join(', ')} is bound)` : '';
+  if (refused) refuse(`${method} of ${refused.sn}${rest}`, reply, refused.code);
+  reply.tell({ ok: true, result: 0, text: `bound ${bound.join(', ')}` });
 }
 
 function outputOf(method: string, reply: Reply): Data {

@@ -2,15 +2,14 @@
  * EMQX's dialect. Owns the gRPC port: both versions of HookProvider and gRPC's health service. Hands every
  * question to the given {@link Hooks} and knows nothing of docks, accounts or stores.
  */
-import { isIPv6 } from 'node:net';
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
+import { HOOK_DEADLINE_MS } from '../budget.js';
 import { DockhookError, messageOf } from '../errors.js';
 import type { Hooks } from '../hooks.js';
+import { formatListen, type Listen } from '../listen.js';
 import { hookProvider, serviceName, VERSIONS } from './proto.js';
 import { createService, type ServiceOptions } from './service.js';
-
-export type { CallOutcome } from './service.js';
 
 /**
  * The largest request taken, in bytes; a larger one gets RESOURCE_EXHAUSTED, which EMQX reads as "no" or, of
@@ -18,11 +17,10 @@ export type { CallOutcome } from './service.js';
  */
 export const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
-/** `hookDeadlineMs` is 2000 unless given. */
 export interface ExhookServerOptions extends Partial<Omit<ServiceOptions, 'hooks'>> {
   hooks: Hooks;
   /** Port 0 takes a free one. */
-  listen: { host: string; port: number };
+  listen: Listen;
   /** Default: plain text. */
   credentials?: ServerCredentials;
 }
@@ -45,7 +43,7 @@ export interface ExhookServer {
  * @throws DockhookError `usage` if the address cannot be bound
  */
 export async function startExhookServer(options: ExhookServerOptions): Promise<ExhookServer> {
-  const { hooks, listen, hookDeadlineMs = 2000, onCall = ignore, onError = ignore } = options;
+  const { hooks, listen, hookDeadlineMs = HOOK_DEADLINE_MS, onCall = ignore, onError = ignore } = options;
   // No stream limit and no connection age: EMQX's client does not queue calls beyond a limit, and loses
   // those that meet a GOAWAY (seen on EMQX 5.8.9 and 5.10.4).
   const server = new Server({ 'grpc.max_receive_message_length': MAX_REQUEST_BYTES });
@@ -73,14 +71,10 @@ export async function startExhookServer(options: ExhookServerOptions): Promise<E
   };
 }
 
-function bind(
-  server: Server,
-  { host, port }: ExhookServerOptions['listen'],
-  credentials: ServerCredentials,
-): Promise<number> {
+function bind(server: Server, listen: Listen, credentials: ServerCredentials): Promise<number> {
   // grpc-js also prints a failed bind to stderr, on a line of its own making.
   if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE);
-  const address = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  const address = formatListen(listen);
   return new Promise((resolve, reject) => {
     server.bindAsync(address, credentials, (cause, boundPort) => {
       if (cause === null) resolve(boundPort);

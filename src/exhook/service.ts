@@ -10,6 +10,7 @@ import { DockhookError } from '../errors.js';
 import type { Hooks, PublishVerdict, Verdict } from '../hooks.js';
 import {
   actionOf,
+  brokerOf,
   ALLOW,
   clientOf,
   DENY,
@@ -24,6 +25,7 @@ import {
   type ClientRequest,
   type DisconnectedRequest,
   type EmptySuccess,
+  type LoadedRequest,
   type LoadedResponse,
   type PublishRequest,
   type ValuedResponse,
@@ -48,7 +50,7 @@ export type CallOutcome =
 
 export interface ServiceOptions {
   hooks: Hooks;
-  /** How long a hook may take before it is answered for, in milliseconds. */
+  /** How long a hook may take before it is answered for, in milliseconds; `HOOK_DEADLINE_MS` unless given. */
   hookDeadlineMs: number;
   /** Told of every answered call, with EMQX's name of the hook: `client.authenticate`, … */
   onCall: (hook: string, outcome: CallOutcome, milliseconds: number) => void;
@@ -134,7 +136,12 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
   const loaded = loadedResponse(hooks.mounted);
 
   return {
-    OnProviderLoaded: method<unknown, LoadedResponse>('provider.loaded', (_request, respond) => {
+    OnProviderLoaded: method<LoadedRequest, LoadedResponse>('provider.loaded', (request, respond) => {
+      try {
+        hooks.loaded?.(brokerOf(request));
+      } catch (error) {
+        report('provider.loaded', error);
+      }
       respond({ response: loaded, outcome: 'ok' });
     }),
     OnProviderUnloaded: event('provider.unloaded'),

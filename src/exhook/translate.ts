@@ -30,6 +30,11 @@ export interface WireMessage {
   headers: Record<string, string>;
 }
 
+export interface LoadedRequest {
+  broker: { version: string } | null;
+  meta: { node: string } | null;
+}
+
 /** A request about a client. Every field message may be missing in a request that EMQX did not write. */
 export interface ClientRequest {
   clientinfo: ClientInfo | null;
@@ -66,6 +71,10 @@ export const ALLOW: ValuedResponse = { type: 'STOP_AND_RETURN', bool_result: tru
 export const DENY: ValuedResponse = { type: 'STOP_AND_RETURN', bool_result: false };
 export const IGNORE: ValuedResponse = { type: 'IGNORE' };
 export const EMPTY_SUCCESS: EmptySuccess = {};
+
+export function brokerOf({ broker, meta }: LoadedRequest): { node: string; version: string } {
+  return { node: meta?.node ?? '', version: broker?.version ?? '' };
+}
 
 /** @throws DockhookError if the request names no client, so that it is refused. */
 export function clientOf({ clientinfo }: ClientRequest): Client {

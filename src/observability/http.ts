@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { formatListen, type Listen } from '../config.js';
+import { formatListen, type Listen } from '../listen.js';
 import { DockhookError, messageOf } from '../errors.js';
 import type { Metrics } from './metrics.js';
 

@@ -15,16 +15,18 @@ export function createLog(level: string, destination?: NodeJS.WritableStream): L
   return destination ? pino(options, destination) : pino(options);
 }
 
-/** One line for each refusal and each provisioning step; what goes well on every connect is `debug`. */
+/** One line for each connect, refusal and provisioning step, and each end of a session. */
 export function logEvents(log: Logger): Tell {
-  return ({ step, ...event }) => {
-    log[levelOf({ step, ...event })]({ event: step, ...event });
+  return (event) => {
+    const { step, ...rest } = event;
+    log[levelOf(event)]({ event: step, ...rest });
   };
 }
 
-function levelOf({ step, outcome, reason }: AccessEvent): 'debug' | 'info' | 'warn' {
+function levelOf({ outcome, reason }: AccessEvent): 'debug' | 'info' | 'warn' | 'error' {
   // Whoever tries names by the thousand must not fill the disk.
   if (reason === 'too_many_unknown_names') return 'debug';
-  if (outcome === 'refused' || outcome === 'dropped' || outcome === 'faulty') return 'warn';
-  return step === 'request' || step === 'bind' ? 'info' : 'debug';
+  // No dock can come online until somebody sets it; and a mistake in dockhook itself.
+  if (reason === 'license_not_set' || reason === 'internal_error') return 'error';
+  return outcome === 'refused' || outcome === 'dropped' || outcome === 'faulty' ? 'warn' : 'info';
 }

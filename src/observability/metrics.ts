@@ -31,9 +31,9 @@ export function createMetrics(): Metrics {
     buckets: SECONDS,
     registers,
   });
-  const refusals = new Counter({
-    name: 'dockhook_refusals_total',
-    help: 'Connects, subscribes, publishes and requests that were refused, dropped or passed on, by reason.',
+  const events = new Counter({
+    name: 'dockhook_events_total',
+    help: 'What was not simply ok: refused, dropped, passed on or answered with a fault, by step and reason.',
     labelNames: ['step', 'outcome', 'reason'],
     registers,
   });
@@ -73,7 +73,7 @@ export function createMetrics(): Metrics {
       if (failed) storeErrors.inc({ table, operation });
     },
     tell({ step, outcome, reason, method, result }) {
-      if (reason !== undefined) refusals.inc({ step, outcome, reason });
+      if (reason !== undefined) events.inc({ step, outcome, reason });
       if (result === undefined) return;
       if (step === 'bind') devices.inc({ result });
       // A result means that we replied: the method is one of ours or of the operator's own list.

@@ -1,6 +1,6 @@
 /** The commands, as processes, on an embedded database and on PostgreSQL. */
 import { expect } from 'chai';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, type Result } from '../support/cli.js';
@@ -8,12 +8,12 @@ import { describeWithPostgres, freshDatabase, type TestDatabase } from '../suppo
 
 const LICENSE = { app_id: 166400, app_key: 'key-in-the-test', app_license: 'license-in-the-test' };
 
-describeWithPostgres('commands on PostgreSQL', () => {
+describeWithPostgres('commands on PostgreSQL', function () {
+  this.timeout(60_000);
   let database: TestDatabase;
   let directory: string;
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     database = await freshDatabase();
     directory = mkdtempSync(join(tmpdir(), 'dockhook-commands-'));
   });
@@ -99,6 +99,18 @@ describeWithPostgres('commands on PostgreSQL', () => {
       expect((await failure(3, ['account', 'show', 'cycle'])).code).to.equal('not_found');
       expect((await failure(3, ['account', 'remove', 'cycle'])).code).to.equal('not_found');
       expect((await failure(3, ['account', 'disable', 'cycle'])).code).to.equal('not_found');
+    });
+
+    it('add warns of what was probably mistyped', async () => {
+      const warned = async (...args: string[]): Promise<string> => {
+        const { code, stderr } = await dockhook(['--json', 'account', 'add', ...args, '--generate']);
+        expect(code, stderr).to.equal(0);
+        return (JSON.parse(stderr.split('\n')[0] ?? '') as { warning: string }).warning;
+      };
+      expect(await warned(' spaced', '--any-gateway')).to.include('begins or ends with a space');
+      expect(await warned('lower', '--gateway', '7ctdtest0000zz')).to.include('lower-case');
+      await json(['account', 'add', 'first', '--gateway', 'SHARED1', '--generate']);
+      expect(await warned('second', '--gateway', 'SHARED1')).to.include('another account');
     });
 
     it('refuses a name that is taken, and leaves the first as it was', async () => {
@@ -220,6 +232,15 @@ describeWithPostgres('commands on PostgreSQL', () => {
         expect(error.message).to.not.include('key-in-the-test');
       });
     }
+    it('set refuses the "…" of the example, and show gives the end of a long secret to compare', async () => {
+      await failure(2, ['license', 'set', '-'], '{"app_id":"1","app_key":"…","app_license":"…"}');
+      const license = { app_id: '1', app_key: '0123456789abcdef0123456789abcdef', app_license: 'short' };
+      await json(['license', 'set', '-'], JSON.stringify(license));
+      expect(await json(['license', 'show'])).to.include({
+        app_key: '(32 characters, ending in cdef)',
+        app_license: '(5 characters)',
+      });
+    });
     it('set names a file that cannot be read', async () => {
       expect((await failure(2, ['license', 'set', '/does/not/exist.json'])).message).to.include(
         '/does/not/exist.json',
@@ -257,6 +278,48 @@ describeWithPostgres('commands on PostgreSQL', () => {
       expect(result.stderr).to.not.include('the-secret');
     });
 
+    it('are JSON with --json, also when the command line itself is wrong', async () => {
+      for (const args of [
+        ['frobnicate'],
+        ['account', 'add'],
+        ['account', 'list', 'extra'],
+        ['organization', 'add', 'x'],
+        [],
+      ]) {
+        const { code, stdout, stderr } = await dockhook(['--json', ...args]);
+        expect(code, args.join(' ')).to.equal(2);
+        expect(stdout).to.equal('');
+        expect(JSON.parse(stderr), args.join(' ')).to.include({ code: 'usage' });
+      }
+    });
+
+    it('say where a name went that --gateway has swallowed', async () => {
+      const { message } = await failure(2, ['account', 'add', '--gateway', 'SN1', 'dock', '--generate']);
+      expect(message).to.include('write it before --gateway');
+    });
+
+    it('say what to do about a database that cannot be used', async () => {
+      const other = (change: (url: URL) => void): Promise<Result> => {
+        const url = new URL(database.url);
+        change(url);
+        return run(['account', 'list'], { environment: { DATABASE_URL: url.href } });
+      };
+      expect((await other((url) => (url.port = '1'))).stderr).to.include('check that PostgreSQL runs');
+      expect((await other((url) => (url.pathname = 'absent'))).stderr).to.include('CREATE DATABASE');
+      const refused = await run(['account', 'list'], {
+        environment: { DATABASE_URL: 'postgres://u:the/sec@ret@127.0.0.1:5432/d' },
+      });
+      expect(refused.stderr)
+        .to.include('%2F')
+        .and.to.not.match(/sec|ret@/);
+    });
+
+    it('end without a stack trace when the reader of the output leaves', async () => {
+      const { code, stderr } = await run(['account', 'add', '--help'], { closeStdout: true });
+      expect(stderr).to.equal('');
+      expect(code).to.equal(0);
+    });
+
     it('are usage errors for commands and options that do not exist', async () => {
       for (const args of [
         ['frobnicate'],
@@ -278,6 +341,34 @@ describe('commands on the embedded database', function () {
   });
   after(() => {
     rmSync(directory, { recursive: true });
+  });
+
+  it('name it, and are not led elsewhere by a DATABASE_URL if the directory was given', async () => {
+    const environment = { DATABASE_URL: 'postgres://127.0.0.1:1/none' };
+    const data = ['--data-dir', join(directory, 'given')];
+    const listed = await run([...data, 'account', 'list'], { environment });
+    expect(listed.code, listed.stderr).to.equal(0);
+    expect(listed.stderr).to.include(`embedded database in ${join(directory, 'given')}`);
+  });
+
+  it('refuse a directory of somebody else, and one that is none', async function () {
+    if (process.getuid?.() === 0) {
+      const foreign = join(directory, 'foreign');
+      mkdirSync(foreign);
+      chownSync(foreign, 65534, 65534);
+      const refused = await run(['--data-dir', foreign, 'account', 'list']);
+      expect(refused.code).to.equal(2);
+      expect(refused.stderr).to.include('belongs to user 65534');
+    }
+    const open = join(directory, 'open');
+    mkdirSync(open);
+    chmodSync(open, 0o777);
+    expect((await run(['--data-dir', open, 'account', 'list'])).stderr).to.include('chmod go-w');
+    writeFileSync(join(directory, 'file'), '');
+    expect((await run(['--data-dir', join(directory, 'file'), 'account', 'list'])).stderr).to.include(
+      'not a directory',
+    );
+    expect((await run(['--data-dir', '', 'account', 'list'])).code).to.equal(2);
   });
 
   it('open it for themselves when no server runs, and find what an earlier one wrote', async () => {

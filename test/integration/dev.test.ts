@@ -85,6 +85,12 @@ describe('dev', function () {
     ];
     const joined = await run(simulate, { input: `${password}\n` });
     expect(joined.code, joined.stdout + joined.stderr).to.equal(0);
+    const again = await run(['--json', ...simulate], { input: `${password}\n` });
+    const { steps: walked } = JSON.parse(again.stdout) as { steps: Record<string, unknown>[] };
+    expect(walked.at(-2)).to.include({ method: 'airport_organization_get', ok: true });
+    const mistyped = await run([...simulate.slice(0, -1), 'wrong-code'], { input: `${password}\n` });
+    expect(mistyped.code, 'a bound dock does not hide a wrong code').to.equal(1);
+    expect(mistyped.stderr).to.include('210230');
     const refused = await run(simulate, { input: 'wrong\n' });
     expect(refused.code).to.equal(1);
     expect(refused.stderr)

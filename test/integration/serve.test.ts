@@ -25,6 +25,7 @@ describeWithPostgres('serve on PostgreSQL', function () {
   let server: Running;
   let ready: Record<string, unknown>;
   let broker: Broker;
+  const cleanUps: (() => Promise<unknown>)[] = [];
   let password: string;
   let bindingCode: string;
 
@@ -49,19 +50,20 @@ describeWithPostgres('serve on PostgreSQL', function () {
 
   before(async () => {
     database = await freshDatabase();
+    cleanUps.push(() => database.drop());
     environment = { ...FREE_PORTS, DATABASE_URL: database.url };
     server = startCommand(['serve'], { environment });
+    cleanUps.push(() => server.stop('SIGKILL'));
     ready = await server.event('ready');
     broker = await startBroker({ listen: { host: '127.0.0.1', port: 0 }, exhook: String(ready['grpc']) });
+    cleanUps.push(() => broker.close());
     password = (await json('account', 'add', 'dock-1', '--gateway', GATEWAY, '--generate'))['password'] ?? '';
     bindingCode = (await json('organization', 'add', 'north', '--name', 'North yard'))['bindingCode'] ?? '';
     const license = await run(['license', 'set', '-'], { environment, input: JSON.stringify(LICENSE) });
     expect(license.code, license.stderr).to.equal(0);
   });
   after(async () => {
-    await broker.close();
-    await server.stop('SIGKILL');
-    await database.drop();
+    for (const cleanUp of cleanUps.reverse()) await cleanUp();
   });
 
   it('brings a dock and its drone online, and has their bindings in Postgres', async () => {
@@ -105,6 +107,13 @@ describeWithPostgres('serve on PostgreSQL', function () {
       account: 'dock-1',
       outcome: 'refused',
     });
+    expect(log.find(({ event }) => event === 'broker_connected')).to.include({ version: '5.10.4' });
+    expect(log.find(({ event }) => event === 'disconnected')).to.include({
+      account: 'dock-1',
+      level: 'info',
+    });
+    const { database: named } = log.find(({ event }) => event === 'ready') ?? {};
+    expect(named).to.match(/^PostgreSQL at 127.0.0.1:\d+\/\w+$/);
     for (const method of [
       'config',
       'airport_bind_status',
@@ -138,7 +147,7 @@ describeWithPostgres('serve on PostgreSQL', function () {
       /^dockhook_call_seconds_count\{hook="message.publish"\} [1-9]/m,
       /^dockhook_replies_total\{method="config",result="0"\} [1-9]/m,
       /^dockhook_bind_devices_total\{result="0"\} 2$/m,
-      /^dockhook_refusals_total\{step="authenticate",outcome="refused",reason="wrong_password"\} 1$/m,
+      /^dockhook_events_total\{step="authenticate",outcome="refused",reason="wrong_password"\} 1$/m,
       /^dockhook_store_seconds_count\{table="dockhook_accounts",operation="get"\} [1-9]/m,
     ]) {
       expect(text).to.match(line);
@@ -183,12 +192,12 @@ describe('serve without its database', function () {
 describe('serve on the embedded database', function () {
   this.timeout(120_000);
   let directory: string;
-  let server: Running;
+  let server: Running | undefined;
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'dockhook-serve-'));
   });
   after(async () => {
-    await server.stop('SIGKILL');
+    await server?.stop('SIGKILL');
     rmSync(directory, { recursive: true });
   });
 

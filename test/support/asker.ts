@@ -20,14 +20,14 @@ export async function connectAsker(
   grpc: string,
   { username, clientId }: { username: string; clientId: string },
 ): Promise<Asker> {
-  let fault: Error | undefined;
+  const faults: Error[] = [];
   const exhook = connectExhook({
     address: grpc,
     node: 'chaos@127.0.0.1',
-    onError: (error) => (fault = error),
+    onError: (error) => faults.push(error),
   });
   await exhook.firstLoad;
-  if (fault) throw fault;
+  for (const fault of faults) throw fault;
   const client: ClientInfo = {
     node: 'chaos@127.0.0.1',
     clientid: clientId,
@@ -38,7 +38,7 @@ export async function connectAsker(
   };
 
   async function inTime<T>(what: string, answer: Promise<T>): Promise<T> {
-    fault = undefined;
+    const before = faults.length;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -48,7 +48,7 @@ export async function connectAsker(
     try {
       const result = await Promise.race([answer, late]);
       // A failed call is a "no" to a client, and a fault here.
-      if (fault) throw new Error(`${what} failed`, { cause: fault });
+      if (faults.length > before) throw new Error(`${what} failed`, { cause: faults.at(-1) });
       return result;
     } finally {
       clearTimeout(timer);

@@ -17,6 +17,8 @@ export interface Result {
 export interface RunOptions {
   environment?: Record<string, string>;
   input?: string;
+  /** Closes the reading end of stdout at once, as `| true` does. */
+  closeStdout?: boolean;
   cwd?: string;
 }
 
@@ -34,6 +36,7 @@ function start(args: string[], { environment = {}, cwd }: RunOptions): ChildProc
 export async function run(args: string[], options: RunOptions = {}): Promise<Result> {
   const child = start(args, options);
   let [stdout, stderr] = ['', ''];
+  if (options.closeStdout) child.stdout?.destroy();
   child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   // A command that refuses its arguments ends before it reads.

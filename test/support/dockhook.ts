@@ -1,10 +1,11 @@
 /** The whole of dockhook on free ports, as `serve` starts it; on memory stores unless told otherwise. */
 import { Writable } from 'node:stream';
-import { generatePassword, hashChosen, hashGenerated } from '../../src/access/passwords.js';
-import { createMetrics, startApp, type App } from '../../src/app.js';
+import { hashChosen, hashGenerated } from '../../src/access/passwords.js';
+import { startApp, type App } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';
-import { openMemoryStores } from '../../src/stores/memory.js';
+import { createMetrics } from '../../src/observability/metrics.js';
+import { openMemoryStores } from './memory-stores.js';
 import type { Account, Scope, Stores } from '../../src/stores/types.js';
 
 export interface TestDockhook extends App {
@@ -55,6 +56,3 @@ export async function startDockhook(
     },
   };
 }
-
-/** A password of the strength that {@link hashGenerated} is meant for. */
-export { generatePassword };

@@ -144,6 +144,8 @@ export async function startPostgres(): Promise<TestPostgres> {
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   };
   process.once('exit', clean);
+  // Else a test run that is told to end leaves the server behind.
+  process.once('SIGTERM', () => process.exit(143));
   await start();
   return {
     url,

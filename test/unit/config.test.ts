@@ -2,8 +2,9 @@ import { expect } from 'chai';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatListen, isLoopback, readConfig } from '../../src/config.js';
+import { readConfig } from '../../src/config.js';
 import { DockhookError } from '../../src/errors.js';
+import { formatListen, isLoopback } from '../../src/listen.js';
 
 function faultsOf(environment: Record<string, string>, flags = {}): string {
   try {

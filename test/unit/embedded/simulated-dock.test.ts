@@ -255,7 +255,9 @@ describe('simulated dock', () => {
         airport_organization_bind: () =>
           output({ err_infos: [DOCK, DRONE].map((sn) => ({ sn, err_code: sn === DRONE ? 210232 : 0 })) }),
       },
-      new RegExp(`airport_organization_bind of ${DRONE} failed with result 210232.*another organization`),
+      new RegExp(
+        `airport_organization_bind of ${DRONE} \\(\\w+ is bound\\) failed with result 210232.*another organization`,
+      ),
     ],
     [
       'a device is missing in bind_status',
@@ -375,7 +377,7 @@ describe('formatStep', () => {
 
   it('adds colour codes only if asked to', () => {
     const escape = String.fromCharCode(27);
-    expect(formatStep({ ...step, ok: false }, true).startsWith(`${escape}[31m`)).to.be.true;
+    expect(formatStep({ ...step, ok: false }, { colour: true }).startsWith(`${escape}[31m`)).to.be.true;
     expect(formatStep({ ...step, ok: false })).not.to.contain(escape);
   });
 });

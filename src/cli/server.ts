@@ -1,0 +1,80 @@
+/** Runs the server of `serve` and `dev`, and logs what concerns the process as a whole. */
+import { startApp, UNREADY_MS, type App } from '../app.js';
+import type { Config } from '../config.js';
+import { messageOf, traceOf } from '../errors.js';
+import { createLog, type Logger } from '../observability/log.js';
+import { createMetrics, type Metrics } from '../observability/metrics.js';
+import { openStores } from '../stores/stores.js';
+import type { Stores } from '../stores/types.js';
+import { describeDatabase, openDatabase } from './open-stores.js';
+import { firstSignal } from './signals.js';
+
+/** Serves until told to stop. */
+export async function serve(config: Config): Promise<void> {
+  const signalled = firstSignal();
+  const log = createLog(config.logLevel);
+  if (config.unknownAccounts === 'ignore') {
+    log.warn({
+      event: 'unknown_accounts_ignored',
+      detail:
+        'accounts that dockhook does not know are left to the broker: EMQX 5.9 and later lets them in ' +
+        'unless it has an authenticator of its own',
+    });
+  }
+  const { app } = await startServer(config, log, {
+    command: 'dockhook serve',
+    onProgress: (detail) => {
+      log.info({ event: 'embedded_database', detail });
+    },
+  });
+  const where = { grpc: app.grpc, http: app.http, database: describeDatabase(config) };
+  log.info({ event: 'listening', ...where });
+  void app.ready.then((reached) => {
+    if (reached) log.info({ event: 'ready', ...where });
+  });
+  const signal = await signalled;
+  log.info({ event: 'stopping', signal });
+  // Ctrl-C is a person who waits; SIGTERM is a supervisor whose proxy must notice first.
+  await app.stop(signal === 'SIGTERM' ? UNREADY_MS : 0);
+  log.info({ event: 'stopped' });
+}
+
+/**
+ * Opens the database that the settings name, holding it if it is the embedded one, and starts the app on it.
+ * Nothing stays open if that fails. From here on a rejected promise that nobody awaits is logged and not fatal.
+ */
+export async function startServer(
+  config: Config,
+  log: Logger,
+  holder: { command: string; onProgress: (text: string) => void },
+): Promise<{ app: App; stores: Stores }> {
+  process.on('unhandledRejection', (error) => {
+    log.error({ event: 'unhandled_rejection', detail: traceOf(error) });
+  });
+  const metrics = createMetrics();
+  const database = await openDatabase(config, {
+    ...holder,
+    onError: (error) => {
+      log.warn({ event: 'database_connection_lost', detail: messageOf(error) });
+    },
+  });
+  const stores = openStores(database, { onQuery: queryObserver(metrics, log) });
+  try {
+    return { app: await startApp(config, { stores, metrics, log }), stores };
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
+}
+
+/** Counts each statement, and logs when the database goes away and when it is back. */
+function queryObserver(metrics: Metrics, log: Logger): Metrics['query'] {
+  let away = false;
+  return (table, operation, milliseconds, failed) => {
+    metrics.query(table, operation, milliseconds, failed);
+    if (failed === away) return;
+    away = failed;
+    if (away) log.error({ event: 'database_away', detail: 'nobody new gets in; connected docks go on' });
+    else log.info({ event: 'database_back' });
+  };
+}
