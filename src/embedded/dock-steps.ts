@@ -23,17 +23,19 @@ export interface Step {
 
 export type OnStep = (step: Step) => void;
 
+/** Characters that a line about two devices takes with the whole topic. */
+const WHOLE_LINE = 170;
+
 /**
- * One line in aligned columns: direction, method, result, milliseconds, topic, text. If that is wider than
- * the terminal, only the end of the topic is shown, which is what differs.
+ * One line in aligned columns: direction, method, result, milliseconds, topic, text. On a narrow terminal
+ * only the end of the topic is shown, which is what differs.
  */
 export function formatStep(step: Step, { colour = false, width = Infinity } = {}): string {
   const result = step.result === undefined ? '' : String(step.result);
   const time = step.milliseconds === undefined ? '' : `${step.milliseconds.toFixed(1)} ms`;
   const columns = `${step.direction} ${step.method.padEnd(25)} ${result.padStart(6)} ${time.padStart(10)}`;
-  const lineWith = (topic: string): string => [columns, topic, step.text].filter(Boolean).join('  ');
-  const whole = lineWith(step.topic);
-  const line = whole.length <= width ? whole : lineWith(step.topic.replace(/^\w+\/product\/\w+/, '…'));
+  const topic = width < WHOLE_LINE ? step.topic.replace(/^\w+\/product\/\w+/, '…') : step.topic;
+  const line = [columns, topic, step.text].filter(Boolean).join('  ');
   if (!colour) return line;
   if (!step.ok) return styleText('red', line, always);
   return step.direction === '←' ? styleText('green', line, always) : line;

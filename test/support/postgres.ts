@@ -84,14 +84,14 @@ export async function freshDatabase(): Promise<TestDatabase> {
   };
 }
 
-/** Starts a server of its own in a temporary directory, on a free port of 127.0.0.1 and a Unix socket. */
-export async function startPostgres(): Promise<TestPostgres> {
+/** Starts a server of its own in a temporary directory below `parent`, on a free port of 127.0.0.1 and a Unix socket. */
+export async function startPostgres(parent = tmpdir()): Promise<TestPostgres> {
   const bin = binaries();
   if (bin === undefined)
     throw new Error('PostgreSQL is not installed: no initdb in PATH or its usual places');
   const user = serverUser();
   // Short, for a Unix socket's path must be.
-  const directory = mkdtempSync(join(tmpdir(), 'dockhook-pg-'));
+  const directory = mkdtempSync(join(parent, 'dockhook-pg-'));
   if (user !== undefined) chownSync(directory, user.uid, user.gid);
   const data = join(directory, 'data');
   const spawnOptions = { cwd: directory, ...user };
