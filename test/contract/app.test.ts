@@ -1,0 +1,75 @@
+/** The app as a whole: what it mounts, and when it is ready. */
+import { expect } from 'chai';
+import { hookProvider, serviceName } from '../../src/exhook/proto.js';
+import { DockhookError } from '../../src/errors.js';
+import { startDockhook, type TestDockhook } from '../support/dockhook.js';
+import { connectGrpc, frame, unframe } from '../support/grpc.js';
+import { openMemoryStores } from '../support/memory-stores.js';
+
+describe('the app', () => {
+  let app: TestDockhook | undefined;
+  afterEach(() => app?.stop());
+
+  const mounted = async (environment: Record<string, string>): Promise<unknown> => {
+    app = await startDockhook({ environment });
+    const [host = '', port] = app.grpc.split(':');
+    const connection = connectGrpc({ host, port: Number(port) });
+    const { body } = await connection.call(`/${serviceName('v3')}/OnProviderLoaded`, frame(Buffer.alloc(0)));
+    connection.close();
+    const { responseDeserialize } = hookProvider('v3')['OnProviderLoaded']!;
+    const answer = responseDeserialize(unframe(body)) as { hooks: unknown };
+    return answer.hooks;
+  };
+  const EVENTS = [
+    { name: 'client.connected', topics: [] },
+    { name: 'client.disconnected', topics: [] },
+  ];
+  const DECISIONS = [
+    { name: 'client.authenticate', topics: [] },
+    { name: 'client.authorize', topics: [] },
+    { name: 'message.publish', topics: ['thing/product/+/requests', 'sys/product/+/status'] },
+  ];
+
+  it('mounts what it decides and what it observes', async () => {
+    expect(await mounted({})).to.have.deep.members([...DECISIONS, ...EVENTS]);
+  });
+
+  it('asks for no events with DOCKHOOK_TIMELINE=off', async () => {
+    expect(await mounted({ DOCKHOOK_TIMELINE: 'off' })).to.have.deep.members(DECISIONS);
+  });
+
+  it('is ready once the store was reached, and says so on both ports', async () => {
+    const stores = openMemoryStores();
+    let away = true;
+    const ping = async (): Promise<void> => {
+      if (away) throw new DockhookError('store_unavailable', 'away');
+    };
+    app = await startDockhook({ stores: { ...stores, ping } });
+    const readyz = async (http: string): Promise<number> => (await fetch(`http://${http}/readyz`)).status;
+    expect(await readyz(app.http)).to.equal(503);
+    expect(app.isReady()).to.equal(false);
+    away = false;
+    expect(await app.ready).to.equal(true);
+    expect(await readyz(app.http)).to.equal(200);
+  });
+
+  it('stops at once while it still waits for the store', async () => {
+    const ping = () => Promise.reject(new DockhookError('store_unavailable', 'away'));
+    app = await startDockhook({ stores: { ...openMemoryStores(), ping } });
+    await app.stop();
+    expect(await app.ready).to.equal(false);
+  });
+
+  it('is ready in spite of a license that cannot be read, and says so in the log', async () => {
+    const stores = openMemoryStores();
+    const license = {
+      ...stores.license,
+      get: () => Promise.reject(new DockhookError('bad_row', 'bad license')),
+    };
+    app = await startDockhook({ stores: { ...stores, license } });
+    expect(await app.ready).to.equal(true);
+    expect(app.logged.find(({ event }) => event === 'license_not_loaded')).to.include({
+      detail: 'bad license',
+    });
+  });
+});

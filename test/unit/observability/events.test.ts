@@ -1,0 +1,81 @@
+/** What becomes of an event: a log line of the right level, and counts without a name in them. */
+import { expect } from 'chai';
+import { Writable } from 'node:stream';
+import type { AccessEvent } from '../../../src/events.js';
+import { createLog, logEvents } from '../../../src/observability/log.js';
+import { createMetrics } from '../../../src/observability/metrics.js';
+
+const about = { clientId: '7CTDTEST00000A', account: 'dock-1', gateway: '7CTDTEST00000A' };
+
+function logged(event: AccessEvent, level = 'debug'): Record<string, unknown>[] {
+  const lines: Record<string, unknown>[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(JSON.parse(chunk.toString()) as Record<string, unknown>);
+      done();
+    },
+  });
+  logEvents(createLog(level, sink))(event);
+  return lines;
+}
+
+describe('an event in the log', () => {
+  const table: [string, AccessEvent, string][] = [
+    ['an accepted connect', { step: 'authenticate', outcome: 'ok', ...about }, 'info'],
+    ['a refused connect', { step: 'authenticate', outcome: 'refused', reason: 'expired', ...about }, 'warn'],
+    ['a dropped request', { step: 'request', outcome: 'dropped', reason: 'not_in_scope', ...about }, 'warn'],
+    ['a reply', { step: 'request', outcome: 'ok', method: 'config', result: 0, ...about }, 'info'],
+    [
+      'a missing license',
+      { step: 'request', outcome: 'faulty', reason: 'license_not_set', ...about },
+      'error',
+    ],
+    [
+      'a mistake of ours',
+      { step: 'authorize', outcome: 'refused', reason: 'internal_error', ...about },
+      'error',
+    ],
+  ];
+  for (const [what, event, level] of table) {
+    it(`is ${level} for ${what}`, () => {
+      const { step, ...rest } = event;
+      const [line] = logged(event);
+      expect(line).to.include({ level, event: step, ...rest });
+      expect(Number.isNaN(Date.parse(String(line?.['time'])))).to.equal(false);
+    });
+  }
+
+  it('does not let a flood of made-up names fill the disk', () => {
+    const event: AccessEvent = {
+      step: 'authenticate',
+      outcome: 'refused',
+      reason: 'too_many_unknown_names',
+      ...about,
+    };
+    expect(logged(event, 'info')).to.deep.equal([]);
+  });
+});
+
+describe('an event in the metrics', () => {
+  it('is counted by step, reason and result, never by name', async () => {
+    const metrics = createMetrics();
+    metrics.tell({ step: 'authenticate', outcome: 'refused', reason: 'wrong_password', ...about });
+    metrics.tell({ step: 'request', outcome: 'ok', method: 'config', result: 0, ...about });
+    metrics.tell({
+      step: 'request',
+      outcome: 'passed',
+      reason: 'method_not_ours',
+      method: 'chosen-by-sender',
+      ...about,
+    });
+    metrics.tell({ step: 'bind', outcome: 'faulty', result: 210232, sn: 'SN9', ...about });
+    const { text } = await metrics.read();
+    expect(text).to.include(
+      'dockhook_events_total{step="authenticate",outcome="refused",reason="wrong_password"} 1',
+    );
+    expect(text).to.include('dockhook_replies_total{method="config",result="0"} 1');
+    expect(text).to.include('dockhook_bind_devices_total{result="210232"} 1');
+    for (const name of ['dock-1', about.gateway, 'chosen-by-sender', 'SN9'])
+      expect(text).to.not.include(name);
+  });
+});

@@ -1,0 +1,50 @@
+import { expect } from 'chai';
+import { startHttp, type HttpServer } from '../../../src/observability/http.js';
+import { createMetrics, type Metrics } from '../../../src/observability/metrics.js';
+
+const LOOPBACK = { host: '127.0.0.1', port: 0 };
+
+describe('the HTTP port', () => {
+  let server: HttpServer | undefined;
+  let isReady = true;
+  const start = async (metrics: Metrics = createMetrics()): Promise<void> => {
+    server = await startHttp(LOOPBACK, () => isReady, metrics);
+  };
+  const ask = async (path: string, method = 'GET'): Promise<[number, string]> => {
+    const response = await fetch(`http://127.0.0.1:${server?.port ?? 0}${path}`, { method });
+    return [response.status, await response.text()];
+  };
+  afterEach(() => server?.close());
+
+  it('says whether the process is alive and whether a broker should be sent here', async () => {
+    await start();
+    isReady = false;
+    expect(await ask('/healthz')).to.deep.equal([200, 'ok\n']);
+    expect((await ask('/readyz'))[0]).to.equal(503);
+    isReady = true;
+    expect(await ask('/readyz?probe=1')).to.deep.equal([200, 'ready\n']);
+  });
+
+  it('takes no other path and no other method', async () => {
+    await start();
+    expect((await ask('/'))[0]).to.equal(404);
+    expect((await ask('/healthz', 'POST'))[0]).to.equal(405);
+  });
+
+  it('answers 500 if the metrics cannot be read, and lives', async () => {
+    await start({ ...createMetrics(), read: () => Promise.reject(new Error('broken')) });
+    expect((await ask('/metrics'))[0]).to.equal(500);
+    expect((await ask('/healthz'))[0]).to.equal(200);
+  });
+
+  it('names the setting if its address is taken', async () => {
+    await start();
+    const listen = { host: '127.0.0.1', port: server?.port ?? 0 };
+    const error = await startHttp(listen, () => true, createMetrics()).catch((reason: unknown) => reason);
+    expect(error).to.have.property('code', 'usage');
+    expect(error)
+      .to.have.property('message')
+      .that.includes('DOCKHOOK_HTTP_LISTEN')
+      .and.includes(`:${listen.port}`);
+  });
+});
