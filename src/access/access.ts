@@ -85,26 +85,34 @@ export function createAccess(options: AccessOptions): Access {
     return throughOwn ? undefined : 'foreign_organization';
   }
 
-  /** The account, or why there is none to check a password of. Reads the store and nothing else. */
-  async function lookUp(client: Client): Promise<Account | Reason> {
-    if (client.username === '') return 'no_username';
-    if (isUnsafeName(client.username) || isUnsafeName(client.clientId)) return 'unsafe_name';
-    const within = storeBudget();
+  /** The account that a client names, or why there is none to look at. */
+  async function readAccount(client: Client, within: Within): Promise<Account | Told> {
+    if (client.username === '') return { reason: 'no_username' };
+    if (isUnsafeName(client.username) || isUnsafeName(client.clientId)) return { reason: 'unsafe_name' };
     const account = await lastAccounts.load(client.username, () => within(accounts.get(client.username)));
-    if (!account) return 'unknown_account';
-    const refusal = standing(account, client.certificateCn);
-    return refusal ?? (await refusalOfClientId(account, client.clientId, within)) ?? account;
+    return account ?? { reason: 'unknown_account' };
+  }
+
+  async function refusalOfConnect(
+    account: Account,
+    client: Client,
+    password: string,
+    within: Within,
+  ): Promise<Told | undefined> {
+    const reason =
+      standing(account, client.certificateCn) ?? (await refusalOfClientId(account, client.clientId, within));
+    if (reason) return { reason };
+    return asRefusal(await passwords.check(account, password, client.peerHost));
   }
 
   async function authenticate(client: Client, password: string): Promise<Verdict> {
     const about = { step: 'authenticate', ...names(client), peerHost: client.peerHost } as const;
-    const found = await lookUp(client).catch(refusalBy);
+    const within = storeBudget();
+    const found = await readAccount(client, within).catch(refusalBy);
     // All refusals leave at this moment, whether there is such an account or not.
     const leave = performance.now() + passwords.patienceMs();
-    let refusal: Told | undefined;
-    if (typeof found === 'string') refusal = { reason: found };
-    else if ('reason' in found) refusal = found;
-    else refusal = await passwords.check(found, password, client.peerHost).then(asRefusal, refusalBy);
+    let refusal =
+      'reason' in found ? found : await refusalOfConnect(found, client, password, within).catch(refusalBy);
     if (refusal === undefined) {
       tell({ ...about, outcome: 'ok' });
       return true;
