@@ -125,7 +125,8 @@ export function createAccess(options: AccessOptions): Access {
       refusal = { reason: 'too_many_unknown_names' };
     }
     tell({ ...about, outcome: 'refused', ...refusal });
-    await pause(Math.max(0, leave - performance.now()));
+    // A store that is away tells nothing of names, and has taken long enough.
+    if (refusal.reason !== 'store_unavailable') await pause(Math.max(0, leave - performance.now()));
     return false;
   }
 
