@@ -32,6 +32,8 @@ export interface AppParts {
   log: Logger;
   /** How often TLS files are looked at, in milliseconds; for tests. */
   tlsRefreshMs?: number;
+  /** As in {@link startExhookServer}; for tests. */
+  keepaliveMs?: number;
 }
 
 export interface App {
@@ -101,6 +103,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     hooks,
     listen: config.grpcListen,
     credentials: grpcCredentials,
+    ...(parts.keepaliveMs === undefined ? {} : { keepaliveMs: parts.keepaliveMs }),
     onCall: metrics.call,
     onError: (hook, error) => {
       log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
