@@ -30,8 +30,6 @@ export type Reason =
   | 'expired'
   | 'wrong_password'
   | 'too_many_wrong_passwords'
-  /** An unknown account, from an address that has tried so many that they are no longer logged. */
-  | 'too_many_unknown_names'
   | 'wrong_certificate'
   | 'overloaded'
   | 'store_unavailable'
@@ -68,6 +66,8 @@ export interface AccessEvent {
   action?: Action;
   topic?: string;
   peerHost?: string;
+  /** So many came from there lately that this one need not be logged. */
+  repeated?: boolean;
   /** A broker's own words, a driver's message: for the log, not for decisions. */
   detail?: string;
 }

@@ -2,19 +2,18 @@
  * Who may connect, and what they may publish and subscribe. Owns passwords, certificates and scopes;
  * knows DJI's topic names but not its messages. In doubt the answer is no.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Asker, Askers } from '../askers.js';
 import { storeBudget, type Within } from '../budget.js';
-import { isSerialNumber } from '../dock/topics.js';
 import { storeFault, traceOf } from '../errors.js';
 import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Action, Client, Hooks, Verdict } from '../hooks.js';
 import type { Account, Accounts, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
-import { createLastRead } from './last-read.js';
+import { createLastRead, type LastRead } from './last-read.js';
 import { isUnsafeName } from './names.js';
 import type { PasswordChecks } from './password-checks.js';
-import { gatewaysOf, isOwnGateway, judge, serialNumberIn } from './scope.js';
+import { originOf } from './origin.js';
+import { gatewaysOf, isOwnGateway, judge, serialNumbersIn } from './scope.js';
 
 export interface AccessOptions {
   accounts: Accounts;
@@ -32,15 +31,43 @@ export type Access = Askers & Pick<Hooks, 'authenticate' | 'authorize'>;
 /** Why not, or `undefined` for yes. */
 type Refusal = Reason | undefined;
 
-/** Unknown names from one address, before they are only counted: a hundred a minute. */
-const UNKNOWN_NAMES = { burst: 100, refillMs: 600 };
+/** Refusals from one place, before they are only counted and not logged: a hundred a minute. */
+const LOGGED_REFUSALS = { burst: 100, refillMs: 600 };
+/** SNs remembered per account: a dock asks about its drone, and nobody can push out those of another account. */
+const SERIAL_NUMBERS_PER_ACCOUNT = 200;
+const MAX_ACCOUNTS = 50_000;
+/** Names and topics of up to 64 KiB come from outside; this much of them is told, in characters. */
+const MAX_TOLD = 255;
 
 export function createAccess(options: AccessOptions): Access {
   const { accounts, bindings, passwords, unknownAccounts, tell, now = Date.now } = options;
-  const unknownNames = createThrottle(UNKNOWN_NAMES.burst, UNKNOWN_NAMES.refillMs);
+  const loggedRefusals = createThrottle(LOGGED_REFUSALS.burst, LOGGED_REFUSALS.refillMs);
   const lastAccounts = createLastRead<Account>();
-  /** Whether an SN that is not listed in the account may be used, by account, client id and SN. */
-  const lastSerialNumbers = createLastRead<{ refusal: Refusal }>();
+  /** Whether an SN that is not listed in the account may be used; by account, then by client id and SN. */
+  const lastSerialNumbers = new Map<string, LastRead<{ refusal: Refusal }>>();
+
+  /** Decides about an SN, or answers what was decided last while the store is away. */
+  async function refusalOfSerialNumber(
+    { name }: Account,
+    clientId: string,
+    sn: string,
+    decide: () => Promise<Refusal>,
+  ): Promise<Refusal> {
+    const last = lastSerialNumbers.get(name) ?? createLastRead(SERIAL_NUMBERS_PER_ACCOUNT);
+    lastSerialNumbers.delete(name);
+    lastSerialNumbers.set(name, last);
+    const [oldest] = lastSerialNumbers.keys();
+    if (lastSerialNumbers.size > MAX_ACCOUNTS && oldest !== undefined) lastSerialNumbers.delete(oldest);
+    const decided = await last.read(JSON.stringify([clientId, sn]), async () => ({
+      refusal: await decide(),
+    }));
+    return decided?.refusal;
+  }
+
+  function tellRefusal(event: Omit<AccessEvent, 'outcome'>, peerHost: string): void {
+    const repeated = !loggedRefusals.take(originOf(peerHost));
+    tell({ ...event, outcome: 'refused', ...(repeated ? { repeated } : {}) });
+  }
 
   /** Why an account may not be used at all, whatever it wants. */
   function standing(account: Account, certificateCn: string | undefined): Refusal {
@@ -59,13 +86,19 @@ export function createAccess(options: AccessOptions): Access {
     return listed || bound.get(sn)?.gateway === sn;
   }
 
-  /** The broker ends a session when another comes with its client id: nobody may come as somebody else's dock. */
+  /**
+   * The broker ends a session when another comes with its client id: no dock account may come as somebody
+   * else's dock. Backends and accounts of any gateway are trusted with that.
+   */
   async function refusalOfClientId({ scope }: Account, clientId: string, within: Within): Promise<Refusal> {
-    const sn = serialNumberIn(clientId);
-    if (!isSerialNumber(sn) || scope.kind === 'any-gateway') return undefined;
-    if (scope.kind === 'client-id') return refusalOfClaim(sn, within);
-    if (isOwnGateway(scope, clientId, sn)) return undefined;
-    return (await isGateway(sn, within)) ? 'foreign_gateway' : undefined;
+    if (scope.kind === 'any-gateway' || scope.kind === 'service') return undefined;
+    for (const sn of serialNumbersIn(clientId)) {
+      if (scope.kind === 'client-id') {
+        if (await refusalOfClaim(sn, within)) return 'foreign_gateway';
+      } else if (!isOwnGateway(scope, clientId, sn) && (await isGateway(sn, within)))
+        return 'foreign_gateway';
+    }
+    return undefined;
   }
 
   /** A client id claims an SN; an account that lists it has the better claim. */
@@ -97,36 +130,43 @@ export function createAccess(options: AccessOptions): Access {
     account: Account,
     client: Client,
     password: string,
-    within: Within,
+    { within, patience }: { within: Within; patience: Promise<unknown> },
   ): Promise<Told | undefined> {
-    const reason =
-      standing(account, client.certificateCn) ?? (await refusalOfClientId(account, client.clientId, within));
+    const reason = standing(account, client.certificateCn);
     if (reason) return { reason };
-    return asRefusal(await passwords.check(account, password, client.peerHost));
+    const wrong = asRefusal(await passwords.check(account, password, originOf(client.peerHost), patience));
+    if (wrong) return wrong;
+    // Only now: who has the password may learn that such an account exists.
+    const foreign = await refusalOfClientId(account, client.clientId, within);
+    return foreign && { reason: foreign };
   }
 
   async function authenticate(client: Client, password: string): Promise<Verdict> {
     const about = { step: 'authenticate', ...names(client), peerHost: client.peerHost } as const;
     const within = storeBudget();
     const found = await readAccount(client, within).catch(refusalBy);
-    // All refusals leave at this moment, whether there is such an account or not.
-    const leave = performance.now() + passwords.patienceMs();
-    let refusal =
-      'reason' in found ? found : await refusalOfConnect(found, client, password, within).catch(refusalBy);
+    // All refusals leave when it is over, whether there is such an account or not.
+    const patience = startTimer(passwords.patienceMs());
+    const refusal =
+      'reason' in found
+        ? found
+        : await refusalOfConnect(found, client, password, { within, patience: patience.over }).catch(
+            refusalBy,
+          );
     if (refusal === undefined) {
+      patience.stop();
       tell({ ...about, outcome: 'ok' });
       return true;
     }
     if (refusal.reason === 'unknown_account' && unknownAccounts === 'ignore') {
+      patience.stop();
       tell({ ...about, outcome: 'passed', ...refusal });
       return 'ignore';
     }
-    if (refusal.reason === 'unknown_account' && !unknownNames.take(client.peerHost)) {
-      refusal = { reason: 'too_many_unknown_names' };
-    }
-    tell({ ...about, outcome: 'refused', ...refusal });
-    // A store that is away tells nothing of names, and has taken long enough.
-    if (refusal.reason !== 'store_unavailable') await pause(Math.max(0, leave - performance.now()));
+    tellRefusal({ ...about, ...refusal }, client.peerHost);
+    // A store that is away from the start tells nothing of names, and has taken long enough.
+    if (found === refusal && refusal.reason === 'store_unavailable') patience.stop();
+    else await patience.over;
     return false;
   }
 
@@ -146,13 +186,11 @@ export function createAccess(options: AccessOptions): Access {
     const judgement = judge(account.scope, clientId, action, topic);
     if (judgement === 'yes') return undefined;
     if (judgement === 'no') return 'not_in_scope';
-    const remembered = await lastSerialNumbers.read(keyOf(account, clientId, judgement.sn), async () => ({
-      refusal:
-        judgement.as === 'drone'
-          ? await refusalOfDrone(gatewaysOf(account.scope, clientId), judgement.sn, within)
-          : await refusalOfClaim(judgement.sn, within),
-    }));
-    return remembered?.refusal;
+    return refusalOfSerialNumber(account, clientId, judgement.sn, () =>
+      judgement.as === 'drone'
+        ? refusalOfDrone(gatewaysOf(account.scope, clientId), judgement.sn, within)
+        : refusalOfClaim(judgement.sn, within),
+    );
   }
 
   async function authorize(client: Client, action: Action, topic: string): Promise<Verdict> {
@@ -162,7 +200,8 @@ export function createAccess(options: AccessOptions): Access {
     );
     if (refusal === undefined) return true;
     if (refusal.reason === 'unknown_account' && unknownAccounts === 'ignore') return 'ignore';
-    tell({ step: 'authorize', outcome: 'refused', ...names(client), action, topic, ...refusal });
+    const about = { step: 'authorize', ...names(client), action, topic: told(topic) } as const;
+    tellRefusal({ ...about, ...refusal }, client.peerHost);
     return false;
   }
 
@@ -178,10 +217,10 @@ export function createAccess(options: AccessOptions): Access {
     if (account.scope.kind === 'service') return 'service';
     if (!isOwnGateway(account.scope, clientId, gateway)) return 'stranger';
     if (account.scope.kind !== 'client-id') return 'dock';
-    const remembered = await lastSerialNumbers.read(keyOf(account, clientId, gateway), async () => ({
-      refusal: await refusalOfClaim(gateway, within),
-    }));
-    return remembered?.refusal ? 'stranger' : 'dock';
+    const refusal = await refusalOfSerialNumber(account, clientId, gateway, () =>
+      refusalOfClaim(gateway, within),
+    );
+    return refusal ? 'stranger' : 'dock';
   }
 
   return { authenticate, authorize, askerOf, isGateway };
@@ -194,11 +233,23 @@ interface Told {
 }
 
 function names(client: Client): Pick<AccessEvent, 'clientId' | 'account'> {
-  return { clientId: client.clientId, account: client.username };
+  return { clientId: told(client.clientId), account: told(client.username) };
 }
 
-function keyOf({ name }: Account, clientId: string, sn: string): string {
-  return JSON.stringify([name, clientId, sn]);
+function told(text: string): string {
+  return text.length <= MAX_TOLD ? text : `${text.slice(0, MAX_TOLD)}…`;
+}
+
+/** A timer that is cheap to stop; stopped, it never is over. */
+function startTimer(milliseconds: number): { over: Promise<void>; stop: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  return {
+    over,
+    stop: () => {
+      clearTimeout(timer);
+    },
+  };
 }
 
 function asRefusal(result: Awaited<ReturnType<PasswordChecks['check']>>): Told | undefined {

@@ -19,7 +19,10 @@ export interface LastRead<T> {
  * `undefined` is "there is none". It is only remembered where there was one before: else whoever makes names
  * up could fill the memory, and push out what is needed.
  */
-export function createLastRead<T>(now: () => number = () => performance.now()): LastRead<T> {
+export function createLastRead<T>(
+  maxEntries = MAX_ENTRIES,
+  now: () => number = () => performance.now(),
+): LastRead<T> {
   const entries = new Map<string, { value: T | undefined; at: number }>();
 
   /** `at` is when the load began: of two that overlap, the one that began later has the newer truth. */
@@ -29,7 +32,7 @@ export function createLastRead<T>(now: () => number = () => performance.now()): 
     entries.delete(key);
     entries.set(key, { value, at });
     const [oldest] = entries.keys();
-    if (entries.size > MAX_ENTRIES && oldest !== undefined) entries.delete(oldest);
+    if (entries.size > maxEntries && oldest !== undefined) entries.delete(oldest);
   }
 
   async function loaded(key: string, load: () => Promise<T | undefined>): Promise<T | undefined> {

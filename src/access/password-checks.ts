@@ -12,6 +12,8 @@ import { hashChosen, isFast, verifyFast, verifySlow } from './passwords.js';
 const MAX_WAIT_MS = 1000;
 /** Accounts whose last right password is remembered. */
 const MAX_REMEMBERED = 50_000;
+/** Wrong passwords that are remembered as such, of all accounts together. */
+const MAX_KNOWN_WRONG = 10_000;
 /** Bounds of {@link PasswordChecks.patienceMs}. With the store's budget they stay below a hook's 2 s. */
 const PATIENCE_MS = { least: 200, most: 400 };
 
@@ -28,13 +30,17 @@ export type PasswordResult =
 
 export interface PasswordChecks {
   /**
-   * @param address where the client comes from. Only chosen passwords are throttled, and never one that
-   * was right before: a stranger behind the same address cannot lock a dock out that has been in.
+   * Rejects with `bad_row` if the stored hash cannot be read.
+   * @param origin where the client comes from. Only chosen passwords are throttled, and never one that
+   * was right before: a stranger behind the same address cannot lock a dock out that has been in. Nor does
+   * one that was wrong before count again: docks that still have an old password lock nobody out.
+   * @param patience when it resolves, the answer is `overloaded`
    */
   check(
     account: { name: string; passwordHash: string },
     password: string,
-    address: string,
+    origin: string,
+    patience: Promise<unknown>,
   ): Promise<PasswordResult>;
   /**
    * How long a client waits for its check, and how long any refusal is held back, in milliseconds: about
@@ -49,6 +55,7 @@ export async function createPasswordChecks(workers = availableParallelism()): Pr
   let hashMs = await timed(() => hashChosen(randomBytes(16).toString('hex')));
   const wrongPasswords = createThrottle(WRONG_PASSWORDS.burst, WRONG_PASSWORDS.refillMs);
   const remembered = createMemory();
+  const knownWrong = new Set<string>();
   const running = new Map<string, Promise<boolean>>();
   const waiting: (() => void)[] = [];
   let busy = 0;
@@ -72,40 +79,42 @@ export async function createPasswordChecks(workers = availableParallelism()): Pr
   }
 
   /** Starts a check, or joins an equal one. Goes on when nobody waits for it any longer. */
-  async function checkSlow(name: string, passwordHash: string, password: string, address: string) {
+  async function checkSlow(name: string, passwordHash: string, password: string, origin: string) {
     const tag = remembered.tag(name, passwordHash, password);
     if (remembered.has(name, tag)) return 'right';
     const key = tag.toString('base64');
+    if (knownWrong.has(key)) return 'wrong';
     const underWay = running.get(key);
     // Joining costs no hash and tries nothing new: a shared account's docks may all come at once.
     if (underWay) return (await underWay) ? 'right' : 'wrong';
     if ((waiting.length * hashMs) / workers > MAX_WAIT_MS) return 'overloaded';
-    const origin = JSON.stringify([name, address]);
-    if (!wrongPasswords.take(origin)) return 'throttled';
+    const source = JSON.stringify([name, origin]);
+    if (!wrongPasswords.take(source)) return 'throttled';
     const verification = verifyInTurn(passwordHash, password).finally(() => running.delete(key));
     running.set(key, verification);
-    const right = await verification;
-    if (!right) return 'wrong';
-    wrongPasswords.giveBack(origin);
-    remembered.add(name, tag);
-    return 'right';
+    const right = await verification.catch((error: unknown) => {
+      wrongPasswords.giveBack(source);
+      throw error;
+    });
+    if (right) {
+      wrongPasswords.giveBack(source);
+      remembered.add(name, tag);
+      return 'right';
+    }
+    knownWrong.add(key);
+    const [oldest] = knownWrong;
+    if (knownWrong.size > MAX_KNOWN_WRONG && oldest !== undefined) knownWrong.delete(oldest);
+    return 'wrong';
   }
 
-  const patienceMs = (): number => Math.min(PATIENCE_MS.most, Math.max(PATIENCE_MS.least, 2 * hashMs));
-
   return {
-    patienceMs,
-    async check({ name, passwordHash }, password, address) {
+    patienceMs: () => Math.min(PATIENCE_MS.most, Math.max(PATIENCE_MS.least, 2 * hashMs)),
+    async check({ name, passwordHash }, password, origin, patience) {
       if (isFast(passwordHash)) return verifyFast(passwordHash, password) ? 'right' : 'wrong';
-      let timer: NodeJS.Timeout | undefined;
-      const impatience = new Promise<'overloaded'>((resolve) => {
-        timer = setTimeout(resolve, patienceMs(), 'overloaded');
-      });
-      try {
-        return await Promise.race([checkSlow(name, passwordHash, password, address), impatience]);
-      } finally {
-        clearTimeout(timer);
-      }
+      return Promise.race([
+        checkSlow(name, passwordHash, password, origin),
+        patience.then(() => 'overloaded' as const),
+      ]);
     },
   };
 }

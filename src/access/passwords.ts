@@ -42,12 +42,13 @@ export function isFast(passwordHash: string): boolean {
   return passwordHash.startsWith(FAST_PREFIX);
 }
 
+/** @throws DockhookError `bad_row` if the stored hash is not one of {@link hashGenerated} */
 export function verifyFast(passwordHash: string, password: string): boolean {
   const [salt, digest, ...rest] = passwordHash.slice(FAST_PREFIX.length).split('$');
-  if (!salt || !digest || rest.length > 0) return false;
-  const expected = Buffer.from(digest, 'base64url');
-  const actual = fastDigest(salt, password);
-  return expected.length === actual.length && timingSafeEqual(expected, actual);
+  const expected = Buffer.from(digest ?? '', 'base64url');
+  const actual = fastDigest(salt ?? '', password);
+  if (!salt || expected.length !== actual.length || rest.length > 0) throw unreadableHash();
+  return timingSafeEqual(expected, actual);
 }
 
 /** @throws DockhookError `bad_row` if the stored hash is no argon2 string */
@@ -55,13 +56,17 @@ export async function verifySlow(passwordHash: string, password: string): Promis
   try {
     return await verify(passwordHash, password);
   } catch {
-    throw new DockhookError(
-      'bad_row',
-      'the stored password hash cannot be read: give the account a new password',
-    );
+    throw unreadableHash();
   }
 }
 
 function fastDigest(salt: string, password: string): Buffer {
   return createHmac('sha256', Buffer.from(salt, 'base64url')).update(password).digest();
+}
+
+function unreadableHash(): DockhookError {
+  return new DockhookError(
+    'bad_row',
+    'the stored password hash cannot be read: give the account a new password',
+  );
 }

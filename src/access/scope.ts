@@ -34,17 +34,17 @@ const DRONE_TOPICS: Record<Action, ReadonlySet<string>> = {
 
 /**
  * The gateway SNs that a client of this scope may be, as far as they can be listed.
- * With scope `client-id` the client id is the SN, or `PREFIX-SN`: DJI suggests a prefixed SN for the
- * second (DRC) session of a dock.
+ * With scope `client-id` the client id is the SN, `PREFIX-SN`, or `SN-SUFFIX`: DJI suggests a prefixed SN for
+ * the second (DRC) session of a dock, and clouds were seen to hand out the SN with a time behind it.
  */
 export function gatewaysOf(scope: Scope, clientId: string): string[] {
   switch (scope.kind) {
     case 'gateways': {
-      const named = scope.gateways.filter((sn) => sn === serialNumberIn(clientId));
+      const named = scope.gateways.filter((sn) => serialNumbersIn(clientId).includes(sn));
       return named.length > 0 ? named : scope.gateways;
     }
     case 'client-id':
-      return isSerialNumber(serialNumberIn(clientId)) ? [serialNumberIn(clientId)] : [];
+      return serialNumbersIn(clientId);
     default:
       return [];
   }
@@ -56,7 +56,7 @@ export function isOwnGateway(scope: Scope, clientId: string, sn: string): boolea
     case 'gateways':
       return scope.gateways.includes(sn);
     case 'client-id':
-      return sn === serialNumberIn(clientId);
+      return serialNumbersIn(clientId).includes(sn);
     case 'any-gateway':
       return true;
     case 'service':
@@ -83,7 +83,9 @@ function allowedUnderOwn({ rest }: DeviceTopic, action: Action): boolean {
   return action === 'subscribe' || !(CLOUD_ONLY.has(rest) || /[+#]/.test(rest));
 }
 
-/** What stands behind the last `-` of a client id, or all of it: an SN, if DJI made it. */
-export function serialNumberIn(clientId: string): string {
-  return clientId.slice(clientId.lastIndexOf('-') + 1);
+/** The SNs that a client id may name: what stands before its first `-` and behind its last. */
+export function serialNumbersIn(clientId: string): string[] {
+  const parts = clientId.split('-');
+  const ends = new Set([parts[0] ?? '', parts.at(-1) ?? '']);
+  return [...ends].filter(isSerialNumber);
 }

@@ -34,7 +34,10 @@ export function addAccountCommand(program: Command): void {
     .command('add <name>')
     .description('create an account; say whose topics it may use, and where its password comes from')
     .option('--gateway <sn...>', 'acts as these gateways (docks); recommended, one account per dock')
-    .option('--client-id-is-gateway', 'acts as the gateway that its MQTT client id names (SN or PREFIX-SN)')
+    .option(
+      '--client-id-is-gateway',
+      'acts as the gateway that its MQTT client id names (SN, PREFIX-SN or SN-SUFFIX)',
+    )
     .option('--any-gateway', 'acts as any gateway; isolates nothing')
     .option('--service', 'is a backend and no dock')
     .option('--publish <filter...>', 'topics a service may publish to (default: #)')

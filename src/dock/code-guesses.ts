@@ -4,7 +4,7 @@ import { createThrottle } from '../throttle.js';
 /** Wrong codes at once, and the time in which one more is allowed, in milliseconds: ten a minute. */
 const PER_GATEWAY = { burst: 10, refillMs: 6_000 };
 /** An account that may act as any gateway could otherwise guess under one SN after the other. */
-const PER_ACCOUNT = { burst: 100, refillMs: 600 };
+const PER_ACCOUNT = { burst: 500, refillMs: 600 };
 
 export interface CodeGuesses {
   /**
@@ -25,8 +25,13 @@ export function createCodeGuesses(now: () => number): CodeGuesses {
 
   return {
     async attempt({ gateway, account }, lookup) {
-      if (!gateways.take(gateway)) return 'too_many_wrong_codes';
-      if (!accounts.take(account)) return 'too_many_wrong_codes';
+      // By account too: what one guesses under this SN must not lock out the account whose dock it is.
+      const source = JSON.stringify([account, gateway]);
+      if (!gateways.take(source)) return 'too_many_wrong_codes';
+      if (!accounts.take(account)) {
+        gateways.giveBack(source);
+        return 'too_many_wrong_codes';
+      }
       let counts = false;
       try {
         const found = await lookup();
@@ -34,7 +39,7 @@ export function createCodeGuesses(now: () => number): CodeGuesses {
         return found ?? 'wrong_binding_code';
       } finally {
         if (!counts) {
-          gateways.giveBack(gateway);
+          gateways.giveBack(source);
           accounts.giveBack(account);
         }
       }

@@ -7,6 +7,7 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { experimental, type ServerCredentials } from '@grpc/grpc-js';
 import { DockhookError, messageOf } from '../errors.js';
 
@@ -147,8 +148,12 @@ function checked(files: TlsFiles, material: Material): Material {
   }
   const { caCertificate } = material;
   if (caCertificate && files.clientCa !== undefined) {
-    parsed('CA certificate', files.clientCa, () => new X509Certificate(caCertificate));
+    parsed('CA certificate', files.clientCa, () => certificatesIn(caCertificate));
   }
+  // Reads the whole chain, as a handshake will.
+  parsed('certificate chain', files.cert, () =>
+    createSecureContext({ cert: material.certificate, key: material.privateKey, ca: caCertificate }),
+  );
   return material;
 }
 
@@ -162,4 +167,13 @@ function parsed<T>(what: string, path: string, parse: () => T): T {
       `${path} is not a ${what} in PEM form (an encrypted key cannot be used)`,
     );
   }
+}
+
+/** All of a bundle; OpenSSL would take a broken one for its end, in silence. Throws if one is broken or there is none. */
+function certificatesIn(pem: Buffer): X509Certificate[] {
+  const blocks = pem
+    .toString('latin1')
+    .match(/-----BEGIN CERTIFICATE-----[^]*?(?:-----END CERTIFICATE-----|$)/g);
+  if (blocks === null) throw new Error('there is no certificate in it');
+  return blocks.map((block) => new X509Certificate(block));
 }

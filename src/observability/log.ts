@@ -23,9 +23,9 @@ export function logEvents(log: Logger): Tell {
   };
 }
 
-function levelOf({ outcome, reason }: AccessEvent): 'debug' | 'info' | 'warn' | 'error' {
-  // Whoever tries names by the thousand must not fill the disk.
-  if (reason === 'too_many_unknown_names') return 'debug';
+function levelOf({ outcome, reason, repeated }: AccessEvent): 'debug' | 'info' | 'warn' | 'error' {
+  // Whoever tries by the thousand must not fill the disk.
+  if (repeated) return 'debug';
   // No dock can come online until somebody sets it; and a mistake in dockhook itself.
   if (reason === 'license_not_set' || reason === 'internal_error') return 'error';
   return outcome === 'refused' || outcome === 'dropped' || outcome === 'faulty' ? 'warn' : 'info';

@@ -54,7 +54,7 @@ function checkUrl(url: string): void {
     throw new DockhookError('usage', `the database URL cannot be used: ${form}`);
   }
   // Such a URL has a `/` or `#` in its password: what follows would be taken for the host, and printed.
-  if (URL.canParse(url) && /@/.test(new URL(url).pathname + new URL(url).hash)) {
+  if (URL.canParse(url) && /@/.test(new URL(url).pathname + new URL(url).search + new URL(url).hash)) {
     throw new DockhookError('usage', `the database URL cannot be used: ${form}`);
   }
   try {

@@ -60,10 +60,14 @@ function openRows(database: Database, table: TableName): Rows {
  * synchronous_commit = off would acknowledge a row it may still lose, so this transaction turns it on
  * for itself; a server that waits for standbys keeps its stricter setting.
  */
+// A device that was bound through a gateway does not become one by asking: what is known as a gateway is
+// refused to the dock whose drone it is.
 const BIND = `
 INSERT INTO public.dockhook_bindings AS binding (key, value) VALUES ($1, $2)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
   WHERE binding.organization_id = excluded.organization_id
+    AND (excluded.value::jsonb #>> '{value,gateway}' <> excluded.key
+      OR binding.value::jsonb #>> '{value,gateway}' = excluded.key)
 RETURNING set_config('synchronous_commit',
   CASE current_setting('synchronous_commit') WHEN 'off' THEN 'local'
   ELSE current_setting('synchronous_commit') END, true)`;

@@ -28,7 +28,8 @@ const tables: readonly { name: TableName; create: string }[] = [
     create: `
 CREATE TABLE public.dockhook_accounts (${keyAndValue},
   CHECK (value::jsonb #>> '{value,scope,kind}' IS DISTINCT FROM 'gateways'
-    OR coalesce(jsonb_typeof(${GATEWAYS_OF_ACCOUNT}) = 'array', false)));
+    OR coalesce(jsonb_typeof(${GATEWAYS_OF_ACCOUNT}) = 'array'
+      AND NOT jsonb_path_exists(${GATEWAYS_OF_ACCOUNT}, '$[*] ? (@.type() != "string" || !(@ like_regex "^[A-Za-z0-9]{1,64}$"))'), false)));
 CREATE INDEX dockhook_accounts_gateways ON public.dockhook_accounts
   USING gin (${GATEWAYS_OF_ACCOUNT} jsonb_path_ops) WITH (fastupdate = off);`,
   },

@@ -355,6 +355,16 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         expect((await stores.bindings.list()).records).to.deep.equal([aBinding('SN1', 'one')]);
       });
 
+      it('makes no gateway of a device that was bound through one', async () => {
+        await stores.bindings.bind(aBinding('SN1', 'one', { gateway: 'DOCK' }));
+        expect(await stores.bindings.bind(aBinding('SN1', 'one', { gateway: 'SN1' }))).to.equal(
+          'bound_elsewhere',
+        );
+        expect(await stores.bindings.bind(aBinding('SN1', 'one', { gateway: 'OTHER' }))).to.equal('bound');
+        expect(await stores.bindings.bind(aBinding('DOCK', 'one', { gateway: 'DOCK' }))).to.equal('bound');
+        expect(await stores.bindings.bind(aBinding('DOCK', 'one', { gateway: 'DOCK' }))).to.equal('bound');
+      });
+
       it('releases a device', async () => {
         await stores.bindings.bind(aBinding('SN1', 'one'));
         await stores.bindings.remove('SN1');

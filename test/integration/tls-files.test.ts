@@ -143,6 +143,14 @@ describe('TLS files that are renewed while dockhook runs', () => {
       },
     ],
     [
+      'the chain is whole up to its second certificate',
+      () => {
+        const leaf = readFileSync(join(renewed, 'grpc/dockhook.pem'), 'utf8');
+        copyFileSync(join(renewed, 'grpc/dockhook.key'), join(live, 'grpc/dockhook.key'));
+        writeFileSync(join(live, 'grpc/dockhook.pem'), `${leaf}\n-----BEGIN CERTIFICATE-----\nMIIB`);
+      },
+    ],
+    [
       'a file is half written',
       () => {
         writeFileSync(join(live, 'grpc/dockhook.pem'), '-----BEGIN CERTIFICATE-----\nMIIB');

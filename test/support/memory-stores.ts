@@ -59,8 +59,10 @@ function openMemoryBackend(): Backend {
       const rows = tables.dockhook_bindings;
       const old = bindings.get(row.key);
       if (old === undefined) return rows.insert(row);
-      const isSame = valueOf(old).organizationId === valueOf(row.text).organizationId;
-      return isSame && rows.replace(row.key, old, row.text);
+      const [was, becomes] = [valueOf(old), valueOf(row.text)];
+      const isSame = was.organizationId === becomes.organizationId;
+      const staysDevice = becomes.gateway !== row.key || was.gateway === row.key;
+      return isSame && staysDevice && rows.replace(row.key, old, row.text);
     },
     ping: async () => undefined,
     close: async () => undefined,

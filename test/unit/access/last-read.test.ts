@@ -16,7 +16,7 @@ async function rejection(promise: Promise<unknown>): Promise<unknown> {
 describe('last read', () => {
   it('answers what was last loaded while the store is away, for ten minutes', async () => {
     let now = 0;
-    const last = createLastRead<string>(() => now);
+    const last = createLastRead<string>(undefined, () => now);
     expect(await last.read('k', async () => 'one')).to.equal('one');
     expect(await last.read('k', async () => 'two')).to.equal('two');
     now = 10 * 60_000;
@@ -74,7 +74,7 @@ describe('last read', () => {
 
   it('keeps the newer truth when an older read ends last', async () => {
     let now = 0;
-    const last = createLastRead<string>(() => ++now);
+    const last = createLastRead<string>(undefined, () => ++now);
     await last.load('k', async () => 'enabled');
     let finish: (value: string) => void = () => undefined;
     const older = last.load('k', () => new Promise((resolve) => (finish = resolve)));

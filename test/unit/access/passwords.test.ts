@@ -53,16 +53,11 @@ describe('passwords', () => {
     }
   });
 
-  it('takes a damaged generated hash for one that nothing matches', () => {
-    for (const stored of [
-      '',
-      '$dockhook-sha256$',
-      '$dockhook-sha256$$',
-      '$dockhook-sha256$a$b$c',
-      '$dockhook-sha256$a$',
-    ]) {
-      expect(verifyFast(stored, stored), stored).to.equal(false);
-      expect(verifyFast(stored, ''), stored).to.equal(false);
+  it('reports a damaged generated hash as a bad row, and not as a wrong password', () => {
+    for (const rest of ['', '$', 'a$b$c', 'a$', 'onlysalt', `a$${'b'.repeat(42)}`]) {
+      expect(() => verifyFast(`$dockhook-sha256$${rest}`, 'x'), rest)
+        .to.throw()
+        .with.property('code', 'bad_row');
     }
   });
 
@@ -82,28 +77,28 @@ describe('password checks', () => {
     const chosen = { name: 'a', passwordHash: await hashChosen('right') };
     const generated = { name: 'b', passwordHash: hashGenerated('right') };
     for (const account of [chosen, generated]) {
-      expect(await checks.check(account, 'right', ADDRESS)).to.equal('right');
-      expect(await checks.check(account, 'right', ADDRESS), 'remembered').to.equal('right');
-      expect(await checks.check(account, 'wrong', ADDRESS)).to.equal('wrong');
+      expect(await check(checks, account, 'right', ADDRESS)).to.equal('right');
+      expect(await check(checks, account, 'right', ADDRESS), 'remembered').to.equal('right');
+      expect(await check(checks, account, 'wrong', ADDRESS)).to.equal('wrong');
     }
   });
 
   it('forgets a remembered password as soon as the stored hash is another', async () => {
     const checks = await createPasswordChecks();
     const passwordHash = await hashChosen('old');
-    expect(await checks.check({ name: 'a', passwordHash }, 'old', ADDRESS)).to.equal('right');
-    expect(await checks.check({ name: 'a', passwordHash: await hashChosen('new') }, 'old', ADDRESS)).to.equal(
-      'wrong',
-    );
+    expect(await check(checks, { name: 'a', passwordHash }, 'old', ADDRESS)).to.equal('right');
+    expect(
+      await check(checks, { name: 'a', passwordHash: await hashChosen('new') }, 'old', ADDRESS),
+    ).to.equal('wrong');
   });
 
   it('does not take the password of one account for that of another', async () => {
     const checks = await createPasswordChecks();
     const passwordHash = await hashChosen('one');
-    expect(await checks.check({ name: 'a', passwordHash }, 'one', ADDRESS)).to.equal('right');
-    expect(await checks.check({ name: 'b', passwordHash: await hashChosen('two') }, 'one', ADDRESS)).to.equal(
-      'wrong',
-    );
+    expect(await check(checks, { name: 'a', passwordHash }, 'one', ADDRESS)).to.equal('right');
+    expect(
+      await check(checks, { name: 'b', passwordHash: await hashChosen('two') }, 'one', ADDRESS),
+    ).to.equal('wrong');
   });
 
   it('lets nobody wait longer than a wrong password takes, and knows the answer at the next attempt', async () => {
@@ -114,9 +109,9 @@ describe('password checks', () => {
     const hashMs = performance.now() - start;
     // A queue before it that is longer than its patience, and short of being shed.
     const others = Array.from({ length: Math.ceil(600 / hashMs) }, (_, i) =>
-      checks.check({ ...account, name: `b${i}` }, 'x', ADDRESS),
+      check(checks, { ...account, name: `b${i}` }, 'x', ADDRESS),
     );
-    expect(await checks.check(account, 'right', ADDRESS)).to.equal('overloaded');
+    expect(await check(checks, account, 'right', ADDRESS)).to.equal('overloaded');
     await Promise.all(others);
     expect(await checkWhenIdle(checks, account, 'right')).to.equal('right');
   });
@@ -125,7 +120,7 @@ describe('password checks', () => {
     const checks = await createPasswordChecks(1);
     const account = { name: 'a', passwordHash: await hashChosen('right') };
     const results = await Promise.all(
-      Array.from({ length: 500 }, (_, i) => checks.check(account, `guess ${i}`, `192.0.2.${i}`)),
+      Array.from({ length: 500 }, (_, i) => check(checks, account, `guess ${i}`, `192.0.2.${i}`)),
     );
     expect(results.filter((result) => result === 'wrong')).to.have.length.greaterThan(0);
     expect(results.filter((result) => result === 'overloaded')).to.have.length.greaterThan(0);
@@ -136,7 +131,7 @@ describe('password checks', () => {
     const checks = await createPasswordChecks(1);
     const account = { name: 'a', passwordHash: await hashChosen('right') };
     const results = await Promise.all(
-      Array.from({ length: 500 }, () => checks.check(account, 'right', ADDRESS)),
+      Array.from({ length: 500 }, () => check(checks, account, 'right', ADDRESS)),
     );
     // 500 hashes one after another would have been shed.
     expect(new Set(results)).to.deep.equal(new Set(['right']));
@@ -149,7 +144,7 @@ describe('password checks', () => {
       address = ADDRESS,
     ) => {
       const results = [];
-      for (let i = 0; i < 10; i += 1) results.push(await checks.check(account, `guess ${i}`, address));
+      for (let i = 0; i < 10; i += 1) results.push(await check(checks, account, `guess ${i}`, address));
       expect(new Set(results)).to.deep.equal(new Set(['wrong']));
     };
 
@@ -157,45 +152,72 @@ describe('password checks', () => {
       const checks = await createPasswordChecks();
       const account = { name: 'a', passwordHash: await hashChosen('right') };
       await guess(checks, account);
-      expect(await checks.check(account, 'right', ADDRESS)).to.equal('throttled');
+      expect(await check(checks, account, 'right', ADDRESS)).to.equal('throttled');
     });
 
     it('still lets in who was in before: docks behind one address are not locked out by a stranger', async () => {
       const checks = await createPasswordChecks();
       const account = { name: 'a', passwordHash: await hashChosen('right') };
-      expect(await checks.check(account, 'right', ADDRESS)).to.equal('right');
+      expect(await check(checks, account, 'right', ADDRESS)).to.equal('right');
       await guess(checks, account);
-      expect(await checks.check(account, 'right', ADDRESS)).to.equal('right');
+      expect(await check(checks, account, 'right', ADDRESS)).to.equal('right');
     });
 
     it('takes the account from another address, and another account from this one', async () => {
       const checks = await createPasswordChecks();
       const passwordHash = await hashChosen('right');
       await guess(checks, { name: 'a', passwordHash });
-      expect(await checks.check({ name: 'a', passwordHash }, 'right', '192.0.2.2')).to.equal('right');
-      expect(await checks.check({ name: 'b', passwordHash }, 'right', ADDRESS)).to.equal('right');
+      expect(await check(checks, { name: 'a', passwordHash }, 'right', '192.0.2.2')).to.equal('right');
+      expect(await check(checks, { name: 'b', passwordHash }, 'right', ADDRESS)).to.equal('right');
+    });
+
+    it('does not count the same wrong password twice: docks with an old one lock nobody out', async () => {
+      const checks = await createPasswordChecks();
+      const account = { name: 'a', passwordHash: await hashChosen('right') };
+      for (let i = 0; i < 50; i += 1) expect(await check(checks, account, 'old', ADDRESS)).to.equal('wrong');
+      expect(await check(checks, account, 'right', ADDRESS)).to.equal('right');
+    });
+
+    it('does not count a hash that cannot be read', async () => {
+      const checks = await createPasswordChecks();
+      const account = { name: 'a', passwordHash: '$argon2id$damaged' };
+      for (let i = 0; i < 20; i += 1) {
+        const error = await check(checks, account, `guess ${i}`, ADDRESS).catch((reason: unknown) => reason);
+        expect(error).to.have.property('code', 'bad_row');
+      }
     });
 
     it('does not care for generated passwords, which cannot be guessed', async () => {
       const checks = await createPasswordChecks();
       const account = { name: 'a', passwordHash: hashGenerated('right') };
-      for (let i = 0; i < 100; i += 1) await checks.check(account, `guess ${i}`, ADDRESS);
-      expect(await checks.check(account, 'right', ADDRESS)).to.equal('right');
+      for (let i = 0; i < 100; i += 1) await check(checks, account, `guess ${i}`, ADDRESS);
+      expect(await check(checks, account, 'right', ADDRESS)).to.equal('right');
     });
 
     it('does not count what was shed', async () => {
       const checks = await createPasswordChecks(1);
       const account = { name: 'a', passwordHash: await hashChosen('right') };
       const others = Array.from({ length: 500 }, (_, i) =>
-        checks.check({ ...account, name: `b${i}` }, 'x', ADDRESS),
+        check(checks, { ...account, name: `b${i}` }, 'x', ADDRESS),
       );
       for (let i = 0; i < 50; i += 1)
-        expect(await checks.check(account, `guess ${i}`, ADDRESS)).to.equal('overloaded');
+        expect(await check(checks, account, `guess ${i}`, ADDRESS)).to.equal('overloaded');
       await Promise.all(others);
       expect(await checkWhenIdle(checks, account, 'right')).to.equal('right');
     });
   });
 });
+
+/** As a connect checks: with patience for a while. */
+function check(
+  checks: PasswordChecks,
+  account: { name: string; passwordHash: string },
+  password: string,
+  origin: string,
+) {
+  const patience = new Promise((resolve) => setTimeout(resolve, checks.patienceMs()).unref());
+  return checks.check(account, password, origin, patience);
+}
 
 /** Tries again for as long as earlier checks are in the way. */
 async function checkWhenIdle(
@@ -204,7 +226,7 @@ async function checkWhenIdle(
   password: string,
 ): Promise<string> {
   for (;;) {
-    const result = await checks.check(account, password, ADDRESS);
+    const result = await check(checks, account, password, ADDRESS);
     if (result !== 'overloaded') return result;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

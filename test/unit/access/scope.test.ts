@@ -40,6 +40,11 @@ const scopes: { name: string; scope: Scope; clientId: string }[] = [
   { name: 'a list of several SNs', scope: { kind: 'gateways', gateways: ['X1', OWN] }, clientId: 'anything' },
   { name: 'the client id', scope: { kind: 'client-id' }, clientId: OWN },
   { name: 'a prefixed client id (second DRC session)', scope: { kind: 'client-id' }, clientId: `drc-${OWN}` },
+  {
+    name: 'a client id with a time behind the SN',
+    scope: { kind: 'client-id' },
+    clientId: `${OWN}-1700000000000`,
+  },
 ];
 
 describe('judge: what a scope allows on a topic', () => {
@@ -163,8 +168,8 @@ describe('judge: what a scope allows on a topic', () => {
     });
     it('cannot become another dock by a client id that only ends like its SN', () => {
       expect(isOwnGateway({ kind: 'client-id' }, `x${OWN}`, OWN)).to.equal(false);
-      expect(isOwnGateway({ kind: 'client-id' }, `${OWN}-`, OWN)).to.equal(false);
-      expect(isOwnGateway({ kind: 'client-id' }, `${OWN}-x`, OWN)).to.equal(false);
+      expect(isOwnGateway({ kind: 'client-id' }, `${OWN}x-y`, OWN)).to.equal(false);
+      expect(isOwnGateway({ kind: 'client-id' }, `a-${OWN}-b`, OWN)).to.equal(false);
     });
   });
 
@@ -196,7 +201,7 @@ describe('gatewaysOf', () => {
     expect(gatewaysOf(scope, 'mqttjs_1')).to.deep.equal([OWN, OTHER]);
   });
   it('is what the client id names, for the scope of that name', () => {
-    expect(gatewaysOf({ kind: 'client-id' }, `p-${OWN}`)).to.deep.equal([OWN]);
+    expect(gatewaysOf({ kind: 'client-id' }, `p-${OWN}`)).to.deep.equal(['p', OWN]);
     expect(gatewaysOf({ kind: 'client-id' }, 'not an sn!')).to.deep.equal([]);
   });
 });

@@ -45,11 +45,12 @@ describe('an event in the log', () => {
     });
   }
 
-  it('does not let a flood of made-up names fill the disk', () => {
+  it('does not let a flood of refusals fill the disk', () => {
     const event: AccessEvent = {
       step: 'authenticate',
       outcome: 'refused',
-      reason: 'too_many_unknown_names',
+      reason: 'unknown_account',
+      repeated: true,
       ...about,
     };
     expect(logged(event, 'info')).to.deep.equal([]);

@@ -1,0 +1,18 @@
+/** What counts as one place that clients come from. Pure. */
+import { isIPv6 } from 'node:net';
+
+/** An IPv4 address as it is; of IPv6 the first 64 bits, of which one customer has all that follow. */
+export function originOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped?.[1] !== undefined) return mapped[1];
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = address.toLowerCase().split('::');
+  const groups = head === '' ? [] : head.split(':');
+  const rest = tail === undefined || tail === '' ? 0 : tail.split(':').length;
+  if (tail !== undefined) while (groups.length + rest < 8) groups.push('0');
+  const all = tail ? [...groups, ...tail.split(':')] : groups;
+  return `${all
+    .slice(0, 4)
+    .map((group) => parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
+}
