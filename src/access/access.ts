@@ -36,8 +36,6 @@ const LOGGED_REFUSALS = { burst: 100, refillMs: 600 };
 /** SNs remembered per account: a dock asks about its drone, and nobody can push out those of another account. */
 const SERIAL_NUMBERS_PER_ACCOUNT = 200;
 const MAX_ACCOUNTS = 50_000;
-/** Names and topics of up to 64 KiB come from outside; this much of them is told, in characters. */
-const MAX_TOLD = 255;
 
 export function createAccess(options: AccessOptions): Access {
   const { accounts, bindings, passwords, unknownAccounts, tell, now = Date.now } = options;
@@ -80,10 +78,16 @@ export function createAccess(options: AccessOptions): Access {
     return undefined;
   }
 
-  async function isGateway(sn: string, within: Within): Promise<boolean> {
+  /** Whether an SN is known as a gateway, and its binding. */
+  async function lookUpGateway(sn: string, within: Within) {
     const [listed, bound] = await within(Promise.all([accounts.listsGateway(sn), bindings.getMany([sn])]));
+    const binding = bound.get(sn);
     // A dock binds itself. What was only bound through an SN does not make that SN a dock: anybody could say so.
-    return listed || bound.get(sn)?.gateway === sn;
+    return { known: listed || binding?.gateway === sn, binding };
+  }
+
+  async function isGateway(sn: string, within: Within): Promise<boolean> {
+    return (await lookUpGateway(sn, within)).known;
   }
 
   /**
@@ -107,8 +111,8 @@ export function createAccess(options: AccessOptions): Access {
   }
 
   async function refusalOfDrone(own: string[], sn: string, within: Within): Promise<Refusal> {
-    if (await isGateway(sn, within)) return 'foreign_gateway';
-    const binding = (await within(bindings.getMany([sn]))).get(sn);
+    const { known, binding } = await lookUpGateway(sn, within);
+    if (known) return 'foreign_gateway';
     if (!binding) return undefined;
     const ownBindings = [...(await within(bindings.getMany(own))).values()];
     if (ownBindings.some(({ organizationId }) => organizationId === binding.organizationId)) return undefined;
@@ -200,7 +204,7 @@ export function createAccess(options: AccessOptions): Access {
     );
     if (refusal === undefined) return true;
     if (refusal.reason === 'unknown_account' && unknownAccounts === 'ignore') return 'ignore';
-    const about = { step: 'authorize', ...names(client), action, topic: told(topic) } as const;
+    const about = { step: 'authorize', ...names(client), action, topic } as const;
     tellRefusal({ ...about, ...refusal }, client.peerHost);
     return false;
   }
@@ -233,11 +237,7 @@ interface Told {
 }
 
 function names(client: Client): Pick<AccessEvent, 'clientId' | 'account'> {
-  return { clientId: told(client.clientId), account: told(client.username) };
-}
-
-function told(text: string): string {
-  return text.length <= MAX_TOLD ? text : `${text.slice(0, MAX_TOLD)}…`;
+  return { clientId: client.clientId, account: client.username };
 }
 
 /** A timer that is cheap to stop; stopped, it never is over. */

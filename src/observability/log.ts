@@ -1,5 +1,5 @@
 /** JSON logs on stdout, one object a line. What may be logged is listed here by name, so no secret slips in. */
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 import type { AccessEvent, Tell } from '../events.js';
 
 export type { Logger };
@@ -12,15 +12,32 @@ export function createLog(level: string, destination?: NodeJS.WritableStream): L
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return destination ? pino(options, destination) : pino(options);
+  return pino(options, destination ?? stdout());
+}
+
+/** Characters of log kept while they cannot be written; what comes beyond is dropped. */
+const MAX_UNWRITTEN = 1 << 20;
+
+/** A full disk or a reader that left costs the log, never the docks: left alone, a failed write is thrown. */
+function stdout(): DestinationStream {
+  const stream = pino.destination({ dest: 1, sync: true, maxLength: MAX_UNWRITTEN });
+  stream.on('error', () => undefined);
+  return stream;
 }
 
 /** One line for each connect, refusal and provisioning step, and each end of a session. */
 export function logEvents(log: Logger): Tell {
   return (event) => {
     const { step, ...rest } = event;
-    log[levelOf(event)]({ event: step, ...rest });
+    const clipped = Object.entries(rest).map(([name, value]) => [name, clip(name, value)]);
+    log[levelOf(event)]({ event: step, ...Object.fromEntries(clipped) });
   };
+}
+
+/** Names and topics of up to 64 KiB come from outside, escaped six times as long; stacks are ours. */
+function clip(name: string, value: unknown): unknown {
+  const limit = name === 'detail' ? 4096 : 255;
+  return typeof value === 'string' && value.length > limit ? `${value.slice(0, limit)}…` : value;
 }
 
 function levelOf({ outcome, reason, repeated }: AccessEvent): 'debug' | 'info' | 'warn' | 'error' {

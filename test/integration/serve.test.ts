@@ -1,11 +1,12 @@
 /** `dockhook serve`: from the gRPC frame to the row in Postgres and back, as a process. */
 import { expect } from 'chai';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBroker, type Broker } from '../../src/embedded/broker.js';
 import { simulateDock, type Session } from '../../src/embedded/simulated-dock.js';
 import { run, startCommand, type Running } from '../support/cli.js';
+import { freePorts } from '../support/haproxy.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 
 const GATEWAY = '7CTDTEST00000A';
@@ -186,6 +187,36 @@ describe('serve without its database', function () {
     expect((await get(listening['http'], '/readyz')).status).to.equal(503);
     expect(await server.stop('SIGINT')).to.equal(0);
     expect(server.lines.join('\n')).to.not.include('the-secret').and.to.not.include('"event":"ready"');
+  });
+});
+
+describe('serve with a log that cannot be written', function () {
+  this.timeout(20_000);
+
+  it('goes on serving, and ends when told', async function () {
+    // Linux has a file that is always full.
+    if (!existsSync('/dev/full')) this.skip();
+    const [port = 0] = await freePorts(1);
+    const environment = { ...FREE_PORTS, DOCKHOOK_HTTP_LISTEN: `127.0.0.1:${port}` };
+    const full = openSync('/dev/full', 'w');
+    const server = startCommand(['serve'], {
+      environment: { ...environment, DATABASE_URL: 'postgres://127.0.0.1:1/none' },
+      stdout: full,
+    });
+    try {
+      const alive = async (): Promise<boolean> =>
+        fetch(`http://127.0.0.1:${port}/healthz`).then(
+          ({ ok }) => ok,
+          () => false,
+        );
+      while (!(await alive()));
+      // It has logged by now that it listens, and that its database is away.
+      expect(await alive()).to.equal(true);
+      expect(await server.stop('SIGTERM')).to.equal(0);
+    } finally {
+      await server.stop('SIGKILL');
+      closeSync(full);
+    }
   });
 });
 

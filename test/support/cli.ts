@@ -20,14 +20,17 @@ export interface RunOptions {
   /** Closes the reading end of stdout at once, as `| true` does. */
   closeStdout?: boolean;
   cwd?: string;
+  /** A file descriptor to write to, in place of a pipe that can be read here. */
+  stdout?: number;
 }
 
-function start(args: string[], { environment = {}, cwd }: RunOptions): ChildProcess {
+function start(args: string[], { environment = {}, cwd, stdout }: RunOptions): ChildProcess {
   if (!existsSync(MAIN)) throw new Error('dist/ is missing: npm run build');
   const { PATH = '', HOME = '' } = process.env;
   // Nothing of the tester's own settings may leak in.
   return spawn(process.execPath, [MAIN, ...args], {
     env: { PATH, HOME, ...environment },
+    stdio: ['pipe', stdout ?? 'pipe', 'pipe'],
     ...(cwd ? { cwd } : {}),
   });
 }

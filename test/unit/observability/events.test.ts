@@ -45,6 +45,18 @@ describe('an event in the log', () => {
     });
   }
 
+  it('holds no more than 256 characters of what came from outside', () => {
+    const long = '\0'.repeat(60_000);
+    const [line] = logged({
+      step: 'request',
+      outcome: 'dropped',
+      clientId: long,
+      account: long,
+      topic: long,
+    });
+    for (const name of ['clientId', 'account', 'topic']) expect(line?.[name], name).to.have.length(256);
+  });
+
   it('does not let a flood of refusals fill the disk', () => {
     const event: AccessEvent = {
       step: 'authenticate',
