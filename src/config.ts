@@ -118,6 +118,29 @@ const settings = {
     default: 'on',
     parse: (value) => oneOf('on', 'off')(value) === 'on',
   }),
+  emqxUrl: setting({
+    environment: 'DOCKHOOK_EMQX_URL',
+    flag: 'emqx',
+    description:
+      "EMQX's REST API, as `http://host:18083`: for `dockhook emqx`, `dockhook doctor`, and so that a disabled " +
+      'account is disconnected at once.',
+    default: '',
+    parse: optional(webAddress),
+  }),
+  emqxApiKeyFile: setting({
+    environment: 'DOCKHOOK_EMQX_API_KEY_FILE',
+    flag: 'emqx-api-key-file',
+    description: 'File that holds an API key of EMQX.',
+    default: '',
+    parse: optional(readablePath),
+  }),
+  emqxApiSecretFile: setting({
+    environment: 'DOCKHOOK_EMQX_API_SECRET_FILE',
+    flag: 'emqx-api-secret-file',
+    description: 'File that holds the secret of that key.',
+    default: '',
+    parse: optional(readablePath),
+  }),
   logLevel: setting({
     environment: 'DOCKHOOK_LOG_LEVEL',
     flag: 'log-level',
@@ -169,6 +192,12 @@ export function readConfig(
 
 function contradictions(config: Config): string[] {
   const faults: string[] = [];
+  const emqx = [config.emqxUrl, config.emqxApiKeyFile, config.emqxApiSecretFile];
+  if (emqx.includes(undefined) && emqx.some((value) => value !== undefined)) {
+    faults.push(
+      'DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE go together: set all or none',
+    );
+  }
   if ((config.grpcTlsCert === undefined) !== (config.grpcTlsKey === undefined)) {
     faults.push('DOCKHOOK_GRPC_TLS_CERT and DOCKHOOK_GRPC_TLS_KEY go together: set both or neither');
   }
@@ -225,6 +254,16 @@ function oneOf<const T extends string>(...choices: T[]): (text: string) => T {
 
 function yesOrNo(value: string): boolean {
   return oneOf('yes', 'no')(value) === 'yes';
+}
+
+/** An http or https address without the path that EMQX adds, and without credentials, which belong in files. */
+function webAddress(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol)) {
+    throw new Error('it is not an address such as http://127.0.0.1:18083');
+  }
+  if (url.username || url.password) throw new Error('key and secret belong in files of their own');
+  return url;
 }
 
 /** The path of a file that can be read now; it may change later. */

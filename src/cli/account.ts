@@ -10,6 +10,7 @@ import { parseExpiry, readPassword } from './input.js';
 import { withStores } from './open-stores.js';
 import { wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows, warn } from './output.js';
+import { disconnectClients } from './revocation.js';
 
 /** Shorter chosen passwords are warned about. */
 const SHORT_PASSWORD = 12;
@@ -148,16 +149,17 @@ async function setDisabled(name: string, disabled: boolean, command: Command): P
       disabled ? { ...account, disabled } : account,
     ),
   );
+  const clients = disabled ? await disconnectClients(command, { account: name }) : '';
   if (wantsJson(command)) printJson(publicAccount(account));
-  else if (disabled)
-    print(`account "${name}" disabled. A client that is connected stays on until it reconnects.`);
+  else if (disabled) print(`account "${name}" disabled. ${clients}`);
   else print(`account "${name}" enabled`);
 }
 
 async function removeAccount(name: string, _options: unknown, command: Command): Promise<void> {
   await withStores(command, (stores) => stores.accounts.remove(name));
+  const clients = await disconnectClients(command, { account: name });
   if (wantsJson(command)) printJson({ name });
-  else print(`account "${name}" removed. A client that is connected stays on until it reconnects.`);
+  else print(`account "${name}" removed. ${clients}`);
 }
 
 /** What was probably mistyped: names and SNs are compared byte by byte, so it shows only at the dock. */

@@ -4,6 +4,7 @@ import { DockhookError } from '../errors.js';
 import { withStores } from './open-stores.js';
 import { wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows } from './output.js';
+import { disconnectClients } from './revocation.js';
 
 export function addBindingCommand(program: Command): void {
   const binding = program.command('binding').description('devices and the organizations they are bound to');
@@ -57,8 +58,9 @@ async function showBinding(sn: string, _options: unknown, command: Command): Pro
 
 async function moveBinding(sn: string, options: { organization: string }, command: Command): Promise<void> {
   const moved = await withStores(command, (stores) => stores.bindings.move(sn, options.organization));
+  const clients = await disconnectClients(command, { gateway: moved.gateway });
   if (wantsJson(command)) printJson(moved);
-  else print(`device ${sn} now belongs to organization "${moved.organizationId}"`);
+  else print(`device ${sn} now belongs to organization "${moved.organizationId}". ${clients}`);
 }
 
 async function removeBinding(sn: string, _options: unknown, command: Command): Promise<void> {

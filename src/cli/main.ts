@@ -5,6 +5,9 @@ import { DockhookError } from '../errors.js';
 import { addAccountCommand } from './account.js';
 import { addBindingCommand } from './binding.js';
 import { addDevCommand } from './dev.js';
+import { addDockCommand } from './dock.js';
+import { addDoctorCommand } from './doctor.js';
+import { addEmqxCommand } from './emqx.js';
 import { addLicenseCommand } from './license.js';
 import { addOrganizationCommand } from './organization.js';
 import { reportError } from './output.js';
@@ -19,6 +22,9 @@ const commands = [
   addOrganizationCommand,
   addLicenseCommand,
   addBindingCommand,
+  addDockCommand,
+  addEmqxCommand,
+  addDoctorCommand,
   addSimulateCommand,
 ];
 

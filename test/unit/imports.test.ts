@@ -45,6 +45,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     values: ['access', 'config.ts', 'dock', 'errors.ts', 'exhook', 'listen.ts', 'observability', 'stores'],
     types: ['events.ts', 'hooks.ts'],
   },
+  doctor: { values: [] },
   cli: {
     values: [
       'access',
