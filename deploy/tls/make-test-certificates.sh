@@ -47,6 +47,21 @@ keep() { # NAME
   echo "made $1.pem"
 }
 
+# A kept certificate without a name that is asked for now would be refused by whoever uses that name.
+has_names() { # NAME
+  local host check
+  for host in ${hosts[@]+"${hosts[@]}"}; do
+    if is_address "$host"; then check=-checkip; else check=-checkhost; fi
+    # Its exit code says nothing before OpenSSL 3.2.
+    [[ $(openssl x509 -in "$1.pem" -noout "$check" "$host") == *' does match certificate' ]] ||
+      fail "$1.pem is not for $host: remove it and $1.key to have both made anew, and name every --host again"
+  done
+}
+
+is_address() { # HOST
+  [[ $1 =~ ^[0-9.]+$ || $1 == *:* ]]
+}
+
 make_ca() { # NAME COMMON_NAME
   missing "$1" || return 0
   new_key "$1"
@@ -67,6 +82,7 @@ sign() { # NAME CA COMMON_NAME PURPOSE [SUBJECT_ALTERNATIVE_NAMES]
   if ! missing "$1"; then
     openssl verify -CAfile "$2.pem" "$1.pem" >/dev/null 2>&1 ||
       fail "$1.pem has expired or is not signed by $2.pem: remove it and $1.key to have both made anew"
+    [[ -z ${5:-} ]] || has_names "$1"
     return 0
   fi
   new_key "$1"
@@ -87,13 +103,15 @@ readonly dir=$1
 shift
 
 names='DNS:localhost, IP:127.0.0.1, IP:::1'
+hosts=()
 sns=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --host)
       [[ $# -ge 2 ]] || usage
       [[ $2 =~ ^[A-Za-z0-9.:-]+$ ]] || fail "\"$2\" is neither a host name nor an address"
-      if [[ $2 =~ ^[0-9.]+$ || $2 == *:* ]]; then names+=", IP:$2"; else names+=", DNS:$2"; fi
+      if is_address "$2"; then names+=", IP:$2"; else names+=", DNS:$2"; fi
+      hosts+=("$2")
       shift 2
       ;;
     *)

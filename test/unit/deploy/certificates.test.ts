@@ -96,6 +96,23 @@ describe('make-test-certificates.sh', () => {
     expect(stderr).to.include('grpc/dockhook.pem has expired or is not signed by');
   });
 
+  for (const host of ['dockhook', '10.0.0.6']) {
+    it(`refuses to keep a server's certificate that is not for a host asked for now: ${host}`, () => {
+      const before = contents(directory);
+      const { code, stderr } = runCertificateScript(directory, '--host', 'broker.example', '--host', host);
+      expect(code).to.equal(1);
+      expect(stderr).to.include(`grpc/dockhook.pem is not for ${host}: remove it`);
+      expect(contents(directory)).to.deep.equal(before);
+    });
+  }
+
+  it('keeps certificates that are for every host asked for now', () => {
+    const before = contents(directory);
+    const { code } = runCertificateScript(directory, '--host', '10.0.0.5', '--host', 'broker.example');
+    expect(code).to.equal(0);
+    expect(contents(directory)).to.deep.equal(before);
+  });
+
   for (const bad of ['../evil', 'A/CN=B', 'A B', 'Ａ', '']) {
     it(`refuses the serial number ${JSON.stringify(bad)}, and makes nothing`, () => {
       const target = empty();
