@@ -187,7 +187,7 @@ describe('what the READMEs say of EMQX', () => {
   });
 
   it('names each configuration, and has no dead link: deploy', () => {
-    for (const folder of ['emqx', 'tls']) {
+    for (const folder of ['emqx', 'tls', 'haproxy', 'compose', 'kubernetes']) {
       const links = [...read(`deploy/${folder}/README.md`).matchAll(/\]\(([^)#:]+)\)/g)].map(
         ([, to]) => to ?? '',
       );

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { IDeployment } from 'kubernetes-models/apps/v1';
 import type { INetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1';
-import type { IService } from 'kubernetes-models/v1';
+import type { IEnvVar, IService } from 'kubernetes-models/v1';
 import { isPinned, readManifests, VARIABLES, type Manifest } from '../../support/deployments.js';
 import { leaves, parseHocon } from '../../support/hocon.js';
 import { faultsOfManifests } from '../../support/manifest-types.js';
@@ -26,11 +26,18 @@ const [emqx] = readManifests('emqx') as [
       config: { data: string };
       bootstrapAPIKeys: unknown;
       coreTemplate: {
-        spec: { extraVolumes: { secret: { secretName: string } }[]; extraVolumeMounts: object[] };
+        spec: { env: IEnvVar[]; extraVolumes: { secret: { secretName: string } }[] };
       };
     };
   },
 ];
+
+/** By name: the keys of each Secret that README.md makes. */
+const made = new Map(
+  [...read('kubernetes/README.md').matchAll(/create secret generic (\S+)((?:\\\n|.)*)/g)].map(
+    ([, name, rest = '']) => [name, [...rest.matchAll(/--from-file=([^=\s]+)=/g)].map(([, key]) => key)],
+  ),
+);
 
 /** dockhook drains within this (README, "Health, metrics, logs"); in seconds. */
 const DRAIN_S = 10;
@@ -159,6 +166,14 @@ describe('deploy/kubernetes', function () {
       expect(Object.keys(found)).to.include.members(closing);
     });
 
+    it('does not keep the dashboard password that everybody knows', () => {
+      const variable = emqx.spec.coreTemplate.spec.env.find(
+        ({ name }) => name === 'EMQX_DASHBOARD__DEFAULT_PASSWORD',
+      );
+      const { name = '', key = '' } = variable?.valueFrom?.secretKeyRef ?? {};
+      expect(made.get(name)).to.deep.equal([key]);
+    });
+
     it('shares the API key with dockhook', () => {
       const secret = pod.spec?.volumes?.find(({ name }) => name === 'emqx-api')?.secret?.secretName;
       expect(emqx.spec.bootstrapAPIKeys).to.deep.equal([
@@ -173,11 +188,6 @@ describe('deploy/kubernetes', function () {
   });
 
   it('mounts Secrets that README.md makes, with the files that are used', () => {
-    const made = new Map(
-      [...read('kubernetes/README.md').matchAll(/create secret generic (\S+)((?:\\\n|.)*)/g)].map(
-        ([, name, rest = '']) => [name, [...rest.matchAll(/--from-file=([^=\s]+)=/g)].map(([, key]) => key)],
-      ),
-    );
     const keysAt = (secret: string | undefined, mount: string, text: string): void => {
       const files = [...text.matchAll(new RegExp(`${mount}/([\\w.-]+)`, 'g'))].map(([, file]) => file);
       expect(new Set(made.get(secret)), secret).to.deep.equal(new Set(files));
