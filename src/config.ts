@@ -192,10 +192,11 @@ export function readConfig(
 
 function contradictions(config: Config): string[] {
   const faults: string[] = [];
-  const emqx = [config.emqxUrl, config.emqxApiKeyFile, config.emqxApiSecretFile];
-  if (emqx.includes(undefined) && emqx.some((value) => value !== undefined)) {
+  // Key and secret alone are all right: the address may be named where it is needed, with --emqx.
+  const keyFiles = [config.emqxApiKeyFile, config.emqxApiSecretFile];
+  if (keyFiles.includes(undefined) && [config.emqxUrl, ...keyFiles].some((value) => value !== undefined)) {
     faults.push(
-      'DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE go together: set all or none',
+      'DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE go together, and DOCKHOOK_EMQX_URL needs both',
     );
   }
   if ((config.grpcTlsCert === undefined) !== (config.grpcTlsKey === undefined)) {

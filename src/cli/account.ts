@@ -149,17 +149,18 @@ async function setDisabled(name: string, disabled: boolean, command: Command): P
       disabled ? { ...account, disabled } : account,
     ),
   );
-  const clients = disabled ? await disconnectClients(command, { account: name }) : '';
-  if (wantsJson(command)) printJson(publicAccount(account));
-  else if (disabled) print(`account "${name}" disabled. ${clients}`);
+  const clients = disabled ? await disconnectClients(command, { account: name }) : undefined;
+  if (wantsJson(command)) {
+    printJson({ ...publicAccount(account), ...(clients && { disconnected: clients.disconnected }) });
+  } else if (clients) print(`account "${name}" disabled. ${clients.text}`);
   else print(`account "${name}" enabled`);
 }
 
 async function removeAccount(name: string, _options: unknown, command: Command): Promise<void> {
   await withStores(command, (stores) => stores.accounts.remove(name));
-  const clients = await disconnectClients(command, { account: name });
-  if (wantsJson(command)) printJson({ name });
-  else print(`account "${name}" removed. ${clients}`);
+  const { text, disconnected } = await disconnectClients(command, { account: name });
+  if (wantsJson(command)) printJson({ name, disconnected });
+  else print(`account "${name}" removed. ${text}`);
 }
 
 /** What was probably mistyped: names and SNs are compared byte by byte, so it shows only at the dock. */

@@ -57,10 +57,13 @@ async function showBinding(sn: string, _options: unknown, command: Command): Pro
 }
 
 async function moveBinding(sn: string, options: { organization: string }, command: Command): Promise<void> {
-  const moved = await withStores(command, (stores) => stores.bindings.move(sn, options.organization));
-  const clients = await disconnectClients(command, { gateway: moved.gateway });
-  if (wantsJson(command)) printJson(moved);
-  else print(`device ${sn} now belongs to organization "${moved.organizationId}". ${clients}`);
+  const { moved, accounts } = await withStores(command, async (stores) => {
+    const { records } = await stores.accounts.list();
+    return { moved: await stores.bindings.move(sn, options.organization), accounts: records };
+  });
+  const { text, disconnected } = await disconnectClients(command, { gateway: moved.gateway, accounts });
+  if (wantsJson(command)) printJson({ ...moved, disconnected });
+  else print(`device ${sn} now belongs to organization "${moved.organizationId}". ${text}`);
 }
 
 async function removeBinding(sn: string, _options: unknown, command: Command): Promise<void> {

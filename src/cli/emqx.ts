@@ -1,6 +1,303 @@
 /** `dockhook emqx …`: configures EMQX for dockhook, and asks it how it stands. */
 import type { Command } from 'commander';
+import type { Config } from '../config.js';
+import type { Provider } from '../emqx/answers.js';
+import type { EmqxApi } from '../emqx/api.js';
+import type { ListenerName } from '../emqx/configuration.js';
+import { DockhookError } from '../errors.js';
+import { addSettingFlags, configOf, wantsJson } from './options.js';
+import { print, printFields, printJson, printTable, reportError, style, warn } from './output.js';
+
+/** How long `register` waits for EMQX unless told otherwise, in seconds: six attempts of EMQX to reach dockhook. */
+const WAIT_S = 30;
+
+interface ExhookOptions {
+  name?: string;
+  exhook?: string;
+  exhookCa?: string;
+  exhookCert?: string;
+  exhookKey?: string;
+}
+
+interface ConfigOptions extends ExhookOptions {
+  emqxVersion: string;
+  listeners: string;
+  mqttCert?: string;
+  mqttKey?: string;
+  docksCa?: string;
+}
 
 export function addEmqxCommand(program: Command): void {
-  program.command('emqx').description('configure EMQX for dockhook, and see how it stands');
+  const emqx = program.command('emqx').description('configure EMQX for dockhook, and see how it stands');
+  addExhookFlags(
+    emqx
+      .command('config')
+      .description('print a configuration for EMQX that keeps out whom dockhook has not let in')
+      .requiredOption('--emqx-version <version>', 'for which EMQX: 5.8, 5.10, 6, or exactly, such as 5.8.9'),
+  )
+    .option(
+      '--listeners <names>',
+      'where docks connect, separated by commas: tcp (1883), tls (8883), client-certificate (8884)',
+      'tcp,tls',
+    )
+    .option('--mqtt-cert <path>', 'certificate chain that docks see, on the machine of EMQX')
+    .option('--mqtt-key <path>', 'its private key, on the machine of EMQX')
+    .option('--docks-ca <path>', 'CA of the certificates of docks, on the machine of EMQX')
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  dockhook emqx config --emqx-version 5.8 >> /etc/emqx/emqx.conf\n' +
+        '  dockhook emqx config --emqx-version 6 --exhook https://dockhook.example:9000 --listeners tls',
+    )
+    .action(printConfiguration);
+
+  const apiFlags = ['emqxUrl', 'emqxApiKeyFile', 'emqxApiSecretFile'] as const;
+  addSettingFlags(
+    addExhookFlags(
+      emqx
+        .command('register')
+        .description(
+          'make dockhook a provider of a running EMQX over its REST API, and wait until it is connected',
+        ),
+    ).option('--wait <seconds>', 'how long EMQX may take to reach dockhook', String(WAIT_S)),
+    apiFlags,
+  )
+    .addHelpText(
+      'after',
+      '\nExample:\n' +
+        '  export DOCKHOOK_EMQX_API_KEY_FILE=emqx-key DOCKHOOK_EMQX_API_SECRET_FILE=emqx-secret\n' +
+        '  dockhook emqx register --emqx http://127.0.0.1:18083\n' +
+        '\nRun again it changes nothing. It does not close EMQX to strangers: that is what `emqx config` is for.',
+    )
+    .action(registerProvider);
+  addSettingFlags(
+    emqx
+      .command('status')
+      .description('show whether EMQX asks dockhook: version, nodes, hooks, calls')
+      .option('--name <name>', 'name of the provider in EMQX (default: dockhook)'),
+    apiFlags,
+  )
+    .addHelpText('after', '\nExample:\n  dockhook emqx status --emqx http://127.0.0.1:18083')
+    .action(showStatus);
+}
+
+function addExhookFlags(command: Command): Command {
+  return command
+    .option('--name <name>', 'name of the provider in EMQX (default: dockhook)')
+    .option(
+      '--exhook <url>',
+      'where EMQX reaches dockhook; https for mutual TLS (default: http://127.0.0.1:9000)',
+    )
+    .option('--exhook-ca <path>', "CA of dockhook's certificate, on the machine of EMQX")
+    .option('--exhook-cert <path>', 'certificate that EMQX shows to dockhook, on the machine of EMQX')
+    .option('--exhook-key <path>', 'its private key, on the machine of EMQX');
+}
+
+async function printConfiguration(options: ConfigOptions, command: Command): Promise<void> {
+  const { BROKER_FILES, configuration } = await import('../emqx/configuration.js');
+  const { lineOf, losesHooks, parseVersion, verifiesExhook } = await import('../emqx/versions.js');
+  const wanted = options.emqxVersion;
+  const version = parseVersion(wanted);
+  // "5" alone stands for two lines that differ.
+  if (!version || /^[ev]?5$/.test(wanted)) {
+    throw new DockhookError(
+      'usage',
+      `--emqx-version ${wanted}: write 5.8, 5.10, 6, or a whole version such as 5.8.9`,
+    );
+  }
+  const line = lineOf(version);
+  if (!line) {
+    throw new DockhookError(
+      'usage',
+      version[0] > 6
+        ? `--emqx-version ${wanted}: nothing is known of EMQX 7 and later; try 6, and check it with dockhook doctor`
+        : `--emqx-version ${wanted}: EMQX before 5.0.12 cannot be closed, since its authenticators have the last word; upgrade it`,
+    );
+  }
+  const listeners = listenersOf(options.listeners);
+  const server = await serverOf(options);
+  const json = wantsJson(command);
+  if (losesHooks(version)) {
+    warn(
+      `EMQX ${wanted} loses dockhook at the second longer outage and then asks nobody; the authenticator in this ` +
+        'configuration keeps strangers out meanwhile. Mended in 6.0.3, 6.1.2 and 6.2.0',
+      json,
+    );
+  }
+  if (server.ssl && !verifiesExhook(version)) {
+    warn(
+      `EMQX ${wanted} does not verify dockhook's certificate as it is told to; 5.8.8, 5.9.2 and 5.10.1 do`,
+      json,
+    );
+  }
+  const text = configuration({
+    line,
+    server,
+    listeners,
+    files: {
+      cert: options.mqttCert ?? BROKER_FILES.cert,
+      key: options.mqttKey ?? BROKER_FILES.key,
+      docksCa: options.docksCa ?? BROKER_FILES.docksCa,
+    },
+  });
+  if (json) printJson({ line, configuration: text });
+  else process.stdout.write(text);
+
+  function listenersOf(list: string): Set<ListenerName> {
+    const names = list.split(',').map((name) => name.trim());
+    const known = ['tcp', 'tls', 'client-certificate'] satisfies ListenerName[];
+    for (const name of names) {
+      if (!known.some((one) => one === name)) {
+        throw new DockhookError('usage', `--listeners ${list}: "${name}" is not one of ${known.join(', ')}`);
+      }
+    }
+    return new Set(known.filter((name) => names.includes(name)));
+  }
+}
+
+async function registerProvider(options: ExhookOptions & { wait: string }, command: Command): Promise<void> {
+  const waitS = Number(options.wait);
+  if (options.wait.trim() === '' || !(waitS >= 0 && waitS <= 3600)) {
+    throw new DockhookError('usage', `--wait ${options.wait}: write seconds, 0 to 3600`);
+  }
+  const server = await serverOf(options);
+  const api = await apiOf(command);
+  const { register } = await import('../emqx/register.js');
+  const json = wantsJson(command);
+  const { action, moved, provider } = await register(api, server, {
+    waitMs: waitS * 1000,
+    onWait: (missing) => {
+      if (process.stderr.isTTY && !json) process.stderr.write(`waiting for EMQX: ${missing}\n`);
+    },
+  });
+  if (json) {
+    printJson({ action, moved, ...summaryOf(provider) });
+    return;
+  }
+  const did = { created: 'registered', updated: 'updated', unchanged: 'was registered already' }[action];
+  const nodes = provider.node_status.length;
+  print(
+    `provider "${server.name}" ${did}${moved ? ', and put before the others' : ''}: ` +
+      `connected on ${nodes === 1 ? '1 node' : `all ${nodes} nodes`}, ${provider.hooks.length} hooks mounted`,
+  );
+  print('What emqx.conf says of exhook.servers takes its place again at the next restart of EMQX.');
+  print('Next: dockhook doctor, which checks that EMQX lets nobody past dockhook.');
+}
+
+async function showStatus(options: { name?: string }, command: Command): Promise<void> {
+  const api = await apiOf(command);
+  const { answers } = await import('../emqx/answers.js');
+  const { PROVIDER, whatIsWrong } = await import('../emqx/exhook.js');
+  const { dialectOf, parseVersion } = await import('../emqx/versions.js');
+  const name = options.name ?? PROVIDER;
+  const nodes = await api.get('/nodes', answers.nodes);
+  const providers = await api.get('/exhooks', answers.providers);
+  const provider = providers.find((one) => one.name === name);
+  if (!provider) {
+    throw new DockhookError(
+      'not_found',
+      `EMQX at ${api.address} has no provider "${name}" and does not ask dockhook: dockhook emqx register` +
+        (providers.length > 0
+          ? `; it has ${providers.map((one) => `"${one.name}"`).join(', ')} (--name)`
+          : ''),
+    );
+  }
+  const hooks =
+    (await api.find(`/exhooks/${encodeURIComponent(name)}/hooks`, answers.hooks)) ?? provider.hooks;
+  const wrong = whatIsWrong(provider);
+  const states = nodes.map(({ node, version }) => {
+    const parsed = parseVersion(version);
+    return {
+      node,
+      version,
+      dialect: parsed ? dialectOf(parsed) : 'unknown',
+      status: provider.node_status.find((one) => one.node === node)?.status ?? 'unknown',
+    };
+  });
+  const json = wantsJson(command);
+  if (json) printJson({ ...summaryOf({ ...provider, hooks }), nodes: states, problem: wrong ?? null });
+  else {
+    printFields({
+      EMQX: api.address,
+      provider: `${name} at ${provider.url}`,
+      position: `${providers.indexOf(provider) + 1} of ${providers.length}`,
+      'failed action': provider.failed_action,
+      'request timeout': String(provider.request_timeout ?? ''),
+    });
+    print('');
+    printTable(
+      ['NODE', 'EMQX', 'EXHOOK', 'STATUS'],
+      states.map(({ node, version, dialect, status }) => [node, version, dialect, status]),
+    );
+    if (hooks.length > 0) {
+      print('');
+      const count = (value: number | undefined): string => (value === undefined ? '' : String(value));
+      printTable(
+        ['HOOK', 'SUCCEEDED', 'FAILED', 'TOPICS'],
+        hooks.map((hook) => [
+          hook.name,
+          count(hook.metrics?.succeed),
+          count(hook.metrics?.failed),
+          hook.params?.topics?.join(' ') ?? '',
+        ]),
+      );
+    }
+    print('');
+    if (wrong === undefined) print(style('green', 'EMQX asks dockhook.'));
+  }
+  if (wrong !== undefined) {
+    const error = new DockhookError(
+      'failed',
+      `EMQX does not ask dockhook: ${wrong}. Check that dockhook runs, and that EMQX's machine reaches it at ${provider.url}`,
+    );
+    process.exitCode = reportError(error, json);
+  }
+}
+
+function summaryOf(provider: Provider): Record<string, unknown> {
+  return {
+    name: provider.name,
+    url: provider.url,
+    nodes: provider.node_status,
+    hooks: provider.hooks.map(({ name, params, metrics }) => ({
+      name,
+      ...(params?.topics ? { topics: params.topics } : {}),
+      ...(metrics ? { succeeded: metrics.succeed, failed: metrics.failed } : {}),
+    })),
+  };
+}
+
+async function serverOf({ name, exhook: url, exhookCa, exhookCert, exhookKey }: ExhookOptions) {
+  const { EXHOOK_TLS, exhookServer } = await import('../emqx/exhook.js');
+  const server = exhookServer({
+    name,
+    url,
+    tls: {
+      ca: exhookCa ?? EXHOOK_TLS.ca,
+      cert: exhookCert ?? EXHOOK_TLS.cert,
+      key: exhookKey ?? EXHOOK_TLS.key,
+    },
+  });
+  if (!server.ssl && (exhookCa ?? exhookCert ?? exhookKey) !== undefined) {
+    throw new DockhookError(
+      'usage',
+      '--exhook-ca, --exhook-cert and --exhook-key are for an --exhook with https://',
+    );
+  }
+  return server;
+}
+
+async function apiOf(command: Command): Promise<EmqxApi> {
+  const config: Config = configOf(command);
+  const { openEmqx } = await import('../emqx/api.js');
+  const api = await openEmqx(config);
+  if (!api) {
+    throw new DockhookError(
+      'usage',
+      'say where EMQX is: --emqx http://host:18083 with --emqx-api-key-file and --emqx-api-secret-file, or ' +
+        'DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE. Keys are made in its ' +
+        'dashboard, System, API Key',
+    );
+  }
+  return api;
 }

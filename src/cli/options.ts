@@ -22,10 +22,10 @@ export function wantsJson(command: Command): boolean {
   return command.optsWithGlobals<GlobalOptions>().json ?? false;
 }
 
-/** Gives a command a flag for each setting that may be one; `--data-dir` is global already. */
-export function addSettingFlags(command: Command): Command {
+/** Gives a command a flag for each setting that may be one, or for those named; `--data-dir` is global already. */
+export function addSettingFlags(command: Command, names?: readonly SettingName[]): Command {
   for (const { name, flag, environment, description, default: fallback } of settingList) {
-    if (flag === undefined || name === 'dataDir') continue;
+    if (flag === undefined || name === 'dataDir' || names?.includes(name) === false) continue;
     const shown = fallback === '' ? '' : `, default ${fallback}`;
     command.option(`--${flag} <value>`, `${description.replaceAll(/[`*]/g, '')} (${environment}${shown})`);
   }

@@ -1,0 +1,152 @@
+/**
+ * What EMQX's REST API answers, as far as dockhook reads it: JSON schemas, and the types that follow from them.
+ * Lenient: EMQX adds fields from version to version. `exhooks` and `clients` were recorded from a live 5.8.9; the
+ * others follow EMQX's source and documentation and were not recorded on a live broker.
+ */
+import { Ajv, type ValidateFunction } from 'ajv';
+import type { FromSchema } from 'json-schema-to-ts';
+
+const text = { type: 'string' } as const;
+const metrics = {
+  type: 'object',
+  properties: { succeed: { type: 'number' }, failed: { type: 'number' }, rate: { type: 'number' } },
+} as const;
+const hook = {
+  type: 'object',
+  required: ['name'],
+  properties: {
+    name: text,
+    params: { type: 'object', properties: { topics: { type: 'array', items: text } } },
+    metrics,
+  },
+} as const;
+const provider = {
+  type: 'object',
+  required: ['name', 'url', 'hooks', 'node_status'],
+  properties: {
+    name: text,
+    url: text,
+    enable: { type: 'boolean' },
+    failed_action: text,
+    /** EMQX takes a number for milliseconds, and gives back what it was given; `false` is "never". */
+    request_timeout: { type: ['string', 'number'] },
+    auto_reconnect: { type: ['string', 'number', 'boolean'] },
+    pool_size: { type: 'number' },
+    ssl: { type: 'object', properties: { enable: { type: 'boolean' }, verify: text } },
+    hooks: { type: 'array', items: hook },
+    node_status: {
+      type: 'array',
+      items: { type: 'object', required: ['node', 'status'], properties: { node: text, status: text } },
+    },
+    metrics,
+  },
+} as const;
+const authenticator = {
+  type: 'object',
+  required: ['mechanism'],
+  properties: { id: text, mechanism: text, backend: text, enable: { type: 'boolean' } },
+} as const;
+const list = <const T>(items: T) => ({ type: 'array', items }) as const;
+const page = <const T>(items: T) =>
+  ({
+    type: 'object',
+    required: ['data'],
+    properties: {
+      data: { type: 'array', items },
+      meta: { type: 'object', properties: { count: { type: 'number' } } },
+    },
+  }) as const;
+
+const nodes = list({
+  type: 'object',
+  required: ['node', 'version'],
+  properties: { node: text, version: text, node_status: text },
+} as const);
+const providers = list(provider);
+const hooks = list(hook);
+const authenticators = list(authenticator);
+const users = page({ type: 'object' } as const);
+const sources = {
+  type: 'object',
+  required: ['sources'],
+  properties: {
+    sources: list({
+      type: 'object',
+      required: ['type'],
+      properties: { type: text, enable: { type: 'boolean' }, rules: text },
+    } as const),
+  },
+} as const;
+const authorization = {
+  type: 'object',
+  required: ['no_match'],
+  properties: {
+    no_match: text,
+    deny_action: text,
+    cache: { type: 'object', properties: { enable: { type: 'boolean' } } },
+  },
+} as const;
+const listeners = list({
+  type: 'object',
+  required: ['id', 'type'],
+  properties: { id: text, type: text, enable: { type: 'boolean' } },
+} as const);
+const listener = {
+  type: 'object',
+  properties: {
+    enable: { type: 'boolean' },
+    enabled: { type: 'boolean' },
+    bind: { type: ['string', 'number'] },
+    zone: text,
+    enable_authn: { type: ['boolean', 'string'] },
+    authentication: list(authenticator),
+    ssl_options: {
+      type: 'object',
+      properties: { verify: text, fail_if_no_peer_cert: { type: 'boolean' }, certfile: text },
+    },
+  },
+} as const;
+const zone = {
+  type: 'object',
+  required: ['mqtt'],
+  properties: {
+    mqtt: {
+      type: 'object',
+      properties: {
+        ignore_loop_deliver: { type: 'boolean' },
+        peer_cert_as_username: text,
+        peer_cert_as_clientid: text,
+      },
+    },
+  },
+} as const;
+const clients = page({
+  type: 'object',
+  required: ['clientid'],
+  properties: { clientid: text, username: { type: ['string', 'null'] }, connected: { type: 'boolean' } },
+} as const);
+
+export type Provider = FromSchema<typeof provider>;
+export type Hook = FromSchema<typeof hook>;
+export type Node = FromSchema<typeof nodes>[number];
+export type Authenticator = FromSchema<typeof authenticator>;
+export type Listener = FromSchema<typeof listener>;
+
+const ajv = new Ajv({ allowUnionTypes: true });
+/** Checks an answer; what does not fit is no answer of EMQX's. */
+export type Answer<T> = ValidateFunction<T>;
+
+export const answers = {
+  nodes: ajv.compile<FromSchema<typeof nodes>>(nodes),
+  provider: ajv.compile<Provider>(provider),
+  providers: ajv.compile<Provider[]>(providers),
+  hooks: ajv.compile<Hook[]>(hooks),
+  authenticators: ajv.compile<Authenticator[]>(authenticators),
+  users: ajv.compile<FromSchema<typeof users>>(users),
+  sources: ajv.compile<FromSchema<typeof sources>>(sources),
+  authorization: ajv.compile<FromSchema<typeof authorization>>(authorization),
+  listeners: ajv.compile<FromSchema<typeof listeners>>(listeners),
+  listener: ajv.compile<Listener>(listener),
+  zone: ajv.compile<FromSchema<typeof zone>>(zone),
+  clients: ajv.compile<FromSchema<typeof clients>>(clients),
+};

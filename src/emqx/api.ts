@@ -1,0 +1,231 @@
+/** EMQX's REST API: one try with a deadline, and errors that tell people what to do. */
+import { readFile } from 'node:fs/promises';
+import type { Config } from '../config.js';
+import { DockhookError, messageOf } from '../errors.js';
+import type { Answer } from './answers.js';
+
+/** For one request with its answer, in milliseconds. */
+const DEADLINE_MS = 5000;
+/** More of EMQX's own words would bury ours. */
+const MAX_QUOTE = 300;
+
+export interface EmqxApi {
+  /** Where it is, without key and secret: for texts. */
+  address: string;
+  /** @param path below `/api/v5`, its parts encoded */
+  get<T>(path: string, answer: Answer<T>): Promise<T>;
+  /** Like `get`; undefined if EMQX says that it has no such thing. */
+  find<T>(path: string, answer: Answer<T>): Promise<T | undefined>;
+  send(method: 'POST' | 'PUT', path: string, body: unknown): Promise<void>;
+  /** @returns whether it was there */
+  remove(path: string): Promise<boolean>;
+}
+
+export interface EmqxAccess {
+  url: URL;
+  key: string;
+  secret: string;
+}
+
+/**
+ * The API that the settings name, or undefined if they name none. Key and secret are read now.
+ * @throws DockhookError `usage` if their files cannot be used
+ */
+export async function openEmqx(
+  config: Pick<Config, 'emqxUrl' | 'emqxApiKeyFile' | 'emqxApiSecretFile'>,
+): Promise<EmqxApi | undefined> {
+  const { emqxUrl: url, emqxApiKeyFile: keyFile, emqxApiSecretFile: secretFile } = config;
+  if (url === undefined || keyFile === undefined || secretFile === undefined) return undefined;
+  const [key, secret] = await Promise.all([
+    readLine('DOCKHOOK_EMQX_API_KEY_FILE', keyFile),
+    readLine('DOCKHOOK_EMQX_API_SECRET_FILE', secretFile),
+  ]);
+  return connectEmqx({ url, key, secret });
+}
+
+/**
+ * Every method rejects with DockhookError `failed`; what EMQX answered, if it did, is told by {@link statusOf}.
+ * @param deadlineMs of one request with its answer; for tests
+ */
+export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADLINE_MS): EmqxApi {
+  const path = url.pathname.replace(/\/+$/, '').replace(/\/api\/v5$/, '');
+  const address = `${url.origin}${path}`;
+  const authorization = `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`;
+
+  async function request(method: string, where: string, body?: unknown): Promise<Reply> {
+    try {
+      const response = await fetch(`${address}/api/v5${where}`, {
+        method,
+        headers: {
+          accept: 'application/json',
+          authorization,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        // The key is for this address and no other.
+        redirect: 'manual',
+        signal: AbortSignal.timeout(deadlineMs),
+      });
+      return {
+        status: response.status,
+        text: await response.text(),
+        location: response.headers.get('location'),
+      };
+    } catch (error) {
+      throw new DockhookError('failed', whyUnreached(address, error, deadlineMs), { cause: error });
+    }
+  }
+
+  function refuse(call: string, { status, text, location }: Reply): never {
+    const said = jsonError(text);
+    const quote = said ? `: ${said.code}${said.message ? `, ${said.message}` : ''}` : '';
+    throw new DockhookError('failed', `${explain(status, said !== undefined)}${quote}`, {
+      cause: { status },
+    });
+
+    function explain(code: number, isEmqx: boolean): string {
+      if (code === 401) {
+        return (
+          `EMQX at ${address} refuses the API key (401). Check the files that DOCKHOOK_EMQX_API_KEY_FILE and ` +
+          'DOCKHOOK_EMQX_API_SECRET_FILE name; keys are made in its dashboard, System, API Key'
+        );
+      }
+      if (code === 403) {
+        return `the API key may not do this at EMQX (403, ${call}). Give the key the role administrator, and from EMQX 6.2 on all scopes`;
+      }
+      if (code >= 300 && code < 400) {
+        return `${address} is not EMQX but leads to ${clip(location ?? 'nowhere')} (${code}). Give EMQX's own address with --emqx`;
+      }
+      if (code === 404 && !isEmqx) {
+        return (
+          `${address} does not know ${call} (404). Check that it is EMQX's REST API (port 18083, or the path that ` +
+          'your proxy has for it), and that EMQX is 5.0.12 or later'
+        );
+      }
+      if (code >= 500) return `EMQX at ${address} could not do ${call} (${code}); its log says why`;
+      return `EMQX at ${address} refuses ${call} (${code})`;
+    }
+  }
+
+  function read<T>(call: string, { text }: Reply, answer: Answer<T>): T {
+    const value = parse(text);
+    if (answer(value)) return value;
+    const [fault] = answer.errors ?? [];
+    const seen =
+      value !== undefined
+        ? `JSON in which ${fault?.instancePath === '' ? 'the whole' : clip(fault?.instancePath ?? 'something')} ${clip(fault?.message ?? 'is not as expected')}`
+        : /^\s*</.test(text)
+          ? 'a web page'
+          : 'what is no JSON, or only part of it';
+    throw new DockhookError(
+      'failed',
+      `${address} answered ${call} with ${seen}. Check that it is EMQX's REST API (port 18083) and that no proxy answers in its place`,
+    );
+  }
+
+  async function find<T>(where: string, answer: Answer<T>): Promise<T | undefined> {
+    const call = `GET /api/v5${where}`;
+    const reply = await request('GET', where);
+    if (reply.status === 404 && jsonError(reply.text)) return undefined;
+    return reply.status === 200 ? read(call, reply, answer) : refuse(call, reply);
+  }
+
+  return {
+    address,
+    find,
+    async get(where, answer) {
+      const call = `GET /api/v5${where}`;
+      const reply = await request('GET', where);
+      return reply.status === 200 ? read(call, reply, answer) : refuse(call, reply);
+    },
+    async send(method, where, body) {
+      const reply = await request(method, where, body);
+      if (![200, 201, 204].includes(reply.status)) refuse(`${method} /api/v5${where}`, reply);
+    },
+    async remove(where) {
+      const reply = await request('DELETE', where);
+      if (reply.status === 404 && jsonError(reply.text)) return false;
+      if (![200, 204].includes(reply.status)) refuse(`DELETE /api/v5${where}`, reply);
+      return true;
+    },
+  };
+}
+
+/** The HTTP status with which EMQX, or what stands in its place, refused; undefined if there was no answer. */
+export function statusOf(error: unknown): number | undefined {
+  const cause: unknown = error instanceof DockhookError ? error.cause : undefined;
+  return typeof cause === 'object' && cause !== null && 'status' in cause && typeof cause.status === 'number'
+    ? cause.status
+    : undefined;
+}
+
+interface Reply {
+  status: number;
+  text: string;
+  location: string | null;
+}
+
+async function readLine(setting: string, path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new DockhookError('usage', `${setting}: cannot read ${path}: ${messageOf(error)}`);
+  });
+  const line = text.replace(/\r?\n$/, '');
+  if (line === '' || /[\r\n]/.test(line)) {
+    throw new DockhookError('usage', `${setting}: ${path} must hold one line and nothing else`);
+  }
+  return line;
+}
+
+function whyUnreached(address: string, error: unknown, deadlineMs: number): string {
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return `EMQX at ${address} did not answer within ${deadlineMs / 1000} s. Check that its dashboard can be opened there`;
+  }
+  const { code, text } = reasonOf(error);
+  // Names of OpenSSL and Node for a certificate that was not believed.
+  if (/CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/.test(code)) {
+    return (
+      `the certificate of ${address} is not trusted (${code}). Name the CA that signed it with ` +
+      'NODE_EXTRA_CA_CERTS=/path/to/ca.pem, and use the host name that stands in it'
+    );
+  }
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
+    return `${address} does not speak TLS (${code}). Write http:// in place of https:// if that is meant`;
+  }
+  if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') {
+    return `${address} broke off its answer (${text}). If it expects TLS, write https://; else look into its log`;
+  }
+  return `cannot reach EMQX at ${address}: ${text}. Check that it runs there and listens for its dashboard`;
+}
+
+/** The innermost reason of `fetch failed`. */
+function reasonOf(error: unknown): { code: string; text: string } {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  if (error instanceof Error && error.cause !== undefined) return reasonOf(error.cause);
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return { code, text: clip(messageOf(error) || code) };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** EMQX's own errors are `{code, message}`; `message` may be JSON itself. */
+function jsonError(text: string): { code: string; message: string } | undefined {
+  const value = parse(text);
+  if (typeof value !== 'object' || value === null || !('code' in value)) return undefined;
+  const message = 'message' in value ? value.message : '';
+  return {
+    code: clip(String(value.code)),
+    message: clip(typeof message === 'string' ? message : JSON.stringify(message)),
+  };
+}
+
+/** What comes from outside must neither steer the terminal nor flood it. */
+function clip(text: string): string {
+  const line = text.replace(/\p{Control}+/gu, ' ').trim();
+  return line.length > MAX_QUOTE ? `${line.slice(0, MAX_QUOTE)}…` : line;
+}

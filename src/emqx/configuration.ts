@@ -1,0 +1,258 @@
+/**
+ * A configuration for EMQX that keeps everybody out whom dockhook has not let in. The files in deploy/emqx are
+ * printed by it. "Seen" is what a running EMQX did; "read" is what its source says.
+ */
+import type { ExhookServer } from './exhook.js';
+import type { Line } from './versions.js';
+
+/** `client-certificate` demands and verifies a certificate of the dock. */
+export const LISTENERS = ['tcp', 'tls', 'client-certificate'] as const;
+export type ListenerName = (typeof LISTENERS)[number];
+
+/** Files on the machine of EMQX. */
+export interface BrokerFiles {
+  /** Certificate and chain that docks see. */
+  cert: string;
+  key: string;
+  /** The CA that signs certificates of docks. */
+  docksCa: string;
+}
+
+export const BROKER_FILES: BrokerFiles = {
+  cert: '/etc/emqx/certs/broker.pem',
+  key: '/etc/emqx/certs/broker.key',
+  docksCa: '/etc/emqx/certs/docks-ca.pem',
+};
+
+export interface ConfigurationOptions {
+  line: Line;
+  server: ExhookServer;
+  listeners: ReadonlySet<ListenerName>;
+  files: BrokerFiles;
+}
+
+/** What differs between the lines of versions: one switch's name, and what each value rests on. */
+interface LineTexts {
+  title: string;
+  /** The version on which things were seen. */
+  seen: string;
+  preface?: string;
+  failedAction: string;
+  reconnect: string;
+  authenticator: string;
+  noMatch: string;
+  listeners: string;
+  webSocket: string;
+  /** The name of a listener's switch (EMQX's configuration manuals). */
+  enable: 'enable' | 'enabled';
+}
+
+const ENABLE_AUTHN = '# enable_authn: with false EMQX lets everybody in and does not ask dockhook (read).';
+
+const TEXTS: Record<Line, LineTexts> = {
+  '5.0.12-5.8': {
+    title: '5.0.12 to 5.8',
+    seen: '5.8.9',
+    failedAction: `
+  # dockhook was there and is away: connect, subscribe and publish are refused (seen on 5.8.9). A request that is
+  # still let through, by what EMQX remembers of client.authorize, goes on unanswered and unchanged.`,
+    reconnect: `
+  # EMQX has no hooks before its first successful OnProviderLoaded, and asks for them this often (seen on 5.8.9).
+  # The default is a minute.`,
+    authenticator: `
+# An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
+# and counts (seen on 5.8.9, read for 5.0.12 and later). Without hooks its no stands: seen on 5.8.9 with dockhook
+# absent since the start, when EMQX without it let everybody in.
+# Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.8.9).`,
+    noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.8.9). The default is allow.',
+    listeners: ENABLE_AUTHN,
+    webSocket: `# On by default in EMQX, and no dock uses them. Before 5.8.5, hooks of WebSocket clients crash and are skipped
+# (emqx/emqx#14543). \`enabled\` is the name before 5.1.3, and understood since.`,
+    enable: 'enabled',
+  },
+  '5.9-5.10': {
+    title: '5.9 and 5.10',
+    seen: '5.10.4',
+    failedAction: `
+  # dockhook was there and is away: connect, subscribe and publish are refused (seen on 5.10.4), until EMQX loses its
+  # hooks (below). A request that is still let through, by what EMQX remembers of client.authorize, goes on
+  # unanswered and unchanged.`,
+    reconnect: `
+  # EMQX has no hooks before its first successful OnProviderLoaded, and asks for them this often; after an outage too
+  # (seen on 5.10.4: back within 5 s; with the default of a minute it took 20 s and may take 60).`,
+    authenticator: `
+# An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
+# and counts (seen on 5.10.4). Without hooks its no stands. Without this block EMQX lets everybody in while dockhook
+# was absent since the start; when dockhook answers "ignore"; and from the second outage of about 10 s or more, because
+# 5.9.0 to 5.10.4 then drop all hooks (all seen on 5.10.4, and seen closed with it).
+# Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.10.4).`,
+    noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.10.4). The default is allow.',
+    listeners: ENABLE_AUTHN,
+    webSocket: '# On by default in EMQX, and no dock uses them.',
+    enable: 'enable',
+  },
+  '6': {
+    title: '6',
+    seen: '5.10.4',
+    preface: `
+# No whole node of EMQX 6 was run: "seen on 5.10.4" is the nearest there is; ExHook's modules are the same there, but
+# for its manager (read).`,
+    failedAction: `
+  # dockhook was there and is away: connect, subscribe and publish are refused (seen on 5.10.4). A request that is
+  # still let through, by what EMQX remembers of client.authorize, goes on unanswered and unchanged.`,
+    reconnect: `
+  # EMQX has no hooks before its first successful OnProviderLoaded, and asks for them this often; after an outage too
+  # (seen with the ExHook manager of 6.0.3: back within 5 s. The default is a minute).`,
+    authenticator: `
+# An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
+# and counts (seen on 5.10.4). Without hooks its no stands. Without this block EMQX lets everybody in while dockhook
+# was absent since the start, and when dockhook answers "ignore" (seen on 5.10.4, and seen closed with it; read for 6).
+# 6.0.0 to 6.0.2, 6.1.0 and 6.1.1 have the fault that makes 5.10.4 drop all hooks at the second long outage
+# (emqx/emqx#16890; seen gone with the ExHook manager of 6.0.3).
+# From 6.2.2 on, EMQX_SECURITY_PROFILE=hardened in EMQX's environment does the same once more (read).
+# Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.10.4).`,
+    noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.10.4). Here the default too (read).',
+    listeners: `# Addresses are written out: from 6.3.0 on, the hardened profile binds a bare port to loopback only (EMQX
+# documentation, "Listener Configuration").
+${ENABLE_AUTHN}`,
+    webSocket: '# On by default in EMQX, and no dock uses them.',
+    enable: 'enable',
+  },
+};
+
+/** The configuration as HOCON, to be appended to `emqx.conf`. */
+export function configuration({ line, server, listeners, files }: ConfigurationOptions): string {
+  const texts = TEXTS[line];
+  return `# dockhook for EMQX ${texts.title}. Append this to emqx.conf, then restart the node. A value that stands later in
+# the file replaces an earlier one; a list is replaced as a whole, so keep other ExHook servers by adding them here.
+#
+# emqx.conf and not base.hocon: what the dashboard changes is then gone at the next restart, and a restart always
+# ends up closed (EMQX documentation, "Listener Configuration").
+#
+# "Seen" is what a running EMQX did; "read" is what its source says. deploy/emqx/README.md of dockhook says what stays
+# open.${texts.preface ?? ''}
+
+exhook.servers = [{
+  name = ${quoted(server.name)}${server.ssl ? TLS_NOTE : '\n  # Beyond loopback: https, and the ssl block of exhook-tls.conf.'}
+  url = ${quoted(server.url)}
+  # Whole seconds: of 1.5s EMQX makes 1s (seen on 5.8.9). dockhook answers within 2 s.
+  request_timeout = ${quoted(server.request_timeout)}${texts.failedAction}
+  failed_action = ${server.failed_action}${texts.reconnect}
+  auto_reconnect = ${quoted(server.auto_reconnect)}
+  # Connections per node (the default). Calls of one client use one connection, in order.
+  pool_size = ${server.pool_size}${server.ssl ? sslBlock(server.ssl) : ''}
+}]
+${texts.authenticator}
+authentication = [{
+  mechanism = password_based
+  backend = built_in_database
+  user_id_type = username
+}]
+
+authorization {
+  # EMQX's own acl.conf ends in "allow all", and then dockhook is never asked (seen on 5.8.9).
+  sources = []
+  ${texts.noMatch}
+  no_match = deny
+  # The default. With disconnect, a dock would lose its session for one topic that a new firmware tries.
+  deny_action = ignore
+  # The defaults: dockhook is asked once a minute for each client and topic, and not for each message.
+  cache {
+    enable = true
+    max_size = 32
+    ttl = "1m"
+  }
+}
+
+mqtt {
+  # With true, a dock that speaks MQTT 3.1.1 would not get the replies to its own requests (read).
+  ignore_loop_deliver = false
+  # Anything else puts the certificate's name in the place of the account's (read). \`account add --cert-cn\`
+  # compares the certificate beside the account and its password.
+  peer_cert_as_username = disabled
+  peer_cert_as_clientid = disabled
+}
+
+${[
+  texts.listeners,
+  listeners.has('tcp') ? TCP : off('tcp', texts),
+  listeners.has('tls') ? tls(files) : off('ssl', texts),
+  ...(listeners.has('client-certificate') ? [clientCertificate(files, texts.seen)] : []),
+  `${texts.webSocket}
+listeners.ws.default.${texts.enable} = false
+listeners.wss.default.${texts.enable} = false`,
+].join('\n\n')}
+`;
+}
+
+const TLS_NOTE = `
+  # The host name stands in dockhook's certificate, as it is written here.`;
+
+function sslBlock(ssl: NonNullable<ExhookServer['ssl']>): string {
+  return `
+  # EMQX shows its certificate in all versions. It verifies dockhook's from 5.8.8, 5.9.2 and 5.10.1 on, and in 6;
+  # older ones cannot be told to (read; emqx/emqx#15677): upgrade, or trust the network between them.
+  ssl {
+    enable = true
+    # The CA of dockhook's certificate.
+    cacertfile = ${quoted(ssl.cacertfile)}
+    # What dockhook asks for: signed by the CA in DOCKHOOK_GRPC_TLS_CLIENT_CA.
+    certfile = ${quoted(ssl.certfile)}
+    keyfile = ${quoted(ssl.keyfile)}
+    # The default is verify_none: any server that holds this address would be taken for dockhook.
+    verify = ${ssl.verify}
+    server_name_indication = ${quoted(ssl.server_name_indication)}
+  }`;
+}
+
+const TCP = `# Passwords travel in the clear here: only for a network that is yours from the dock to the broker.
+listeners.tcp.default {
+  bind = "0.0.0.0:1883"
+  enable_authn = true
+}`;
+
+function tls({ cert, key }: BrokerFiles): string {
+  return `# DJI's default: the dock verifies the broker, the broker does not verify the dock.
+listeners.ssl.default {
+  bind = "0.0.0.0:8883"
+  enable_authn = true
+  ssl_options {
+    # Certificate and chain. EMQX comes with a pair of its own for tests, whose private key the whole world has.
+    certfile = ${quoted(cert)}
+    keyfile = ${quoted(key)}
+    versions = ["tlsv1.3", "tlsv1.2"]
+    verify = verify_none
+    fail_if_no_peer_cert = false
+  }
+}`;
+}
+
+function clientCertificate({ cert, key, docksCa }: BrokerFiles, seen: string): string {
+  return `# The dock's certificate verified too (DJI's "clientAuth"). Only from here does dockhook learn a common name that can
+# be trusted (seen on ${seen}; verify_none asks for no certificate).
+listeners.ssl.client_certificate {
+  bind = "0.0.0.0:8884"
+  enable_authn = true
+  ssl_options {
+    # Certificate and chain of the broker.
+    certfile = ${quoted(cert)}
+    keyfile = ${quoted(key)}
+    # The CA of the docks, and never that of exhook.servers: what it signs would open dockhook's port.
+    cacertfile = ${quoted(docksCa)}
+    versions = ["tlsv1.3", "tlsv1.2"]
+    verify = verify_peer
+    # Only with verify_peer; without it a dock that shows no certificate gets as far as its password.
+    fail_if_no_peer_cert = true
+  }
+}`;
+}
+
+function off(type: 'tcp' | 'ssl', { enable }: LineTexts): string {
+  return `# On by default in EMQX, and not wanted.
+listeners.${type}.default.${enable} = false`;
+}
+
+/** HOCON quotes as JSON does. */
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,79 @@
+/** Makes dockhook a provider of a running EMQX, and waits until EMQX has reached it. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { DockhookError } from '../errors.js';
+import { answers, type Provider } from './answers.js';
+import type { EmqxApi } from './api.js';
+import { isSameAddress, whatIsWrong, type ExhookServer } from './exhook.js';
+
+/** Between two looks at how far EMQX is, in milliseconds. */
+const LOOK_MS = 500;
+
+export interface Registration {
+  action: 'created' | 'updated' | 'unchanged';
+  /** Whether it was put before other providers. */
+  moved: boolean;
+  provider: Provider;
+}
+
+/**
+ * Creates or updates the provider, puts it first, and waits until every node is connected and has our hooks.
+ * Run again it changes nothing: an update would make EMQX drop its hooks for a moment.
+ * @param waitMs how long EMQX may take to reach dockhook
+ * @param onWait told what is still missing, whenever that changes
+ * @throws DockhookError `conflict` if another provider has dockhook's address, `failed` if EMQX does not get there
+ */
+export async function register(
+  api: EmqxApi,
+  wanted: ExhookServer,
+  { waitMs, onWait }: { waitMs: number; onWait: (missing: string) => void },
+): Promise<Registration> {
+  const before = await api.get('/exhooks', answers.providers);
+  const twin = before.find(({ name, url }) => name !== wanted.name && isSameAddress(url, wanted.url));
+  if (twin) {
+    throw new DockhookError(
+      'conflict',
+      `EMQX has a provider "${twin.name}" at ${twin.url} already, and would ask dockhook twice. Update that one with ` +
+        `--name ${twin.name}, or delete it (dashboard, ExHook)`,
+    );
+  }
+  const old = before.find(({ name }) => name === wanted.name);
+  const path = `/exhooks/${wanted.name}`;
+  const action = old === undefined ? 'created' : isAsWanted(old, wanted) ? 'unchanged' : 'updated';
+  if (action === 'created') await api.send('POST', '/exhooks', { ...wanted, enable: true });
+  if (old && action === 'updated')
+    await api.send('PUT', path, { ...settingsOf(old), ...wanted, enable: true });
+  // A provider before ours may decide, and then dockhook is not asked.
+  const moved = old === undefined ? before.length > 0 : before[0] !== old;
+  if (moved) await api.send('POST', `${path}/move`, { position: 'front' });
+
+  const deadline = performance.now() + waitMs;
+  let said: string | undefined;
+  for (;;) {
+    const provider = await api.get(path, answers.provider);
+    const missing = whatIsWrong(provider);
+    if (missing === undefined) return { action, moved, provider };
+    if (performance.now() >= deadline) {
+      throw new DockhookError(
+        'failed',
+        `provider "${wanted.name}" is registered, but after ${waitMs / 1000} s ${missing}. Check that dockhook runs, and ` +
+          `that EMQX's machine reaches it at ${wanted.url}; EMQX goes on trying, and its log says why it fails`,
+      );
+    }
+    if (missing !== said) onWait(missing);
+    said = missing;
+    await pause(LOOK_MS);
+  }
+}
+
+function isAsWanted(old: Provider, { ssl, ...rest }: ExhookServer): boolean {
+  const has = (object: unknown, values: object): boolean =>
+    Object.entries(values).every(([key, value]) => (object as Record<string, unknown>)[key] === value);
+  return old.enable !== false && has(old, rest) && (ssl === undefined || has(old.ssl ?? {}, ssl));
+}
+
+/** What an operator may have set beside, such as socket options; not what EMQX reports, nor TLS of before. */
+function settingsOf(provider: Provider): Record<string, unknown> {
+  const { hooks: _hooks, node_status: _status, metrics: _metrics, ssl: _ssl, ...rest } = provider;
+  const { node_metrics: _node, ...settings } = rest as Record<string, unknown>;
+  return settings;
+}
