@@ -2,6 +2,8 @@
 import { expect } from 'chai';
 import { existsSync, readFileSync } from 'node:fs';
 import { hookProvider, serviceName } from '../../../src/exhook/proto.js';
+import { missingHooks } from '../../../src/emqx/exhook.js';
+import { configurations } from '../../support/emqx-configurations.js';
 import { startDockhook } from '../../support/dockhook.js';
 import { connectGrpc, frame, unframe } from '../../support/grpc.js';
 import { leaves, parseHocon, type Hocon } from '../../support/hocon.js';
@@ -70,6 +72,22 @@ const LINES: Line[] = [
     value: 'deny',
     why: 'with allow, whoever is connected may publish and subscribe while there are no hooks (seen on 5.8.9)',
   },
+  {
+    path: 'authorization.deny_action',
+    value: 'ignore',
+    why: 'with disconnect, a dock loses its session for one refused topic (EMQX’s source; its default)',
+  },
+  {
+    path: 'authorization.cache.enable',
+    value: true,
+    why: 'without it every telemetry message costs an authorize call (EMQX’s source; its default)',
+  },
+  {
+    path: 'authorization.cache.max_size',
+    value: 32,
+    why: 'EMQX’s default, with which everything was measured',
+  },
+  { path: 'authorization.cache.ttl', value: '1m', why: 'EMQX’s default, with which everything was measured' },
   {
     path: 'mqtt.ignore_loop_deliver',
     value: false,
@@ -153,6 +171,10 @@ for (const [file, switchName] of Object.entries(FILES)) {
       expect(Object.keys(found)).to.have.members(linesOf(switchName).map(({ path }) => path));
     });
 
+    it('is what dockhook emqx config prints (npm run docs writes it)', () => {
+      expect(read(`deploy/emqx/${file}`)).to.equal(configurations()[file]);
+    });
+
     it('says of which versions it is', () => {
       expect(read(`deploy/emqx/${file}`).split('\n')[0]).to.match(/^# dockhook for EMQX [56]/);
     });
@@ -181,7 +203,10 @@ describe('what the READMEs say of EMQX', () => {
   it('is the configuration of deploy/emqx, as far as it goes: README.md', () => {
     const block = /```hocon\n([^]*?)```/.exec(point)?.[1] ?? '';
     const wanted = LINES.filter(
-      ({ path }) => !path.startsWith('listeners.') && !path.startsWith('mqtt.peer_cert'),
+      ({ path }) =>
+        !['listeners.', 'mqtt.peer_cert', 'authorization.cache', 'authorization.deny_action'].some((start) =>
+          path.startsWith(start),
+        ),
     ).map(({ path, value }) => [path, value]);
     expect(leaves(parseHocon(block))).to.deep.equal(Object.fromEntries(wanted));
   });
@@ -215,6 +240,14 @@ describe('what the READMEs say of EMQX', () => {
       mounted = answer.hooks;
       connection.close();
       await dockhook.stop();
+    });
+
+    it('are no less than register waits for', () => {
+      const answered = mounted.map(({ name, topics }) => ({ name, params: { topics } }));
+      expect(missingHooks(answered)).to.deep.equal([]);
+      for (const { name } of mounted.filter((hook) => !/connected$/.test(hook.name))) {
+        expect(missingHooks(answered.filter((hook) => hook.name !== name)), name).to.not.deep.equal([]);
+      }
     });
 
     it('are the hooks that dockhook asks for: README.md', () => {

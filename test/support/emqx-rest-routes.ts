@@ -1,0 +1,217 @@
+/**
+ * What the stand-in for EMQX's REST API answers: as a live 5.8.9 did where that was recorded
+ * (test/fixtures/emqx-5.8.9-rest.txt), and elsewhere as EMQX's source and documentation say, marked "not recorded".
+ */
+type Json = Record<string, unknown>;
+
+export interface FakeClient {
+  clientid: string;
+  username: string | null;
+  connected?: boolean;
+}
+
+export interface EmqxState {
+  version: string;
+  nodes: string[];
+  providers: Json[];
+  /** Hooks that a connected provider has. */
+  hooks: { name: string; params: { topics?: string[] } }[];
+  /** What a node says of every provider; `connected` unless given. A function is asked at each look. */
+  status: Record<string, string | (() => string)>;
+  authenticators: Json[];
+  /** How many users an authenticator holds, by its id. */
+  users: Record<string, number>;
+  sources: Json[];
+  authorization: Json;
+  /** By id, such as `tcp:default`. */
+  listeners: Record<string, Json>;
+  mqtt: Json;
+  clients: FakeClient[];
+}
+
+export interface Reply {
+  status: number;
+  /** Sent as JSON; a string is a web page. */
+  body?: unknown;
+}
+
+/** What the shipped configuration makes, before `register`. */
+export function closedState(): EmqxState {
+  return {
+    version: '5.8.9',
+    nodes: ['emqx@127.0.0.1'],
+    providers: [],
+    hooks: [
+      { name: 'client.authenticate', params: {} },
+      { name: 'client.authorize', params: {} },
+      { name: 'client.connected', params: {} },
+      { name: 'client.disconnected', params: {} },
+      { name: 'message.publish', params: { topics: ['thing/product/+/requests', 'sys/product/+/status'] } },
+    ],
+    status: {},
+    authenticators: [
+      {
+        id: 'password_based:built_in_database',
+        mechanism: 'password_based',
+        backend: 'built_in_database',
+        user_id_type: 'username',
+        enable: true,
+      },
+    ],
+    users: {},
+    sources: [],
+    authorization: {
+      no_match: 'deny',
+      deny_action: 'ignore',
+      cache: { enable: true, max_size: 32, ttl: '1m' },
+    },
+    listeners: {
+      'ssl:default': {
+        enable: true,
+        bind: '0.0.0.0:8883',
+        zone: 'default',
+        enable_authn: true,
+        ssl_options: { verify: 'verify_none', certfile: '/etc/emqx/certs/broker.pem' },
+      },
+      'ws:default': { enable: false, bind: '0.0.0.0:8083', enable_authn: true },
+    },
+    mqtt: {
+      ignore_loop_deliver: false,
+      peer_cert_as_username: 'disabled',
+      peer_cert_as_clientid: 'disabled',
+    },
+    clients: [],
+  };
+}
+
+/** Recorded: what EMQX says to a path that it does not have. */
+export const NO_SUCH_PATH: Reply = {
+  status: 404,
+  body: '<html><head><title>404 - NOT FOUND</title></head><body><h1>404 - NOT FOUND</h1></body></html>',
+};
+
+const METRICS = { failed: 0, max_rate: 0, rate: 0, succeed: 7 };
+
+/** @param path below `/api/v5`; answers, and changes `state` as EMQX would */
+export function route(
+  state: EmqxState,
+  verb: string,
+  path: string,
+  query: URLSearchParams,
+  data: unknown,
+): Reply {
+  const [root = '', id = '', sub, last] = path.split('/').slice(1).map(decodeURIComponent);
+  const body = (data ?? {}) as Json;
+  const provider = state.providers.find(({ name }) => name === id);
+  switch ([verb, root, ...(id === '' ? [] : ['ID']), sub, last].filter(Boolean).join(' ')) {
+    case 'GET nodes': // not recorded
+      return ok(
+        state.nodes.map((node) => ({ node, version: state.version, node_status: 'running', uptime: 1000 })),
+      );
+    case 'GET exhooks': // recorded
+      return ok(state.providers.map((one) => withStatus(state, one)));
+    case 'POST exhooks': // not recorded, as all of exhooks below but `hooks`
+      if (state.providers.some(({ name }) => name === body['name']))
+        return refused(400, 'BAD_REQUEST', 'Already exists');
+      state.providers.push(body);
+      return ok(withStatus(state, body));
+    case 'GET exhooks ID':
+      return provider ? ok(withStatus(state, provider)) : refused(404, 'BAD_REQUEST', 'Server not found');
+    case 'PUT exhooks ID':
+      if (!provider) return refused(404, 'NOT_FOUND', 'Server not found');
+      state.providers[state.providers.indexOf(provider)] = body;
+      return ok(withStatus(state, body));
+    case 'POST exhooks ID move':
+      if (!provider || body['position'] !== 'front') return refused(400, 'BAD_REQUEST', 'Invalid Position');
+      state.providers = [provider, ...state.providers.filter((other) => other !== provider)];
+      return { status: 204 };
+    case 'GET exhooks ID hooks': // recorded
+      return provider
+        ? ok(state.hooks.map((hook) => ({ ...hook, metrics: METRICS, node_metrics: nodeMetrics(state) })))
+        : refused(400, 'BAD_REQUEST', 'Server not found');
+    case 'GET authentication': // not recorded, as all below but `DELETE clients`
+      return ok(state.authenticators);
+    case 'GET authentication ID users': {
+      const count = state.users[id] ?? 0;
+      const users = count > 0 ? [{ user_id: 'user', is_superuser: false }] : [];
+      return ok({ data: users, meta: { count, page: 1, limit: 1, hasnext: count > 1 } });
+    }
+    case 'GET authorization ID':
+      return ok(id === 'settings' ? state.authorization : { sources: state.sources });
+    case 'GET listeners':
+      return ok(
+        Object.entries(state.listeners).map(([name, { enable, bind }]) => {
+          return { id: name, type: name.split(':')[0], name: name.split(':')[1], enable, bind };
+        }),
+      );
+    case 'GET listeners ID': {
+      const listener = state.listeners[id];
+      if (!listener) return refused(404, 'BAD_LISTENER_ID', 'Listener id not found');
+      return ok({ id, type: id.split(':')[0], ...listener });
+    }
+    case 'GET configs ID':
+      return id === 'global_zone' ? ok({ mqtt: state.mqtt }) : NO_SUCH_PATH;
+    case 'GET clients':
+      return ok(clientsPage(state, query));
+    case 'DELETE clients ID': // recorded
+      return kick(state, [id]) ? { status: 204 } : refused(404, 'CLIENTID_NOT_FOUND', 'Client ID not found');
+    case 'DELETE clients ID authorization cache':
+      return state.clients.some(({ clientid }) => clientid === id)
+        ? { status: 204 }
+        : refused(404, 'CLIENTID_NOT_FOUND', 'Client ID not found');
+    case 'POST clients ID bulk':
+      kick(state, data as string[]);
+      return { status: 204 };
+    default:
+      return NO_SUCH_PATH;
+  }
+}
+
+function ok(body: unknown): Reply {
+  return { status: 200, body };
+}
+
+export function refused(status: number, code: string, message: string): Reply {
+  return { status, body: { code, message } };
+}
+
+/** EMQX's `hooks` are those of the node that answers. */
+function withStatus(state: EmqxState, provider: Json): Json {
+  const nodeStatus = state.nodes.map((node) => {
+    const status = state.status[node] ?? 'connected';
+    return { node, status: typeof status === 'function' ? status() : status };
+  });
+  return {
+    hooks: nodeStatus[0]?.status === 'connected' ? state.hooks : [],
+    metrics: METRICS,
+    node_metrics: nodeMetrics(state),
+    node_status: nodeStatus,
+    ...provider,
+  };
+}
+
+function nodeMetrics({ nodes }: EmqxState): Json[] {
+  return nodes.map((node) => ({ metrics: METRICS, node }));
+}
+
+function clientsPage({ clients, nodes }: EmqxState, query: URLSearchParams): Json {
+  const [limit, page] = [Number(query.get('limit')), Number(query.get('page'))];
+  const [username, like] = [query.get('username'), query.get('like_clientid')];
+  const found = clients.filter(
+    (client) =>
+      (username === null || client.username === username) &&
+      (like === null || client.clientid.includes(like)),
+  );
+  const data = found.slice((page - 1) * limit, page * limit);
+  return {
+    data: data.map((client) => ({ connected: true, node: nodes[0], ...client })),
+    meta: { count: found.length, limit, page, hasnext: found.length > page * limit },
+  };
+}
+
+/** @returns whether any of them was there */
+function kick(state: EmqxState, clientIds: readonly string[]): boolean {
+  const before = state.clients.length;
+  state.clients = state.clients.filter(({ clientid }) => !clientIds.includes(clientid));
+  return state.clients.length < before;
+}
