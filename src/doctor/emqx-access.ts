@@ -1,0 +1,142 @@
+/** Who else decides in EMQX: authenticators and authorization sources that come before dockhook, or must. */
+import { answers, type Authenticator } from '../emqx/answers.js';
+import { refusesWithoutPassword } from '../emqx/versions.js';
+import type { EmqxContext } from './emqx-facts.js';
+import type { Finding } from './finding.js';
+
+const CLOSING =
+  'authentication = [{ mechanism = password_based, backend = built_in_database, user_id_type = username }]';
+
+export async function checkAuthentication(context: EmqxContext): Promise<Finding[]> {
+  const all = await context.api.get('/authentication', answers.authenticators);
+  const enabled = all.filter(({ enable }) => enable !== false);
+  if (enabled.length === 0) return [noAuthenticator(context)];
+  const findings: Finding[] = [];
+  for (const authenticator of enabled) {
+    if (authenticator.backend === 'built_in_database')
+      findings.push(...(await usersOf(authenticator, context)));
+    else findings.push(decides(authenticator));
+  }
+  const needCertificate = context.accounts.filter(({ certificateCn }) => certificateCn !== undefined).length;
+  if (needCertificate > 0 && context.versions.some(refusesWithoutPassword)) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_certificate_without_password',
+      what: `${needCertificate} accounts want a certificate, and this EMQX refuses clients that send no password`,
+      why: 'before 5.9 its empty authenticator says no to them (134) before dockhook is asked; a certificate alone is not enough',
+      mend: 'type the account’s password into the client beside its certificate; docks always send one',
+    });
+  }
+  return findings;
+}
+
+function noAuthenticator({ unknownAccounts }: EmqxContext): Finding {
+  const ignored = unknownAccounts === 'ignore' ? ', and every account that dockhook leaves to EMQX' : '';
+  return {
+    level: 'error',
+    code: 'emqx_no_authenticator',
+    what: 'EMQX has no authenticator of its own',
+    why: `while it has no hooks (before it has reached dockhook, and on some versions after an outage) it lets everybody in${ignored}`,
+    mend: `${CLOSING} in emqx.conf, without users: dockhook emqx config prints it`,
+  };
+}
+
+async function usersOf(authenticator: Authenticator, { api }: EmqxContext): Promise<Finding[]> {
+  const id = authenticator.id ?? `${authenticator.mechanism}:built_in_database`;
+  const { data, meta } = await api.get(
+    `/authentication/${encodeURIComponent(id)}/users?page=1&limit=1`,
+    answers.users,
+  );
+  const count = meta?.count ?? data.length;
+  if (data.length === 0 && count === 0) {
+    return [
+      {
+        level: 'ok',
+        code: 'emqx_authenticator',
+        what: `authenticator ${id} has no users: it refuses whom dockhook does not let in`,
+      },
+    ];
+  }
+  return [
+    {
+      level: 'warning',
+      code: 'emqx_authenticator_users',
+      what: `authenticator ${id} holds ${count} users`,
+      why: 'EMQX decides on them alone: they connect without dockhook being asked, also when it would refuse them',
+      mend: `move them to dockhook (dockhook account add), and delete them from ${id} (dashboard, Authentication)`,
+    },
+  ];
+}
+
+function decides({ id, mechanism, backend }: Authenticator): Finding {
+  const name = id ?? (backend === undefined ? mechanism : `${mechanism}:${backend}`);
+  return {
+    level: 'warning',
+    code: 'emqx_authenticator_decides',
+    what: `authenticator ${name} decides before dockhook`,
+    why: 'whom it knows connects, or is refused, without dockhook being asked',
+    mend: `disable ${name} (dashboard, Authentication), unless it is meant for other clients`,
+  };
+}
+
+export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[]> {
+  const settings = await api.get('/authorization/settings', answers.authorization);
+  const { sources } = await api.get('/authorization/sources', answers.sources);
+  const findings: Finding[] = [];
+  if (settings.no_match !== 'deny') {
+    findings.push({
+      level: 'error',
+      code: 'emqx_no_match_allow',
+      what: `authorization.no_match = ${settings.no_match}`,
+      why: 'who is connected while EMQX has no hooks may publish and subscribe anything',
+      mend: 'authorization.no_match = deny',
+    });
+  }
+  for (const { type, enable, rules } of sources) {
+    if (enable === false) continue;
+    const open = type === 'file' && allowsAll(rules);
+    findings.push({
+      level: open ? 'error' : 'warning',
+      code: open ? 'emqx_authorization_allows_all' : 'emqx_authorization_source',
+      what: open
+        ? 'the authorization source "file" (acl.conf) ends in "allow all"'
+        : `the authorization source "${type}" decides before dockhook`,
+      why: open
+        ? 'client.authorize is never called: every client may publish and subscribe anything, commands to docks included'
+        : 'what it allows or denies, dockhook is not asked about',
+      mend: 'authorization.sources = []',
+    });
+  }
+  if (settings.deny_action === 'disconnect') {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_deny_action',
+      what: 'authorization.deny_action = disconnect',
+      why: 'a dock loses its session for one topic that it may not use, and comes back only to lose it again',
+      mend: 'authorization.deny_action = ignore',
+    });
+  }
+  if (settings.cache?.enable === false) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_authorization_cache',
+      what: 'authorization.cache.enable = false',
+      why: 'each message of a dock, telemetry too, costs a call to dockhook',
+      mend: 'authorization.cache.enable = true',
+    });
+  }
+  if (findings.length > 0) return findings;
+  return [
+    {
+      level: 'ok',
+      code: 'emqx_authorization',
+      what: 'dockhook alone decides what clients may publish and subscribe',
+    },
+  ];
+}
+
+/** Whether rules of acl.conf hold one that allows all to all; `%` begins a comment there. */
+function allowsAll(rules: string | undefined): boolean {
+  const active = (rules ?? '').replace(/%.*$/gm, '');
+  return /\{\s*allow\s*,\s*all\s*\}\s*\./.test(active);
+}

@@ -1,0 +1,21 @@
+/** What the checks of EMQX are given. Types only. */
+import type { Config } from '../config.js';
+import type { EmqxApi } from '../emqx/api.js';
+import type { Version } from '../emqx/versions.js';
+
+/** What dockhook knows, and EMQX's answers are held against. */
+export interface EmqxFacts {
+  accounts: readonly { certificateCn?: string }[];
+  unknownAccounts: Config['unknownAccounts'];
+  /** Whether dockhook asks for `client.connected` and `client.disconnected`. */
+  timeline: boolean;
+  /** The provider's name in EMQX; `dockhook` unless given. */
+  provider?: string;
+}
+
+/** What the checks share. */
+export interface EmqxContext extends EmqxFacts {
+  api: EmqxApi;
+  /** One per node that told a version which can be read; empty if none did. */
+  versions: readonly Version[];
+}
