@@ -1,51 +1,101 @@
-/** `dockhook simulate`: a simulated dock against any broker. */
+/** `dockhook simulate`: a simulated dock, or a fleet of them, against any broker. */
 import type { Command } from 'commander';
 import { isSerialNumber } from '../dock/topics.js';
-import type { Step } from '../embedded/simulated-dock.js';
+import type { SimulatedDockOptions, Step } from '../embedded/simulated-dock.js';
+import type { FleetDock } from '../embedded/simulated-fleet.js';
 import { DockhookError } from '../errors.js';
+import { fleetOf, readAccounts, reportFleet } from './fleet.js';
 import { readPassword } from './input.js';
+import { addMqttFlags, mqttOptions, positive, type MqttFlags } from './mqtt-flags.js';
 import { wantsJson } from './options.js';
 import { print, printJson, terminal } from './output.js';
 
-interface SimulateOptions {
+interface SimulateOptions extends MqttFlags {
   broker: string;
-  username: string;
+  username?: string;
   passwordStdin?: boolean;
-  gateway: string;
+  gateway?: string;
   drone?: string;
   organization: string;
   bindingCode: string;
   clientId?: string;
+  docks?: string;
+  accounts?: string;
+  atOnce: string;
 }
 
 export function addSimulateCommand(program: Command): void {
-  program
+  const command = program
     .command('simulate')
     .description('walk the access sequence of a dock against a broker, and say where it fails')
     .requiredOption('--broker <url>', 'mqtt://host:1883 or mqtts://host:8883 (tcp:// and ssl:// will do)')
-    .requiredOption('--username <name>', 'MQTT account')
+    .option('--username <name>', 'MQTT account')
     .option('--password-stdin', 'read its password from standard input')
-    .requiredOption('--gateway <sn>', 'SN of the dock')
+    .option('--gateway <sn>', 'SN of the dock')
     .option('--drone <sn>', 'SN of its drone')
     .requiredOption('--organization <id>', 'organization id, as typed into DJI Pilot 2')
     .requiredOption('--binding-code <code>', 'device binding code, as typed into DJI Pilot 2')
-    .option('--client-id <id>', 'MQTT client id (default: the SN of the dock)')
+    .option('--client-id <id>', 'MQTT client id (default: the SN of the dock)');
+  addMqttFlags(command)
+    .option('--docks <n>', 'a fleet: as many docks, whose SNs are those given with 00001, 00002, … behind')
+    .option('--accounts <file>', 'a fleet: one dock for each line of a CSV file with name, password, gateway')
+    .option('--at-once <n>', 'so many docks of a fleet come at the same time', '50')
     .addHelpText(
       'after',
-      '\nExample:\n' +
-        '  printf \'%s\' "$PASSWORD" | dockhook simulate --broker mqtt://127.0.0.1:1883 --username dock-north \\\n' +
-        '    --password-stdin --gateway 7CTDTEST00000A --drone 1581FTEST000000000B \\\n' +
-        '    --organization north --binding-code abcde-fghjk',
+      `
+It binds the SNs it is given: dockhook binding remove SN undoes that. Of a fleet, each dock stays online until all
+have come. An account for --docks must be one of --any-gateway or --client-id-is-gateway.
+
+Examples:
+  printf '%s' "$PASSWORD" | dockhook simulate --broker mqtt://127.0.0.1:1883 --username dock-north \\
+    --password-stdin --gateway 7CTDTEST00000A --drone 1581FTEST000000000B \\
+    --organization north --binding-code abcde-fghjk
+  printf '%s' "$PASSWORD" | dockhook simulate --broker mqtts://broker.example:8883 --ca ca.pem --mqtt 5 \\
+    --username fleet --password-stdin --gateway SIMDOCK --docks 1000 --at-once 100 \\
+    --organization north --binding-code abcde-fghjk`,
     )
     .action(simulate);
 }
 
 async function simulate(options: SimulateOptions, command: Command): Promise<void> {
+  const atOnce = positive('--at-once', options.atOnce);
+  const common = {
+    url: options.broker,
+    organizationId: options.organization,
+    bindingCode: options.bindingCode,
+    ...(await mqttOptions(options)),
+    checkOrganization: true,
+  };
+  const docks = await docksOf(options, common);
+  const [dock] = docks;
+  const json = wantsJson(command);
+  if (options.docks === undefined && options.accounts === undefined && dock) await one(dock, json);
+  else await reportFleet(docks, { atOnce, json });
+}
+
+/** Who comes: one dock, or a fleet. */
+async function docksOf(
+  options: SimulateOptions,
+  common: Omit<FleetDock, 'username' | 'password' | 'gateway'>,
+): Promise<FleetDock[]> {
+  const { username, gateway, drone, clientId } = options;
+  if (options.accounts !== undefined) {
+    const given = ['docks', 'username', 'passwordStdin', 'gateway', 'drone', 'clientId'] as const;
+    if (given.some((name) => options[name] !== undefined)) {
+      throw new DockhookError(
+        'usage',
+        '--accounts says who comes: leave out --docks, --username, --gateway, …',
+      );
+    }
+    return (await readAccounts(options.accounts)).map((account) => ({ ...common, ...account }));
+  }
+  if (username === undefined || gateway === undefined) {
+    throw new DockhookError('usage', 'say who comes: --username NAME --password-stdin --gateway SN');
+  }
   if (!options.passwordStdin) {
     throw new DockhookError('usage', 'give the password on standard input with --password-stdin');
   }
-  const password = await readPassword();
-  for (const [flag, sn] of [['--gateway', options.gateway] as const, ['--drone', options.drone] as const]) {
+  for (const [flag, sn] of [['--gateway', gateway] as const, ['--drone', drone] as const]) {
     if (sn !== undefined && !isSerialNumber(sn)) {
       throw new DockhookError(
         'usage',
@@ -53,25 +103,29 @@ async function simulate(options: SimulateOptions, command: Command): Promise<voi
       );
     }
   }
+  const dock = {
+    ...common,
+    ...{ username, gateway, password: await readPassword() },
+    ...(drone === undefined ? {} : { drone }),
+    ...(clientId === undefined ? {} : { clientId }),
+  };
+  if (options.docks === undefined) return [dock];
+  if (clientId !== undefined)
+    throw new DockhookError('usage', '--client-id is for one dock, not for --docks');
+  return fleetOf(dock, positive('--docks', options.docks));
+}
+
+async function one(dock: Omit<SimulatedDockOptions, 'onStep'>, json: boolean): Promise<void> {
   const { formatStep, simulateDock } = await import('../embedded/simulated-dock.js');
-  const json = wantsJson(command);
   const steps: Step[] = [];
   const session = await simulateDock({
-    url: options.broker,
-    username: options.username,
-    password,
-    gateway: options.gateway,
-    organizationId: options.organization,
-    bindingCode: options.bindingCode,
-    ...(options.drone === undefined ? {} : { drone: options.drone }),
-    ...(options.clientId === undefined ? {} : { clientId: options.clientId }),
-    checkOrganization: true,
+    ...dock,
     onStep: (step) => {
       steps.push(step);
       if (!json) print(formatStep(step, terminal()));
     },
   });
   await session.close();
-  if (json) printJson({ gateway: options.gateway, steps });
-  else print(`dock ${options.gateway} is online and bound`);
+  if (json) printJson({ gateway: dock.gateway, steps });
+  else print(`dock ${dock.gateway} is online and bound`);
 }

@@ -4,25 +4,26 @@
  * operator's words. The envelope is DJI's ("Topic definition": tid, bid, timestamp, gateway, method, data).
  */
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import mqtt, { type MqttClient } from 'mqtt';
-import { DockhookError, messageOf } from '../errors.js';
+import type { MqttClient } from 'mqtt';
+import { messageOf, type DockhookError } from '../errors.js';
 import type { OnStep } from './dock-steps.js';
+import {
+  brokerUrl,
+  closeMqtt,
+  connackCode,
+  connectMqtt,
+  failed,
+  subscribeCodes,
+  type MqttOptions,
+} from './mqtt-connect.js';
 
 export type Data = Record<string, unknown>;
 
-export interface ConnectionOptions {
-  /** `mqtt://host:port` or `mqtts://host:port` */
-  url: string;
+/** `timeoutMs` is for each step. */
+export interface ConnectionOptions extends MqttOptions {
   username: string;
-  password: string;
-  clientId: string;
   gateway: string;
-  tls: { ca?: string | Buffer; cert?: string | Buffer; key?: string | Buffer };
-  protocolVersion: 4 | 5;
-  /** For each step. */
-  timeoutMs: number;
   onStep: OnStep;
 }
 
@@ -95,7 +96,10 @@ export async function connectDock(options: ConnectionOptions): Promise<DockConne
   return {
     async subscribe(topics) {
       const started = performance.now();
-      const codes = await within(subscribeCodes(client, topics), 'subscribe', timeoutMs);
+      const asked = subscribeCodes(client, topics).catch((cause: unknown) => {
+        throw lost('subscribe', cause);
+      });
+      const codes = await within(asked, 'subscribe', timeoutMs);
       if (!codes) throw notAcknowledged('subscribe', timeoutMs);
       const milliseconds = performance.now() - started;
       const refused = topics.filter((_, index) => (codes[index] ?? 128) >= 128);
@@ -151,110 +155,28 @@ export async function connectDock(options: ConnectionOptions): Promise<DockConne
     },
 
     publish: (topic, method, data) => publish(topic, method, data),
-    async close() {
-      // A polite end waits for what is not acknowledged, and then for the broker: neither may come.
-      const waits = Object.keys(client.outgoing).length > 0;
-      const ended = client.endAsync(waits || !client.connected);
-      await Promise.race([ended, sleep(1000, undefined, { ref: false })]);
-      client.stream.destroy();
-    },
+    close: () => closeMqtt(client),
   };
 }
 
 async function connect(options: ConnectionOptions): Promise<MqttClient> {
-  const { clientId, username, password, protocolVersion, timeoutMs, onStep } = options;
-  const { protocol, host } = brokerUrl(options.url);
+  const { clientId, username, onStep } = options;
+  const { host } = brokerUrl(options.url);
   const started = performance.now();
-  const client = mqtt.connect(`${protocol}//${host}`, {
-    ...options.tls,
-    ...{ clientId, username, password, protocolVersion, clean: true },
-    ...{ reconnectPeriod: 0, connectTimeout: timeoutMs },
-  });
-  // Else Nagle's algorithm adds 40 ms to most requests, and the steps are to show the server's time.
-  client.once('connect', () => (client.stream as Partial<Socket>).setNoDelay?.(true));
-  // mqtt.js may report more than once, and an 'error' that nobody hears ends the process.
-  client.on('error', () => undefined);
-  const tell = (result: number | undefined, text: string): void => {
+  const tell = (ok: boolean, text: string, result?: number): void => {
     const milliseconds = performance.now() - started;
-    const ok = result === 0;
-    onStep({
-      direction: '→',
-      method: 'connect',
-      topic: '',
-      ...(result !== undefined && { result }),
-      milliseconds,
-      ok,
-      text,
-    });
+    const code = result === undefined ? {} : { result };
+    onStep({ direction: '→', method: 'connect', topic: '', ...code, milliseconds, ok, text });
   };
   try {
-    await new Promise<void>((resolve, reject) => {
-      client.once('connect', () => {
-        resolve();
-      });
-      client.once('error', reject);
-      client.once('close', () => {
-        reject(new Error('the connection closed before the broker answered'));
-      });
-    });
-  } catch (cause) {
-    await client.endAsync(true);
-    const { code } = cause as { code?: number | string };
-    if (typeof code === 'number') tell(code, `refused at ${host}`);
-    else tell(undefined, `failed at ${host}`);
-    throw failed(explainConnect(cause, `${protocol}//${host}`, username), cause);
+    const client = await connectMqtt(options);
+    tell(true, `account ${username} at ${host}, client id ${clientId}`, 0);
+    return client;
+  } catch (error) {
+    const code = connackCode(error);
+    tell(false, `${code === undefined ? 'failed' : 'refused'} at ${host}`, code);
+    throw error;
   }
-  tell(0, `account ${username} at ${host}, client id ${clientId}`);
-  return client;
-}
-
-function brokerUrl(text: string): URL {
-  // DJI Pilot 2 wants tcp:// and people will type the same here.
-  const spelt = text.replace(/^tcp:/, 'mqtt:').replace(/^(ssl|tls):/, 'mqtts:');
-  const url = URL.canParse(spelt) ? new URL(spelt) : undefined;
-  if (url?.host && (url.protocol === 'mqtt:' || url.protocol === 'mqtts:')) return url;
-  throw new DockhookError('usage', 'the broker must be given as mqtt://host:1883 or mqtts://host:8883');
-}
-
-/** The codes of the SUBACK; mqtt.js turns it into an error if any of them is a refusal. */
-async function subscribeCodes(client: MqttClient, topics: string[]): Promise<number[]> {
-  try {
-    const granted = await client.subscribeAsync(topics, { qos: 1 });
-    return granted.map(({ qos }) => qos);
-  } catch (cause) {
-    const { packet } = cause as { packet?: { granted?: number[] } };
-    if (packet?.granted) return packet.granted;
-    throw lost('subscribe', cause);
-  }
-}
-
-/** CONNACK codes of MQTT 3.1.1 and 5, then the network's and TLS' own. */
-function explainConnect(cause: unknown, broker: string, username: string): string {
-  const { code } = cause as { code?: number | string };
-  switch (code) {
-    case 4:
-    case 5:
-    case 134:
-    case 135:
-      return (
-        `the broker at ${broker} refused account "${username}" (CONNACK ${code}): check the account name and ` +
-        'password, that the account is neither disabled nor expired, and that the ExHook server and its database ' +
-        'run; its log says why'
-      );
-    case 1:
-    case 132:
-      return `the broker at ${broker} does not speak this version of MQTT (CONNACK ${code})`;
-    case 'ECONNREFUSED':
-      return `nothing listens at ${broker}: check address and port, and that the broker runs`;
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `the host name in ${broker} is not known: check it for typing errors`;
-  }
-  const why = messageOf(cause);
-  if (/certificate|self.signed/i.test(`${why} ${code ?? ''}`)) {
-    return `the TLS certificate of ${broker} was not accepted (${why}): check its name, or have its CA trusted with NODE_EXTRA_CA_CERTS=FILE`;
-  }
-  return `could not connect to ${broker} (${why}): check address, port and network`;
 }
 
 function parse(payload: Buffer): Data {
@@ -286,8 +208,4 @@ function lost(method: string, cause?: unknown): DockhookError {
       'also does that',
     cause,
   );
-}
-
-export function failed(message: string, cause?: unknown): DockhookError {
-  return new DockhookError('failed', message, { cause });
 }

@@ -5,15 +5,9 @@
  * Everything about DJI's dialect is written here a second time, apart from `dock/`: a simulator that shared
  * the server's codec would share its bugs.
  */
-import {
-  connectDock,
-  failed,
-  isData,
-  type Data,
-  type DockConnection,
-  type Reply,
-} from './dock-connection.js';
+import { connectDock, isData, type Data, type DockConnection, type Reply } from './dock-connection.js';
 import { meaningOf, type OnStep } from './dock-steps.js';
+import { failed, type ClientTls } from './mqtt-connect.js';
 
 export { formatStep, type Step } from './dock-steps.js';
 
@@ -32,7 +26,7 @@ export interface SimulatedDockOptions {
   clientId?: string;
   /** Name of the dock in its organization. */
   callsign?: string;
-  tls?: { ca?: string | Buffer; cert?: string | Buffer; key?: string | Buffer };
+  tls?: ClientTls;
   /** MQTT 3.1.1 (4, the default) or 5. */
   protocolVersion?: 4 | 5;
   /** For each step; default 10 s. */

@@ -76,6 +76,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   pino: ['observability'],
   commander: ['cli'],
   ajv: ['stores', 'dock', 'emqx'],
+  'csv-parse': ['cli'],
   '@electric-sql/pglite': ['embedded'],
   aedes: ['embedded'],
   mqtt: ['embedded'],

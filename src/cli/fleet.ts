@@ -1,0 +1,92 @@
+/** `dockhook simulate` for many docks: who they are, and what became of them. */
+import { createReadStream } from 'node:fs';
+import { parse } from 'csv-parse';
+import { isSerialNumber } from '../dock/topics.js';
+import type { FleetDock, FleetSummary } from '../embedded/simulated-fleet.js';
+import { DockhookError, messageOf } from '../errors.js';
+import { print, printJson, printTable, style } from './output.js';
+
+const DIGITS = 5;
+
+/** As many docks as asked for, all with one account: the SNs given, with 00001, 00002, … behind. */
+export function fleetOf(dock: FleetDock, count: number): FleetDock[] {
+  return Array.from({ length: count }, (_, index) => {
+    const number = String(index + 1).padStart(DIGITS, '0');
+    const { gateway, drone } = dock;
+    return {
+      ...dock,
+      gateway: `${gateway}${number}`,
+      ...(drone === undefined ? {} : { drone: `${drone}${number}` }),
+    };
+  });
+}
+
+/**
+ * One dock for each line of a CSV file with the columns `name`, `password` and `gateway`, others left aside;
+ * of several SNs in one line, separated by spaces, the first. Rejects with `usage` and the line.
+ */
+export async function readAccounts(
+  path: string,
+): Promise<Pick<FleetDock, 'username' | 'password' | 'gateway'>[]> {
+  const docks: Pick<FleetDock, 'username' | 'password' | 'gateway'>[] = [];
+  const rows = createReadStream(path).pipe(
+    parse({ bom: true, columns: true, skip_empty_lines: true, info: true, relax_column_count: true }),
+  );
+  try {
+    for await (const { record, info } of rows as AsyncIterable<{
+      record: Record<string, string | undefined>;
+      info: { lines: number };
+    }>) {
+      const { name: username = '', password = '', gateway = '' } = record;
+      const [sn = ''] = gateway.split(' ');
+      if (username === '' || password === '' || !isSerialNumber(sn)) {
+        throw new Error(`line ${info.lines} has no name, password or gateway SN`);
+      }
+      docks.push({ username, password, gateway: sn });
+    }
+  } catch (error) {
+    throw new DockhookError('usage', `--accounts: ${path} cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (docks.length === 0) throw new DockhookError('usage', `--accounts: ${path} holds no account`);
+  return docks;
+}
+
+/** Has them come, and tells what became of them; the exit code is 1 if one failed. */
+export async function reportFleet(
+  docks: readonly FleetDock[],
+  { atOnce, json }: { atOnce: number; json: boolean },
+): Promise<void> {
+  const { simulateFleet } = await import('../embedded/simulated-fleet.js');
+  const shows = !json && process.stderr.isTTY;
+  const summary = await simulateFleet(docks, {
+    atOnce,
+    onProgress: ({ online, failed }) => {
+      if (shows) process.stderr.write(`\r${online} of ${docks.length} online, ${failed} failed `);
+    },
+  });
+  if (shows) process.stderr.write('\r\u001b[K');
+  if (json) printJson(summary);
+  else printSummary(summary);
+  if (summary.online < summary.docks) process.exitCode = 1;
+}
+
+function printSummary({ docks, online, seconds, steps, failures }: FleetSummary): void {
+  const all = `${online} of ${docks} docks came online and are bound, in ${seconds.toFixed(1)} s`;
+  print(style(online === docks ? ['bold', 'green'] : ['bold', 'red'], all));
+  if (steps.length > 0) {
+    print('');
+    printTable(
+      ['STEP', 'COUNT', 'P50 ms', 'P95 ms', 'MAX ms'],
+      steps.map(({ step, count, ...times }) => [
+        step,
+        String(count),
+        ...[times.p50, times.p95, times.max].map((milliseconds) => milliseconds.toFixed(1)),
+      ]),
+    );
+  }
+  for (const { step, docks: count, reason, example } of failures) {
+    print(`\n${style('red', `${count} failed at ${step}`)}, ${example} for one:\n  ${reason}`);
+  }
+}

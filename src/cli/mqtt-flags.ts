@@ -1,0 +1,59 @@
+/** The flags of commands that come to a broker as an MQTT client. */
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { MqttOptions } from '../embedded/mqtt-connect.js';
+import { DockhookError, messageOf } from '../errors.js';
+
+export interface MqttFlags {
+  ca?: string;
+  cert?: string;
+  key?: string;
+  mqtt: string;
+  timeout: string;
+}
+
+export function addMqttFlags(command: Command): Command {
+  return command
+    .option('--ca <file>', 'CA that signed the certificate of the broker, if it is none that Node.js knows')
+    .option('--cert <file>', 'client certificate to show')
+    .option('--key <file>', 'private key of the client certificate')
+    .option('--mqtt <version>', 'version of MQTT: 3.1.1 or 5', '3.1.1')
+    .option('--timeout <seconds>', 'how long to wait for each answer', '10');
+}
+
+/** Reads the files that the flags name. Rejects with `usage`. */
+export async function mqttOptions(
+  flags: MqttFlags,
+): Promise<Pick<MqttOptions, 'tls' | 'protocolVersion' | 'timeoutMs'>> {
+  const { ca, cert, key, mqtt } = flags;
+  if (mqtt !== '3.1.1' && mqtt !== '5') {
+    throw new DockhookError('usage', `--mqtt ${mqtt}: there are 3.1.1 and 5`);
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new DockhookError('usage', '--cert and --key go together: give both or neither');
+  }
+  return {
+    tls: {
+      ...(ca === undefined ? {} : { ca: await readPem('--ca', ca) }),
+      ...(cert === undefined ? {} : { cert: await readPem('--cert', cert) }),
+      ...(key === undefined ? {} : { key: await readPem('--key', key) }),
+    },
+    protocolVersion: mqtt === '5' ? 5 : 4,
+    timeoutMs: positive('--timeout', flags.timeout) * 1000,
+  };
+}
+
+/** A number of at least 1. Throws `usage`. */
+export function positive(flag: string, text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new DockhookError('usage', `${flag} ${text}: give a whole number from 1 to 999999`);
+}
+
+/** OpenSSL's own words for a file that is no PEM name neither file nor flag. */
+async function readPem(flag: string, path: string): Promise<Buffer> {
+  const pem = await readFile(path).catch((error: unknown) => {
+    throw new DockhookError('usage', `${flag}: cannot read the file: ${messageOf(error)}`, { cause: error });
+  });
+  if (!pem.includes('-----BEGIN ')) throw new DockhookError('usage', `${flag}: ${path} is not in PEM form`);
+  return pem;
+}
