@@ -167,7 +167,29 @@ export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
   flags: Readonly<Partial<Record<SettingName, string>>> = {},
 ): Config {
-  const faults: string[] = [];
+  const { config, faults } = inspectConfig(environment, flags);
+  if (faults.length > 0) {
+    throw new DockhookError(
+      'usage',
+      `these settings cannot be used:\n${faults.map(({ text }) => `  ${text}`).join('\n')}`,
+    );
+  }
+  return config;
+}
+
+/** Why the settings cannot be used. */
+export interface ConfigFault {
+  /** Absent if each setting is well and they do not go together. */
+  setting?: SettingName;
+  text: string;
+}
+
+/** As {@link readConfig}, but for who wants to look at the rest: what cannot be used has its default. */
+export function inspectConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Partial<Record<SettingName, string>>> = {},
+): { config: Config; faults: ConfigFault[] } {
+  const faults: ConfigFault[] = [];
   const values: Record<string, unknown> = {};
   const complete = withUrlFromFile(environment, faults);
   for (const { name, environment: variable, flag, default: fallback, parse } of settingList) {
@@ -176,18 +198,13 @@ export function readConfig(
     try {
       values[name] = parse(fromFlag ?? (complete[variable] || fallback));
     } catch (error) {
-      faults.push(`${where}: ${messageOf(error)}`);
+      faults.push({ setting: name, text: `${where}: ${messageOf(error)}` });
+      values[name] = parse(fallback);
     }
   }
   const config = values as Config;
-  if (faults.length === 0) faults.push(...contradictions(config));
-  if (faults.length > 0) {
-    throw new DockhookError(
-      'usage',
-      `these settings cannot be used:\n${faults.map((f) => `  ${f}`).join('\n')}`,
-    );
-  }
-  return config;
+  if (faults.length === 0) faults.push(...contradictions(config).map((fault) => ({ text: fault })));
+  return { config, faults };
 }
 
 function contradictions(config: Config): string[] {
@@ -215,19 +232,25 @@ function contradictions(config: Config): string[] {
   return faults;
 }
 
-function withUrlFromFile(environment: Readonly<Record<string, string | undefined>>, faults: string[]) {
+function withUrlFromFile(
+  environment: Readonly<Record<string, string | undefined>>,
+  faults: ConfigFault[],
+): Readonly<Record<string, string | undefined>> {
   const path = environment['DATABASE_URL_FILE'];
   if (!path) return environment;
+  const fault = (what: string): void => {
+    faults.push({ setting: 'databaseUrl', text: what });
+  };
   if (environment['DATABASE_URL']) {
-    faults.push('DATABASE_URL and DATABASE_URL_FILE are both set: keep one');
+    fault('DATABASE_URL and DATABASE_URL_FILE are both set: keep one');
     return environment;
   }
   try {
     const url = whatFails('cannot read the file', () => readFileSync(path, 'utf8')).trim();
-    if (url === '') faults.push(`DATABASE_URL_FILE: ${path} is empty`);
+    if (url === '') fault(`DATABASE_URL_FILE: ${path} is empty`);
     return { ...environment, DATABASE_URL: url };
   } catch (error) {
-    faults.push(`DATABASE_URL_FILE: ${messageOf(error)}`);
+    fault(`DATABASE_URL_FILE: ${messageOf(error)}`);
     return environment;
   }
 }

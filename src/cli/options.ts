@@ -1,6 +1,6 @@
 /** From commander's options to settings. */
 import type { Command } from 'commander';
-import { readConfig, settingList, type Config, type SettingName } from '../config.js';
+import { inspectConfig, readConfig, settingList, type Config, type SettingName } from '../config.js';
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -14,7 +14,17 @@ export interface GlobalOptions {
  */
 export function configOf(command: Command, defaults: Readonly<Record<string, string>> = {}): Config {
   const options = command.optsWithGlobals<Partial<Record<SettingName, string>>>();
-  const config = readConfig({ ...defaults, ...process.env }, options);
+  return asChosen(options, readConfig({ ...defaults, ...process.env }, options));
+}
+
+/** As {@link configOf}, with what cannot be used set apart. */
+export function inspectConfigOf(command: Command): ReturnType<typeof inspectConfig> {
+  const options = command.optsWithGlobals<Partial<Record<SettingName, string>>>();
+  const { config, faults } = inspectConfig(process.env, options);
+  return { config: asChosen(options, config), faults };
+}
+
+function asChosen(options: Partial<Record<SettingName, string>>, config: Config): Config {
   return options.dataDir === undefined ? config : { ...config, databaseUrl: undefined };
 }
 

@@ -59,7 +59,7 @@ export function printFields(fields: Readonly<Record<string, string | undefined>>
 }
 
 /** A name or callsign comes from outside: control characters in it must not steer the terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(
     /\p{Control}/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

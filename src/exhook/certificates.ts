@@ -50,6 +50,14 @@ export function tlsCredentials(files: TlsFiles, options: TlsOptions = {}): Serve
   return experimental.createCertificateProviderServerCredentials(provider, clientCa, clientCa !== null);
 }
 
+/**
+ * Reads the files as the server would.
+ * @throws DockhookError `usage` if they cannot be used
+ */
+export function checkTlsFiles(files: TlsFiles): { certificate: Buffer; caCertificate: Buffer | undefined } {
+  return checked(files, read(files));
+}
+
 function followFiles(files: TlsFiles, { refreshMs = 10_000, onReload, onError }: TlsOptions): Provider {
   let material = checked(files, read(files));
   /** What was told last, so that bad files are told of once and not at every look. */
@@ -170,7 +178,7 @@ function parsed<T>(what: string, path: string, parse: () => T): T {
 }
 
 /** All of a bundle; OpenSSL would take a broken one for its end, in silence. Throws if one is broken or there is none. */
-function certificatesIn(pem: Buffer): X509Certificate[] {
+export function certificatesIn(pem: Buffer): X509Certificate[] {
   const blocks = pem
     .toString('latin1')
     .match(/-----BEGIN CERTIFICATE-----[^]*?(?:-----END CERTIFICATE-----|$)/g);

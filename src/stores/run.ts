@@ -64,12 +64,17 @@ const ADVICE: Readonly<Record<string, string>> = {
   '25006': 'DATABASE_URL names a read-only server, a standby perhaps',
 };
 
+/** What to do about a driver's error, if that can be told from its code. */
+export function adviceFor(error: unknown): string | undefined {
+  return ADVICE[sqlState(error) ?? ''];
+}
+
 /**
  * Only message and SQLSTATE of the driver's error are kept: its other fields hold the row (`detail`) or
  * the parameters (PGlite's `params`), and so password hashes and binding codes.
  */
 function unavailable(operation: string, subject: string, error: unknown): DockhookError {
-  const advice = ADVICE[sqlState(error) ?? ''];
+  const advice = adviceFor(error);
   const cause = Object.assign(new Error(messageOf(error)), { code: sqlState(error) });
   return new DockhookError(
     'store_unavailable',

@@ -49,6 +49,8 @@ CREATE INDEX dockhook_bindings_organization_id ON public.dockhook_bindings (orga
   { name: 'dockhook_settings', create: `CREATE TABLE public.dockhook_settings (${keyAndValue});` },
 ];
 
+export const tableNames: readonly TableName[] = tables.map(({ name }) => name);
+
 /** A query of the catalog, for to_regclass() still answers from its cache after the wait for the lock. */
 const isMissing = (name: TableName) =>
   `NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = '${name}')`;

@@ -1,0 +1,201 @@
+/**
+ * The database: whether it answers, may be written, and has its tables as dockhook makes them. Nothing is
+ * changed, and no table is made: that is for `serve`, or for an administrator.
+ */
+import { messageOf } from '../errors.js';
+import type { Database, Row } from '../stores/database.js';
+import { adviceFor } from '../stores/run.js';
+import { tableNames, type TableName } from '../stores/tables.js';
+import { some } from './check.js';
+import type { Finding } from './finding.js';
+
+/** Generated columns need it. */
+const OLDEST_VERSION = 120_000;
+/** An account's expiry is judged by the server's clock; more than this is more than the way to the database. */
+const CLOCK_TOLERANCE_MS = 2000;
+
+/** What guards a table: constraints by PostgreSQL's letters (p primary key, c check, u unique, f foreign key). */
+const GUARDS: Readonly<Record<TableName, { constraints: string[]; generated?: string; index?: string }>> = {
+  dockhook_accounts: { constraints: ['c', 'p'], index: 'dockhook_accounts_gateways' },
+  dockhook_organizations: { constraints: ['c', 'p', 'u'], generated: 'binding_code' },
+  dockhook_bindings: { constraints: ['c', 'f', 'p'], generated: 'organization_id' },
+  dockhook_settings: { constraints: ['c', 'p'] },
+};
+
+/** With one of these, nothing in the tables can be looked at. */
+export const WITHOUT_TABLES: ReadonlySet<string> = new Set(['database_unreachable', 'tables_missing']);
+
+/** @param where the database in words, without a password */
+export async function checkDatabase(database: Database, where: string): Promise<Finding[]> {
+  let server: Row;
+  const asked = Date.now();
+  try {
+    [server = {}] = await database.query(SERVER);
+  } catch (error) {
+    return [unreachable(where, error)];
+  }
+  const answered = Date.now();
+  const findings: Finding[] = [
+    { level: 'ok', code: 'database', what: `${where} answers: version ${String(server['name'])}` },
+  ];
+  if (Number(server['version']) < OLDEST_VERSION) {
+    findings.push({
+      level: 'error',
+      code: 'database_too_old',
+      what: `PostgreSQL ${String(server['name'])} is too old`,
+      why: 'the tables need generated columns',
+      mend: 'upgrade to PostgreSQL 12 or later',
+    });
+  }
+  findings.push(...checkClock(Number(server['now']), asked, answered));
+  const tables = (await database.query(TABLES)).map(tableOf);
+  const missing = tableNames.filter((name) => !tables.some((table) => table.name === name));
+  if (missing.length > 0) return [...findings, tablesMissing(missing, server)];
+  return [...findings, ...checkRights(tables, server), ...checkGuards(tables)];
+}
+
+export function unreachable(where: string, error: unknown): Finding {
+  return {
+    level: 'error',
+    code: 'database_unreachable',
+    what: `${where} cannot be used: ${messageOf(error)}`,
+    why: 'nobody new gets in while the database is away, and docks that are in go on for ten minutes',
+    mend: adviceFor(error) ?? 'check that it runs, and that DATABASE_URL is the one of the server',
+  };
+}
+
+/** Opening the embedded database would make it. */
+export function noDatabase(directory: string): Finding {
+  return {
+    level: 'error',
+    code: 'database_absent',
+    what: `there is no database in ${directory}`,
+    why: 'dockhook was never started on this directory, or its server has another database',
+    mend: 'set DATABASE_URL or --data-dir as the server has it, or start dockhook serve',
+  };
+}
+
+const SERVER = `
+SELECT current_setting('server_version') AS name, current_setting('server_version_num')::int AS version,
+  (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, current_user AS role,
+  pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only,
+  has_schema_privilege(current_user, 'public', 'CREATE') AS may_create`;
+
+const TABLES = `
+SELECT c.relname AS name,
+  (SELECT coalesce(string_agg(DISTINCT contype::text, '' ORDER BY contype::text), '')
+    FROM pg_constraint WHERE conrelid = c.oid AND contype IN ('c', 'f', 'p', 'u')) AS constraints,
+  (SELECT coalesce(string_agg(attname::text, ' '), '')
+    FROM pg_attribute WHERE attrelid = c.oid AND attgenerated = 's') AS generated,
+  (SELECT coalesce(string_agg(indexrelid::regclass::text, ' '), '')
+    FROM pg_index WHERE indrelid = c.oid AND indisvalid) AS indexes,
+  (SELECT coalesce(string_agg(word, ', '), '')
+    FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS word
+    WHERE NOT has_table_privilege(current_user, c.oid, word)) AS missing_rights
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname LIKE 'dockhook\\_%'`;
+
+type Table = Record<'name' | 'constraints' | 'generated' | 'indexes' | 'missingRights', string>;
+
+function tableOf(row: Row): Table {
+  const text = (name: string): string => String(row[name]);
+  return {
+    name: text('name'),
+    constraints: text('constraints'),
+    generated: text('generated'),
+    indexes: text('indexes'),
+    missingRights: text('missing_rights'),
+  };
+}
+
+function checkClock(now: number, asked: number, answered: number): Finding[] {
+  // The database looked at its clock between these two.
+  const skew = now < asked ? asked - now : Math.max(0, now - answered);
+  if (skew <= CLOCK_TOLERANCE_MS) {
+    return [{ level: 'ok', code: 'clock', what: 'the clocks of this machine and of the database agree' }];
+  }
+  return [
+    {
+      level: 'warning',
+      code: 'clock_skew',
+      what: `the clock of this machine and that of the database are ${(skew / 1000).toFixed(0)} s apart`,
+      why: 'accounts expire by the clock of the server, and a dock compares clocks, too (319008)',
+      mend: 'synchronise both with NTP: timedatectl set-ntp true',
+    },
+  ];
+}
+
+function tablesMissing(missing: readonly string[], server: Row): Finding {
+  const mayCreate = server['may_create'] === true && server['read_only'] !== true;
+  return {
+    level: 'error',
+    code: 'tables_missing',
+    what: `tables are missing: ${missing.join(', ')}`,
+    why: mayCreate
+      ? 'dockhook was never started on this database, or this is not the database of the server'
+      : `role ${String(server['role'])} may not make them here, so dockhook serve cannot do it at its start`,
+    mend: mayCreate
+      ? 'start dockhook serve, which makes them; if it runs, set DATABASE_URL here as it has it'
+      : `make the role the owner of its database: ALTER DATABASE … OWNER TO ${String(server['role'])}`,
+  };
+}
+
+function checkRights(tables: readonly Table[], server: Row): Finding[] {
+  if (server['read_only'] === true) {
+    return [
+      {
+        level: 'error',
+        code: 'database_read_only',
+        what: 'the database can only be read: it is a standby, or default_transaction_read_only is on',
+        why: 'no dock can be bound, and no account added',
+        mend: 'let DATABASE_URL name the primary; with several hosts add ?target_session_attrs=read-write',
+      },
+    ];
+  }
+  const short = tables.filter(({ missingRights }) => missingRights !== '');
+  if (short.length === 0)
+    return [{ level: 'ok', code: 'database_rights', what: 'its tables may be read and written' }];
+  return short.map(({ name, missingRights }) => ({
+    level: 'error',
+    code: 'database_rights',
+    what: `role ${String(server['role'])} lacks ${missingRights} on ${name}`,
+    why: 'what needs it is refused to docks and operators',
+    mend: `GRANT ${missingRights} ON ${name} TO ${String(server['role'])}`,
+  }));
+}
+
+/** A table made by hand, or restored in part, lacks what keeps two docks from one binding. */
+function checkGuards(tables: readonly Table[]): Finding[] {
+  const faults = tables.flatMap(({ name, constraints, generated, indexes }) => {
+    const guards = GUARDS[name as TableName] as (typeof GUARDS)[TableName] | undefined;
+    if (guards === undefined) return [];
+    const lacks = [
+      ...guards.constraints.filter((letter) => !constraints.includes(letter)).map((l) => CONSTRAINTS[l] ?? l),
+      ...(guards.generated === undefined || generated.split(' ').includes(guards.generated)
+        ? []
+        : [`the generated column ${guards.generated}`]),
+      ...(guards.index === undefined || indexes.split(' ').includes(guards.index)
+        ? []
+        : [`the index ${guards.index}`]),
+    ];
+    return lacks.length === 0 ? [] : [`${name} lacks ${lacks.join(', ')}`];
+  });
+  if (faults.length === 0)
+    return [{ level: 'ok', code: 'tables', what: 'its tables are as dockhook makes them' }];
+  return [
+    {
+      level: 'error',
+      code: 'tables_unsound',
+      what: some(faults),
+      why: 'what PostgreSQL guards is not guarded: one code for two organizations, devices bound to none, slow look-ups',
+      mend: 'dump the rows (pg_dump --data-only), drop the table, let dockhook serve make it anew, and restore the rows',
+    },
+  ];
+}
+
+const CONSTRAINTS: Readonly<Record<string, string>> = {
+  c: 'its CHECK constraint',
+  f: 'its foreign key',
+  p: 'its primary key',
+  u: 'its UNIQUE constraint',
+};

@@ -1,0 +1,73 @@
+/** The accounts that a probe works with: made for it, expiring soon, and removed whatever happens. */
+import { randomBytes, randomInt } from 'node:crypto';
+import { generatePassword, hashGenerated } from '../access/passwords.js';
+import { DockhookError, hasCode, messageOf } from '../errors.js';
+import type { Accounts, Scope } from '../stores/types.js';
+import type { Finding } from './finding.js';
+import type { ProbeOptions } from './probe.js';
+
+/** For a probe that was killed: longer than any takes. */
+const EXPIRES_MS = 5 * 60_000;
+
+/** An SN that no device has: DJI's have 14 and 20 characters. */
+export function inventedSerialNumber(): string {
+  const letters = 'ABCDEFGHJKMNPQRSTUVWXYZ23456789';
+  const tail = Array.from({ length: 12 }, () => letters.charAt(randomInt(letters.length))).join('');
+  return `DOCKHOOKPROBE${tail}`;
+}
+
+/** Runs the work with an account for a dock of its own and one that watches it. */
+export async function withProbeAccounts(
+  accounts: Accounts,
+  foreign: string,
+  work: (made: Pick<ProbeOptions, 'dock' | 'watcher'>) => Promise<Finding[]>,
+): Promise<Finding[]> {
+  const gateway = inventedSerialNumber();
+  const id = randomBytes(6).toString('hex');
+  const made: string[] = [];
+  const make = async (name: string, scope: Scope): Promise<{ username: string; password: string }> => {
+    const password = generatePassword();
+    const now = Date.now();
+    // Before it is there: it must go also if only the answer to the adding was lost.
+    made.push(name);
+    await accounts.add({
+      name,
+      passwordHash: hashGenerated(password),
+      scope,
+      expiresAt: new Date(now + EXPIRES_MS).toISOString(),
+      createdAt: new Date(now).toISOString(),
+      note: 'made by dockhook doctor --probe',
+    });
+    return { username: name, password };
+  };
+  const left: Finding[] = [];
+  const removeAll = async (): Promise<void> => {
+    for (const name of made) {
+      await accounts.remove(name).catch((error: unknown) => {
+        if (!hasCode(error, 'not_found')) left.push(leftBehind(name, error));
+      });
+    }
+  };
+  try {
+    const dock = await make(`dockhook-probe-${id}`, { kind: 'gateways', gateways: [gateway] });
+    const subscribe = [gateway, foreign].map((sn) => `thing/product/${sn}/#`);
+    const watcher = await make(`dockhook-probe-${id}-watcher`, { kind: 'service', publish: [], subscribe });
+    const findings = await work({ dock: { ...dock, gateway }, watcher });
+    await removeAll();
+    return [...findings, ...left];
+  } catch (error) {
+    await removeAll();
+    const more = left.map(({ what, mend = '' }) => `; ${what}: ${mend}`).join('');
+    throw new DockhookError('failed', `${messageOf(error)}${more}`, { cause: error });
+  }
+}
+
+function leftBehind(name: string, error: unknown): Finding {
+  return {
+    level: 'warning',
+    code: 'probe_account_left',
+    what: `the account ${name} could not be removed (${messageOf(error)})`,
+    why: 'it lets in nobody after five minutes, and stays in the list',
+    mend: `dockhook account remove ${name}`,
+  };
+}
