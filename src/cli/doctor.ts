@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { Config } from '../config.js';
+import type { Config, SettingName } from '../config.js';
 import { isSerialNumber } from '../dock/topics.js';
 import type { Finding } from '../doctor/finding.js';
 import { DockhookError } from '../errors.js';
@@ -89,10 +89,11 @@ async function examine(
   const { config, faults } = inspectConfigOf(command);
   report('Settings', checkSettings(config, faults));
 
-  const unsure = faults.some(({ setting }) => setting === 'databaseUrl' || setting === 'dataDir');
-  const database = unsure
-    ? { findings: [notChecked('the database', 'it is not known which one is meant')] }
-    : await examineDatabase(config);
+  const isUnsure = (name: SettingName): boolean => faults.some(({ setting }) => setting === name);
+  const database =
+    isUnsure('databaseUrl') || isUnsure('dataDir')
+      ? { findings: [notChecked('the database', 'it is not known which one is meant')] }
+      : await examineDatabase(config);
   report('Database', database.findings);
   const { stores } = database;
   try {
@@ -105,8 +106,8 @@ async function examine(
       report('Accounts', await checked('accounts', () => checkAccounts(stores.accounts)));
     }
     report('Server', [
-      ...(await checked('the ExHook port', () => checkGrpc(config))),
-      ...(await checked('the HTTP port', () => checkHttp(config.httpListen))),
+      ...(isUnsure('grpcListen') ? [] : await checked('the ExHook port', () => checkGrpc(config))),
+      ...(isUnsure('httpListen') ? [] : await checked('the HTTP port', () => checkHttp(config.httpListen))),
     ]);
     report('TLS', [
       ...(await checked('TLS of the ExHook port', async () => checkGrpcTls(config))),

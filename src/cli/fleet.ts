@@ -1,5 +1,5 @@
 /** `dockhook simulate` for many docks: who they are, and what became of them. */
-import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse';
 import { isSerialNumber } from '../dock/topics.js';
 import type { FleetDock, FleetSummary } from '../embedded/simulated-fleet.js';
@@ -29,10 +29,15 @@ export async function readAccounts(
   path: string,
 ): Promise<Pick<FleetDock, 'username' | 'password' | 'gateway'>[]> {
   const docks: Pick<FleetDock, 'username' | 'password' | 'gateway'>[] = [];
-  const rows = createReadStream(path).pipe(
-    parse({ bom: true, columns: true, skip_empty_lines: true, info: true, relax_column_count: true }),
-  );
   try {
+    const options = {
+      bom: true,
+      columns: true,
+      skip_empty_lines: true,
+      info: true,
+      relax_column_count: true,
+    };
+    const rows = parse(await readFile(path), options);
     for await (const { record, info } of rows as AsyncIterable<{
       record: Record<string, string | undefined>;
       info: { lines: number };

@@ -1,5 +1,6 @@
 /** The flags of commands that come to a broker as an MQTT client. */
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import type { Command } from 'commander';
 import type { MqttOptions } from '../embedded/mqtt-connect.js';
 import { DockhookError, messageOf } from '../errors.js';
@@ -32,12 +33,22 @@ export async function mqttOptions(
   if ((cert === undefined) !== (key === undefined)) {
     throw new DockhookError('usage', '--cert and --key go together: give both or neither');
   }
+  const tls = {
+    ...(ca === undefined ? {} : { ca: await readPem('--ca', ca, 'CERTIFICATE') }),
+    ...(cert === undefined ? {} : { cert: await readPem('--cert', cert, 'CERTIFICATE') }),
+    ...(key === undefined ? {} : { key: await readPem('--key', key, 'PRIVATE KEY') }),
+  };
+  try {
+    createSecureContext(tls);
+  } catch {
+    // OpenSSL's own words name no file.
+    throw new DockhookError(
+      'usage',
+      `--cert ${cert ?? ''} and --key ${key ?? ''} do not go together, or one of them is damaged`,
+    );
+  }
   return {
-    tls: {
-      ...(ca === undefined ? {} : { ca: await readPem('--ca', ca) }),
-      ...(cert === undefined ? {} : { cert: await readPem('--cert', cert) }),
-      ...(key === undefined ? {} : { key: await readPem('--key', key) }),
-    },
+    tls,
     protocolVersion: mqtt === '5' ? 5 : 4,
     timeoutMs: positive('--timeout', flags.timeout) * 1000,
   };
@@ -49,11 +60,10 @@ export function positive(flag: string, text: string): number {
   throw new DockhookError('usage', `${flag} ${text}: give a whole number from 1 to 999999`);
 }
 
-/** OpenSSL's own words for a file that is no PEM name neither file nor flag. */
-async function readPem(flag: string, path: string): Promise<Buffer> {
+async function readPem(flag: string, path: string, content: 'CERTIFICATE' | 'PRIVATE KEY'): Promise<Buffer> {
   const pem = await readFile(path).catch((error: unknown) => {
     throw new DockhookError('usage', `${flag}: cannot read the file: ${messageOf(error)}`, { cause: error });
   });
-  if (!pem.includes('-----BEGIN ')) throw new DockhookError('usage', `${flag}: ${path} is not in PEM form`);
-  return pem;
+  if (pem.includes(`${content}-----`)) return pem;
+  throw new DockhookError('usage', `${flag}: ${path} holds no ${content.toLowerCase()} in PEM form`);
 }

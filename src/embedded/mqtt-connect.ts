@@ -124,7 +124,8 @@ function codeOf(error: unknown): number | string | undefined {
 function explain(cause: unknown, broker: string, username: string | undefined): string {
   const code = codeOf(cause);
   if (typeof code === 'number') return explainConnack(code, broker, username);
-  const why = messageOf(cause);
+  // Of OpenSSL's lines, the words.
+  const why = messageOf(cause).replace(/^.*SSL routines:[^:]*:([^:]+):.*$/s, '$1');
   switch (code) {
     case 'ECONNREFUSED':
       return `nothing listens at ${broker}: check address and port, and that the broker runs`;
@@ -135,7 +136,7 @@ function explain(cause: unknown, broker: string, username: string | undefined): 
       return (
         `could not connect to ${broker} (${why}): ` +
         (broker.startsWith('mqtts:')
-          ? 'check that this is the TLS port, whether it wants a client certificate, and the log of the broker'
+          ? 'check that this is the TLS port, and whether it wants another client certificate (--cert, --key); the log of the broker says why'
           : 'if this is the TLS port, write mqtts://; else see the log of the broker')
       );
   }

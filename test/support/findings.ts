@@ -1,0 +1,24 @@
+/** What doctor found, for tests. */
+import { expect } from 'chai';
+import type { Finding } from '../../src/doctor/finding.js';
+
+/** Codes of what is not well, as `error license_missing`. */
+export function troubles(findings: readonly Finding[]): string[] {
+  return findings.filter(({ level }) => level !== 'ok').map(({ level, code }) => `${level} ${code}`);
+}
+
+/** The one finding with this code. */
+export function found(findings: readonly Finding[], code: string): Finding {
+  const matching = findings.filter((finding) => finding.code === code);
+  expect(matching, `${code} in ${JSON.stringify(findings)}`).to.have.length(1);
+  return matching[0]!;
+}
+
+/** Trouble must say why it matters and what mends it; what is well must not. */
+export function expectComplete(findings: readonly Finding[]): void {
+  for (const { level, code, why, mend } of findings) {
+    if (level === 'ok') expect([why, mend], code).to.deep.equal([undefined, undefined]);
+    else if (code !== 'not_checked')
+      expect([typeof why, typeof mend], code).to.deep.equal(['string', 'string']);
+  }
+}

@@ -1,0 +1,269 @@
+import { expect } from 'chai';
+import type { AedesOptions } from 'aedes';
+import { examineBroker } from '../../../src/doctor/examine-broker.js';
+import type { Finding } from '../../../src/doctor/finding.js';
+import { startBroker, type Broker } from '../../../src/embedded/broker.js';
+import { DockhookError } from '../../../src/errors.js';
+import type { Stores } from '../../../src/stores/types.js';
+import { startBareBroker, startSilentServer, type TestServer } from '../../support/bare-broker.js';
+import { startDockhook, type TestDockhook } from '../../support/dockhook.js';
+import { expectComplete, found, troubles } from '../../support/findings.js';
+import { openMemoryStores } from '../../support/memory-stores.js';
+
+const REFUSES_STRANGERS = [
+  'probe_anonymous_refused',
+  'probe_wrong_password_refused',
+  'probe_unknown_account_refused',
+];
+
+describe('probe', () => {
+  let cleanUps: (() => Promise<unknown>)[] = [];
+  let stores: Stores;
+
+  beforeEach(() => {
+    stores = openMemoryStores();
+  });
+  afterEach(async () => {
+    for (const cleanUp of cleanUps.reverse()) await cleanUp();
+    cleanUps = [];
+  });
+
+  /** Probes with accounts in `stores`, which must be as empty afterwards as before. */
+  async function probe(
+    { port }: { port: number },
+    more: Partial<Parameters<typeof examineBroker>[0]> = {},
+  ): Promise<Finding[]> {
+    const findings = await examineBroker({
+      url: `mqtt://127.0.0.1:${port}`,
+      tls: {},
+      protocolVersion: 4,
+      timeoutMs: 400,
+      accounts: stores.accounts,
+      signal: new AbortController().signal,
+      ...more,
+    });
+    expectComplete(findings);
+    expect((await stores.accounts.list()).records.map(({ note }) => note)).to.deep.equal([]);
+    return findings;
+  }
+
+  async function bare(hooks: Parameters<typeof startBareBroker>[0] = {}): Promise<TestServer> {
+    const broker = await startBareBroker(hooks);
+    cleanUps.push(() => broker.close());
+    return broker;
+  }
+
+  describe('of a broker with dockhook', () => {
+    let dockhook: TestDockhook;
+    let broker: Broker;
+    beforeEach(async () => {
+      dockhook = await startDockhook({ stores });
+      cleanUps.push(() => dockhook.stop());
+      await dockhook.ready;
+      broker = await startBroker({ listen: { host: '127.0.0.1', port: 0 }, exhook: dockhook.grpc });
+      cleanUps.push(() => broker.close());
+    });
+
+    it('finds nothing wrong, and says what it saw', async () => {
+      const findings = await probe(broker, { timeoutMs: 5000 });
+      expect(findings.map(({ level, code }) => `${level} ${code}`)).to.deep.equal(
+        [
+          ...REFUSES_STRANGERS,
+          'probe_dock_accepted',
+          'probe_replies',
+          'probe_reply',
+          'probe_foreign_publish_refused',
+          'probe_foreign_subscribe_refused',
+        ].map((code) => `ok ${code}`),
+      );
+    });
+
+    it('leaves alone the session of a dock that has the SN as its client id', async () => {
+      await dockhook.addAccount('dock', 'a password', { kind: 'client-id' });
+      const { connectClient } = await import('../../support/mqtt.js');
+      const login = { username: 'dock', password: 'a password', clientId: '7CTDTEST00000A' };
+      const dock = await connectClient(`mqtt://127.0.0.1:${broker.port}`, login);
+      const own = { username: 'dock', password: 'a password', gateway: '7CTDTEST00000A' };
+      const findings = await examineBroker({
+        ...{ url: `mqtt://127.0.0.1:${broker.port}`, tls: {}, protocolVersion: 4, timeoutMs: 400 },
+        ...{ dock: own, accounts: undefined, signal: new AbortController().signal },
+      });
+      // Nobody watched, and MQTT 3.1.1 tells a publisher nothing.
+      expect(troubles(findings)).to.deep.equal(['warning probe_publish_unproven']);
+      expect(dock.mqtt.connected).to.equal(true);
+      await dock.close();
+    });
+
+    it('says that docks are refused if dockhook has another database than this command', async () => {
+      const findings = await probe(broker, { accounts: openMemoryStores().accounts });
+      expect(troubles(findings)).to.deep.equal(['error probe_dock_refused']);
+      expect(found(findings, 'probe_dock_refused').mend).to.include('DATABASE_URL');
+    });
+  });
+
+  it('reports each door that an open broker leaves open', async () => {
+    const findings = await probe(await bare());
+    expect(troubles(findings)).to.deep.equal([
+      'error probe_anonymous_accepted',
+      'error probe_wrong_password_accepted',
+      'error probe_unknown_account_accepted',
+      'error probe_no_reply',
+      'error probe_foreign_publish_delivered',
+      'error probe_foreign_subscribe_granted',
+    ]);
+    expect(found(findings, 'probe_no_reply').why).to.include('went on to subscribers as it was');
+    expect(found(findings, 'probe_foreign_publish_delivered').what).to.match(/services_reply, .*\/services$/);
+    expect(found(findings, 'probe_foreign_subscribe_granted').what).to.match(/osd, #$/);
+  });
+
+  /** Lets in the accounts of the probe, and them alone. */
+  const knowsAccounts: AedesOptions['authenticate'] = (_client, username, password, done) => {
+    const known = /^dockhook-probe-\w{12}(-watcher)?$/.test(username ?? '') && password?.length === 35;
+    done(null, known);
+  };
+
+  it('finds the foreign topics that a broker with accounts but without rules lets through', async () => {
+    const findings = await probe(await bare({ authenticate: knowsAccounts }));
+    expect(findings.filter(({ level }) => level === 'ok').map(({ code }) => code)).to.include.members(
+      REFUSES_STRANGERS,
+    );
+    expect(troubles(findings)).to.include.members([
+      'error probe_foreign_publish_delivered',
+      'error probe_foreign_subscribe_granted',
+    ]);
+  });
+
+  /** Answers a request; `to` says who may hear the answer. */
+  const answering = (
+    result: number,
+    { rewrites = true, forward }: { rewrites?: boolean; forward?: AedesOptions['authorizeForward'] } = {},
+  ): Parameters<typeof startBareBroker>[0] => ({
+    ...(forward ? { authorizeForward: forward } : {}),
+    prepare(aedes) {
+      aedes.authorizePublish = (_client, packet, done) => {
+        if (packet.topic.endsWith('/requests')) {
+          const request = JSON.parse(packet.payload.toString()) as object;
+          const payload = JSON.stringify({ ...request, data: { result, output: {} } });
+          const topic = `${packet.topic}_reply`;
+          if (rewrites) packet.topic = '$nowhere';
+          aedes.publish(
+            { cmd: 'publish', qos: 1, topic, payload, retain: false, dup: false },
+            () => undefined,
+          );
+        }
+        done(null);
+      };
+    },
+  });
+
+  it('says that another server answers if the request itself goes on', async () => {
+    const findings = await probe(await bare(answering(0, { rewrites: false })));
+    expect(troubles(findings))
+      .to.include('error probe_answered_elsewhere')
+      .and.not.include('error probe_no_reply');
+  });
+
+  it('names the result of a reply that is an error to a dock', async () => {
+    const findings = await probe(await bare(answering(210233)));
+    expect(found(findings, 'probe_reply_fault').what).to.include('result 210233');
+  });
+
+  it('names mqtt.ignore_loop_deliver if the reply reaches everybody but who asked', async () => {
+    const notToDocks: AedesOptions['authorizeForward'] = ({ id }, packet) =>
+      packet.topic.endsWith('/requests_reply') && id.includes('-probe') ? null : packet;
+    const findings = await probe(await bare(answering(0, { forward: notToDocks })));
+    expect(found(findings, 'probe_no_reply').mend).to.equal('mqtt.ignore_loop_deliver = false in EMQX');
+  });
+
+  it('says that requests are dropped if nobody sees them', async () => {
+    const drops = await bare({
+      authorizePublish: (_client, packet, done) => {
+        packet.topic = '$nowhere';
+        done(null);
+      },
+    });
+    expect(found(await probe(drops), 'probe_no_reply').why).to.match(/^the request was dropped/);
+  });
+
+  it('says that a broker does not acknowledge', async () => {
+    const hangs = await bare({ authorizePublish: () => undefined });
+    const findings = await probe(hangs);
+    expect(found(findings, 'probe_no_reply').why).to.equal('the broker did not even acknowledge the request');
+    expect(troubles(findings)).to.include('warning probe_publish_unproven');
+  });
+
+  it('takes a broker that ends the connection of who is refused for one that refuses', async () => {
+    const cutsOff = await bare({
+      authorizePublish: (client, packet, done) => {
+        done(/services(_reply)?$/.test(packet.topic) ? new Error('not authorized') : null);
+        if (/services(_reply)?$/.test(packet.topic)) client?.close();
+      },
+      authorizeSubscribe: (_client, subscription, done) => {
+        done(null, /[+#]|services$/.test(subscription.topic.replace(/\/#$/, '')) ? null : subscription);
+      },
+    });
+    const findings = await probe(cutsOff);
+    for (const code of ['probe_foreign_publish_refused', 'probe_foreign_subscribe_refused']) {
+      expect(found(findings, code).level).to.equal('ok');
+    }
+  });
+
+  it('says that a dock is deaf which may not subscribe to its replies, and tries no further', async () => {
+    const deaf = await bare({
+      authorizeSubscribe: (_client, _subscription, done) => {
+        done(null, null);
+      },
+    });
+    const findings = await probe(deaf);
+    expect(found(findings, 'probe_replies_refused').what).to.include('SUBACK 128');
+    expect(findings.at(-1)?.code).to.equal('probe_replies_refused');
+  });
+
+  it('is over in time if nobody answers, and if nobody listens', async () => {
+    const silent = await startSilentServer();
+    cleanUps.push(() => silent.close());
+    expect(troubles(await probe(silent))).to.deep.equal(['error probe_unreachable']);
+    const gone = await startSilentServer();
+    await gone.close();
+    const findings = await probe(gone);
+    expect(troubles(findings)).to.deep.equal(['error probe_unreachable']);
+    expect(found(findings, 'probe_unreachable').what).to.match(/^nothing listens at mqtt:/);
+  });
+
+  it('removes its accounts when it is stopped', async () => {
+    const silent = await startSilentServer();
+    cleanUps.push(() => silent.close());
+    const stop = new AbortController();
+    const probing = probe(silent, { signal: stop.signal, timeoutMs: 60_000 }).catch(
+      (error: unknown) => error,
+    );
+    await silent.connected;
+    const during = (await stores.accounts.list()).records;
+    expect(during.map(({ scope }) => scope.kind)).to.have.members(['gateways', 'service']);
+    for (const { expiresAt } of during)
+      expect(Date.parse(expiresAt ?? '')).to.be.lessThan(Date.now() + 301_000);
+    stop.abort(new DockhookError('failed', 'stopped'));
+    expect(await probing).to.have.property('message', 'stopped');
+    expect((await stores.accounts.list()).records).to.deep.equal([]);
+  });
+
+  it('names an account that it could not remove', async () => {
+    const { accounts } = stores;
+    const stubborn = { ...accounts, remove: () => Promise.reject(new Error('the store is gone')) };
+    const findings = await examineBroker({
+      ...{ url: `mqtt://127.0.0.1:${(await bare()).port}`, tls: {}, protocolVersion: 4, timeoutMs: 400 },
+      ...{ accounts: stubborn, signal: new AbortController().signal },
+    });
+    const left = findings.filter(({ code }) => code === 'probe_account_left');
+    expect(left.map(({ mend }) => mend?.split(' ').slice(0, 3).join(' '))).to.deep.equal([
+      'dockhook account remove',
+      'dockhook account remove',
+    ]);
+  });
+
+  it('says that it needs an account where there is no database', async () => {
+    const findings = await probe(await bare(), { accounts: undefined });
+    expect(troubles(findings)).to.deep.equal(['warning not_checked']);
+    expect(findings[0]?.mend).to.include('--username');
+  });
+});

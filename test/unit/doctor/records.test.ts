@@ -1,0 +1,200 @@
+import { expect } from 'chai';
+import { hashChosen, hashGenerated } from '../../../src/access/passwords.js';
+import { checkAccounts } from '../../../src/doctor/accounts.js';
+import { checkLicense } from '../../../src/doctor/license.js';
+import { checkOrganizations } from '../../../src/doctor/organizations.js';
+import { DockhookError } from '../../../src/errors.js';
+import type { Account, License, Scope, Stores } from '../../../src/stores/types.js';
+import { expectComplete, found, troubles } from '../../support/findings.js';
+import { openMemoryStores } from '../../support/memory-stores.js';
+
+const LICENSE: License = {
+  appId: '166400',
+  appKey: '0a1b2c3d4e5f60718293a4b5c6d7e8f9',
+  appLicense: `${'Zm9vYmFy'.repeat(20)}==`,
+};
+const NOW = Date.parse('2026-11-24T12:00:00Z');
+const DAY_MS = 24 * 3_600_000;
+
+describe('doctor', () => {
+  let stores: Stores;
+  beforeEach(() => {
+    stores = openMemoryStores();
+  });
+
+  describe('on the license', () => {
+    const check = async (license?: License) => {
+      if (license) await stores.license.set(license);
+      const findings = await checkLicense(stores.license);
+      expectComplete(findings);
+      for (const secret of [license?.appKey, license?.appLicense]) {
+        if (secret) expect(JSON.stringify(findings)).not.to.include(secret);
+      }
+      return findings;
+    };
+
+    it('is content with one of the usual shape', async () => {
+      expect(troubles(await check(LICENSE))).to.deep.equal([]);
+    });
+
+    it('misses one', async () => {
+      expect(troubles(await check())).to.deep.equal(['error license_missing']);
+    });
+
+    it('knows the demo one', async () => {
+      const demo = { appId: '100000', appKey: 'demo-app-key', appLicense: 'demo-app-license' };
+      expect(troubles(await check(demo))).to.deep.equal(['error license_demo']);
+    });
+
+    for (const [what, change, text] of [
+      ['an app id that is no number', { appId: 'abc' }, 'app id'],
+      ['an app key that is too short', { appKey: '0a1b2c3d' }, '8 characters'],
+      ['a license with a line break in it', { appLicense: `${'A'.repeat(80)}\n` }, 'some of them blanks'],
+      ['a license cut short', { appLicense: 'Zm9vYmFy' }, '8 characters'],
+    ] as const) {
+      it(`doubts ${what}`, async () => {
+        const findings = await check({ ...LICENSE, ...change });
+        expect(troubles(findings)).to.deep.equal(['warning license_doubtful']);
+        expect(findings[0]?.what).to.include(text);
+      });
+    }
+
+    it('names the row that cannot be read', async () => {
+      const bad = new DockhookError('bad_row', 'the row of setting "license" cannot be used');
+      const findings = await checkLicense({ ...stores.license, get: () => Promise.reject(bad) });
+      expect(found(findings, 'license_bad_row').what).to.equal(bad.message);
+    });
+  });
+
+  describe('on organizations', () => {
+    it('misses one', async () => {
+      const findings = await checkOrganizations(stores);
+      expectComplete(findings);
+      expect(troubles(findings)).to.deep.equal(['error organizations_none']);
+    });
+
+    it('names those whose code is short, without the code', async () => {
+      await stores.organizations.add({ id: 'north', name: 'North', bindingCode: 'abcde-fghjk' });
+      await stores.organizations.add({ id: 'south', name: 'South', bindingCode: 'qwe4rty' });
+      const findings = await checkOrganizations(stores);
+      expectComplete(findings);
+      expect(troubles(findings)).to.deep.equal(['warning organization_code_short']);
+      expect(found(findings, 'organization_code_short').what).to.match(/: south$/);
+      expect(JSON.stringify(findings)).not.to.include('qwe4rty');
+    });
+
+    it('shows of many rows that cannot be read the first, and how many more', async () => {
+      const badRows = Array.from(
+        { length: 23 },
+        (_, n) => new DockhookError('bad_row', `row ${n} cannot be used`),
+      );
+      const bindings = { ...stores.bindings, list: () => Promise.resolve({ records: [], badRows }) };
+      const findings = (await checkOrganizations({ ...stores, bindings })).filter(
+        ({ code }) => code === 'bad_row',
+      );
+      expect(findings).to.have.length(21);
+      expect(findings.at(-1)?.what).to.match(/^3 more rows/);
+    });
+  });
+
+  describe('on accounts', () => {
+    const check = async (...accounts: (Partial<Account> & { name: string })[]) => {
+      for (const account of accounts) {
+        const scope: Scope = { kind: 'gateways', gateways: [account.name.toUpperCase()] };
+        await stores.accounts.add({ passwordHash: hashGenerated('a-b-c'), scope, ...account });
+      }
+      const findings = await checkAccounts(stores.accounts, NOW);
+      expectComplete(findings);
+      return findings;
+    };
+    const at = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+    it('is content with one account for each dock', async () => {
+      expect(
+        troubles(await check({ name: 'd1' }, { name: 'd2', expiresAt: at(NOW + 30 * DAY_MS) })),
+      ).to.deep.equal([]);
+    });
+
+    it('misses one that lets a dock in', async () => {
+      const service: Scope = { kind: 'service', publish: ['a'], subscribe: ['a'] };
+      const findings = await check({ name: 'off', disabled: true }, { name: 'backend', scope: service });
+      expect(troubles(findings)).to.deep.equal(['error accounts_no_dock']);
+      expect(found(findings, 'account_disabled').what).to.match(/: "off"$/);
+    });
+
+    const cases: [what: string, account: Partial<Account>, trouble: string][] = [
+      ['any gateway', { scope: { kind: 'any-gateway' } }, 'warning account_any_gateway'],
+      ['the gateway in its client id', { scope: { kind: 'client-id' } }, 'warning account_client_id'],
+      [
+        'a backend that hears everything',
+        { scope: { kind: 'service', publish: [], subscribe: ['#'] } },
+        'warning account_service_all',
+      ],
+      ['one that expired a moment ago', { expiresAt: at(NOW) }, 'warning account_expired'],
+      ['one that expires in six days', { expiresAt: at(NOW + 6 * DAY_MS) }, 'warning account_expires_soon'],
+      [
+        'an SN in small letters',
+        { scope: { kind: 'gateways', gateways: ['7ctdtest'] } },
+        'warning account_lower_case',
+      ],
+    ];
+    for (const [what, account, trouble] of cases) {
+      it(`names ${what}`, async () => {
+        const findings = await check({ name: 'good' }, { name: 'odd', ...account });
+        expect(troubles(findings)).to.deep.equal([trouble]);
+        expect(found(findings, trouble.split(' ')[1]!).what)
+          .to.include('"odd"')
+          .and.not.include('good');
+      });
+    }
+
+    it('leaves those that have expired in peace if they are disabled', async () => {
+      expect(
+        troubles(await check({ name: 'd1' }, { name: 'old', disabled: true, expiresAt: at(0) })),
+      ).to.deep.equal([]);
+    });
+
+    it('tells a chosen password from an imported hash', async () => {
+      const list = () =>
+        Promise.resolve({
+          records: [
+            account('chosen', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g'),
+            account('imported', '$2b$10$abcdefghijklmnopqrstuv'),
+            account('generated', hashGenerated('x')),
+          ],
+          badRows: [],
+        });
+      const account = (name: string, passwordHash: string): Account => ({
+        name,
+        passwordHash,
+        scope: { kind: 'gateways', gateways: [name] },
+      });
+      const findings = await checkAccounts({ ...stores.accounts, list }, NOW);
+      expect(found(findings, 'account_foreign_hash').what).to.match(/: "imported"$/);
+      expect(found(findings, 'account_chosen_password').what).to.match(/: "chosen", "imported"$/);
+    });
+
+    it('takes a hash of today for no imported one', async () => {
+      const findings = await check({ name: 'd1', passwordHash: await hashChosen('correct horse') });
+      expect(troubles(findings)).to.deep.equal([]);
+    });
+
+    it('names a gateway that two accounts list, with both', async () => {
+      const scope: Scope = { kind: 'gateways', gateways: ['SN1', 'SN2'] };
+      const findings = await check(
+        { name: 'one', scope },
+        { name: 'two', scope: { kind: 'gateways', gateways: ['SN2'] } },
+      );
+      expect(troubles(findings)).to.deep.equal(['warning gateway_shared']);
+      expect(found(findings, 'gateway_shared').what).to.match(/: SN2 \("one", "two"\)$/);
+    });
+
+    it('names five of many', async () => {
+      const many = Array.from({ length: 8 }, (_, n) => ({
+        name: `d${n}`,
+        scope: { kind: 'any-gateway' as const },
+      }));
+      expect(found(await check(...many), 'account_any_gateway').what).to.match(/: "d0", .*"d4" and 3 more$/);
+    });
+  });
+});
