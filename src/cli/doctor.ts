@@ -138,7 +138,14 @@ async function examineDatabase(config: Config): Promise<{ findings: Finding[]; s
     const database = await openDatabase(config, { onProgress: () => undefined });
     const findings = await checkDatabase(database, where);
     if (!findings.some(({ code }) => WITHOUT_TABLES.has(code))) {
-      return { findings, stores: openStores(database) };
+      const stores = openStores(database);
+      try {
+        // All tables are there, so none is made; what they hold may still be for another version.
+        await stores.ping();
+        return { findings, stores };
+      } catch (error) {
+        findings.push(unreachable(where, error));
+      }
     }
     await database.close();
     return { findings };

@@ -22,8 +22,9 @@ export function fleetOf(dock: FleetDock, count: number): FleetDock[] {
 }
 
 /**
- * One dock for each line of a CSV file with the columns `name`, `password` and `gateway`, others left aside;
- * of several SNs in one line, separated by spaces, the first. Rejects with `usage` and the line.
+ * One dock for each line of a CSV file with the columns `name`, `password` and `gateways`, as `account import`
+ * has them; others are left aside. Of several SNs in one line the first comes; without the column, the name is
+ * the SN. Rejects with `usage` and the line.
  */
 export async function readAccounts(
   path: string,
@@ -42,10 +43,10 @@ export async function readAccounts(
       record: Record<string, string | undefined>;
       info: { lines: number };
     }>) {
-      const { name: username = '', password = '', gateway = '' } = record;
-      const [sn = ''] = gateway.split(' ');
+      const { name: username = '', password = '', gateways = username } = record;
+      const [sn = ''] = gateways.trim().split(/\s+/);
       if (username === '' || password === '' || !isSerialNumber(sn)) {
-        throw new Error(`line ${info.lines} has no name, password or gateway SN`);
+        throw new Error(`line ${info.lines} has no name, password or SN of a gateway`);
       }
       docks.push({ username, password, gateway: sn });
     }

@@ -38,7 +38,10 @@ export function addSimulateCommand(program: Command): void {
     .option('--client-id <id>', 'MQTT client id (default: the SN of the dock)');
   addMqttFlags(command)
     .option('--docks <n>', 'a fleet: as many docks, whose SNs are those given with 00001, 00002, … behind')
-    .option('--accounts <file>', 'a fleet: one dock for each line of a CSV file with name, password, gateway')
+    .option(
+      '--accounts <file>',
+      'a fleet: one dock for each line of a CSV file with name, password and gateways (or SNs as names)',
+    )
     .option('--at-once <n>', 'so many docks of a fleet come at the same time', '50')
     .addHelpText(
       'after',

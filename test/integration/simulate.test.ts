@@ -250,11 +250,11 @@ describe('simulate', function () {
     it('counts those that failed, each reason once, and exits with 1', async () => {
       await dockhook.stores.organizations.add({ id: 'south', name: 'South', bindingCode: 'south-code' });
       const csv = join(empty(), 'fleet.csv');
-      const rows = ['\uFEFFnote,name,password,gateway'];
+      const rows = ['\uFEFFnote,name,password,gateways'];
       for (const sn of ['SN1', 'SN2', 'SN3', 'SN4', 'SN5']) {
         const wrong = sn === 'SN2' || sn === 'SN3';
         await dockhook.addAccount(`dock ${sn}`, PASSWORD, { kind: 'gateways', gateways: [sn] });
-        rows.push(`"roof, ${sn}",dock ${sn},"${wrong ? 'wrong' : PASSWORD}",${sn}`);
+        rows.push(`"roof, ${sn}",dock ${sn},"${wrong ? 'wrong' : PASSWORD}",${sn} SN9`);
       }
       await dockhook.stores.bindings.bind({
         ...{ sn: 'SN5', organizationId: 'south', callsign: '', modelKey: '', gateway: 'SN5' },
@@ -271,20 +271,32 @@ describe('simulate', function () {
       expect(elsewhere).to.match(/^1 failed at airport_organization_get, SN5 for one:\n {2}SN is bound to /);
     });
 
+    it('takes the name of an account for the SN if the file has nothing else', async () => {
+      await dockhook.addAccount('7CTDTEST00000C', PASSWORD, {
+        kind: 'gateways',
+        gateways: ['7CTDTEST00000C'],
+      });
+      const csv = join(empty(), 'passwords.csv');
+      writeFileSync(csv, `name,password\n7CTDTEST00000C,${PASSWORD}\n`);
+      const { code, stderr } = await simulate(['--broker', plain(), '--accounts', csv, ...place]);
+      expect(code, stderr).to.equal(0);
+      expect((await dockhook.stores.bindings.getMany(['7CTDTEST00000C'])).size).to.equal(1);
+    });
+
     const unusable: [what: string, args: string[], csv: string, text: RegExp][] = [
       [
         'a line without password',
         [],
-        'name,password,gateway\na,b,SN1\nc,,SN2\n',
-        /line 3 has no name, password or gateway/,
+        'name,password,gateways\na,b,SN1\nc,,SN2\n',
+        /line 3 has no name, password or SN/,
       ],
       ['a file without the columns', [], 'user;pass\na;b\n', /line 2 has no name/],
-      ['an open quote', [], 'name,password,gateway\na,"b,SN1\n', /cannot be used/],
-      ['a file without a line', [], 'name,password,gateway\n', /holds no account/],
+      ['an open quote', [], 'name,password,gateways\na,"b,SN1\n', /cannot be used/],
+      ['a file without a line', [], 'name,password,gateways\n', /holds no account/],
       [
         '--accounts with --gateway',
         ['--gateway', 'SN1'],
-        'name,password,gateway\na,b,SN1\n',
+        'name,password,gateways\na,b,SN1\n',
         /says who comes/,
       ],
     ];
