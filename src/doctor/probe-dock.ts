@@ -98,7 +98,8 @@ export async function reply({ client, watcher, gateway, timeoutMs }: Dock): Prom
   seen?.stop();
   if (answer === undefined) {
     const [why, mend] = whyNoReply(sent, seen?.topics, topics);
-    const what = `no reply to ${method} in ${timeoutMs / 1000} s`;
+    const what =
+      sent === true ? `no reply to ${method} in ${timeoutMs / 1000} s` : `${method} could not be asked`;
     return [{ level: 'error', code: 'probe_no_reply', what, why, mend }];
   }
   if (seen?.topics.has(topics.request)) {

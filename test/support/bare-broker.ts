@@ -46,7 +46,8 @@ export async function startTlsProxy(target: number, options: TlsOptions): Promis
   return listening(server);
 }
 
-async function listening(server: Server): Promise<TestServer> {
+/** Starts a server on a free port. */
+export async function listening(server: Server): Promise<TestServer> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);

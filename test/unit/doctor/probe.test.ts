@@ -8,6 +8,7 @@ import type { Stores } from '../../../src/stores/types.js';
 import { startBareBroker, startSilentServer, type TestServer } from '../../support/bare-broker.js';
 import { startDockhook, type TestDockhook } from '../../support/dockhook.js';
 import { expectComplete, found, troubles } from '../../support/findings.js';
+import { NO_SUBSCRIBERS, NOT_AUTHORIZED, startMqtt5Server } from '../../support/mqtt5-server.js';
 import { openMemoryStores } from '../../support/memory-stores.js';
 
 const REFUSES_STRANGERS = [
@@ -259,6 +260,53 @@ describe('probe', () => {
       'dockhook account remove',
       'dockhook account remove',
     ]);
+  });
+
+  describe('over MQTT 5, with an account of the operator and nobody to watch', () => {
+    const own = { username: 'dock', password: 'a password', gateway: '7CTDTEST00000A' };
+
+    /** A broker as EMQX is with dockhook, but for these codes. */
+    async function probe5(change: { publish?: (topic: string) => number; subscribe?: number } = {}) {
+      const { publish = (topic: string) => (topic.includes(own.gateway) ? NO_SUBSCRIBERS : NOT_AUTHORIZED) } =
+        change;
+      let comers = 0;
+      const server = await startMqtt5Server({
+        // The fourth to come is the dock itself.
+        connect: () => ((comers += 1) < 4 ? NOT_AUTHORIZED : 0),
+        subscribe: (filter) => (filter.includes(own.gateway) ? 1 : (change.subscribe ?? NOT_AUTHORIZED)),
+        publish(topic, payload) {
+          const code = publish(topic);
+          if (!topic.endsWith('/requests') || code >= 128) return { code };
+          const request = JSON.parse(payload.toString()) as object;
+          const reply = JSON.stringify({ ...request, data: { result: 0, output: {} } });
+          return { code, reply: { topic: `${topic}_reply`, payload: reply } };
+        },
+      });
+      cleanUps.push(() => server.close());
+      return probe(server, { protocolVersion: 5, dock: own, accounts: undefined });
+    }
+
+    it('reads from the codes that a foreign publish and a foreign subscribe are refused', async () => {
+      const findings = await probe5();
+      expect(troubles(findings)).to.deep.equal([]);
+      expect(found(findings, 'probe_anonymous_refused').what).to.include('CONNACK 135');
+      expect(found(findings, 'probe_foreign_publish_refused').level).to.equal('ok');
+    });
+
+    it('reads from the codes that they are not', async () => {
+      const findings = await probe5({ publish: () => NO_SUBSCRIBERS, subscribe: 0 });
+      expect(troubles(findings)).to.deep.equal([
+        'error probe_foreign_publish_delivered',
+        'error probe_foreign_subscribe_granted',
+      ]);
+      // Where a real dock may listen, no command is tried.
+      expect(found(findings, 'probe_foreign_publish_delivered').what).not.to.include(own.gateway);
+    });
+
+    it('says that the request itself is refused', async () => {
+      const findings = await probe5({ publish: () => NOT_AUTHORIZED });
+      expect(found(findings, 'probe_no_reply').why).to.match(/^the broker refused the request/);
+    });
   });
 
   it('says that it needs an account where there is no database', async () => {
