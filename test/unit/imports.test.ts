@@ -152,7 +152,6 @@ describe('the source tree', () => {
     expect(undeclared.map(({ from, to }) => `${from} imports ${to}`)).to.deep.equal([]);
   });
 
-  emqx: { values: ['errors.ts'], types: ['config.ts'] },
   it('loads the server, the doctor, the embedded database, broker and simulator only when asked', () => {
     const lazy = (path: string): boolean =>
       ['doctor', 'embedded'].includes(partOf(path)) || path === 'cli/server.ts';
