@@ -65,7 +65,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const access = createAccess({
     accounts: stores.accounts,
     bindings: stores.bindings,
-    passwords: await createPasswordChecks(),
+    passwords: await createPasswordChecks(undefined, stores.accounts.replaceHash),
     unknownAccounts: config.unknownAccounts,
     tell,
   });

@@ -6,6 +6,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createThrottle } from '../throttle.js';
+import { mayReplace } from './foreign-hashes.js';
 import { hashChosen, isFast, verifyFast, verifySlow } from './passwords.js';
 
 /** Longest time in the queue, in milliseconds; a check that would wait longer is shed. */
@@ -19,6 +20,12 @@ const PATIENCE_MS = { least: 200, most: 400 };
 
 /** Wrong chosen passwords at once, and the time in which one more is allowed, in milliseconds: ten a minute. */
 const WRONG_PASSWORDS = { burst: 10, refillMs: 6_000 };
+
+/** After a replacement of an imported hash failed, none is tried for so long, in milliseconds. */
+const REPLACE_PAUSE_MS = 10 * 60_000;
+
+/** Puts an account's new hash in place of the old one, if it still has that. @returns whether it did */
+export type ReplaceHash = (name: string, oldHash: string, newHash: string) => Promise<boolean>;
 
 export type PasswordResult =
   | 'right'
@@ -50,8 +57,14 @@ export interface PasswordChecks {
   patienceMs(): number;
 }
 
-/** Measures this machine's hash time once; then ready. */
-export async function createPasswordChecks(workers = availableParallelism()): Promise<PasswordChecks> {
+/**
+ * Measures this machine's hash time once; then ready.
+ * @param replaceHash given, an imported hash is replaced by one of ours once its password was right
+ */
+export async function createPasswordChecks(
+  workers = availableParallelism(),
+  replaceHash?: ReplaceHash,
+): Promise<PasswordChecks> {
   let hashMs = await timed(() => hashChosen(randomBytes(16).toString('hex')));
   const wrongPasswords = createThrottle(WRONG_PASSWORDS.burst, WRONG_PASSWORDS.refillMs);
   const remembered = createMemory();
@@ -60,21 +73,48 @@ export async function createPasswordChecks(workers = availableParallelism()): Pr
   const waiting: (() => void)[] = [];
   let busy = 0;
 
-  async function verifyInTurn(passwordHash: string, password: string): Promise<boolean> {
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (busy >= workers) await new Promise<void>((resolve) => waiting.push(resolve));
     else busy += 1;
     try {
+      return await work();
+    } finally {
+      // A waiting check takes over this one's place, so `busy` stays as it is.
+      const next = waiting.shift();
+      if (next) next();
+      else busy -= 1;
+    }
+  }
+
+  function verifyInTurn(passwordHash: string, password: string): Promise<boolean> {
+    return inTurn(async () => {
       let right = false;
       const took = await timed(async () => {
         right = await verifySlow(passwordHash, password);
       });
       hashMs += (took - hashMs) / 8;
       return right;
+    });
+  }
+
+  const replacing = new Set<string>();
+  let replaceFrom = 0;
+
+  /** Replaces an imported hash, behind the answer's back and never in a check's way; else at a later login. */
+  async function replaceForeign(name: string, passwordHash: string, password: string): Promise<void> {
+    const isIdle = busy < workers && !replacing.has(name) && performance.now() >= replaceFrom;
+    if (!replaceHash || !isIdle || !mayReplace(passwordHash, password)) return;
+    replacing.add(name);
+    try {
+      const newHash = await inTurn(() => hashChosen(password));
+      if (await replaceHash(name, passwordHash, newHash)) {
+        remembered.add(name, remembered.tag(name, newHash, password));
+      }
+    } catch {
+      // The old hash is as good as before. The store counts its failures itself.
+      replaceFrom = performance.now() + REPLACE_PAUSE_MS;
     } finally {
-      // A waiting check takes over this one's place, so `busy` stays as it is.
-      const next = waiting.shift();
-      if (next) next();
-      else busy -= 1;
+      replacing.delete(name);
     }
   }
 
@@ -111,10 +151,11 @@ export async function createPasswordChecks(workers = availableParallelism()): Pr
     patienceMs: () => Math.min(PATIENCE_MS.most, Math.max(PATIENCE_MS.least, 2 * hashMs)),
     async check({ name, passwordHash }, password, origin, patience) {
       if (isFast(passwordHash)) return verifyFast(passwordHash, password) ? 'right' : 'wrong';
-      return Promise.race([
-        checkSlow(name, passwordHash, password, origin),
-        patience.then(() => 'overloaded' as const),
-      ]);
+      const checked = checkSlow(name, passwordHash, password, origin).then((result) => {
+        if (result === 'right') void replaceForeign(name, passwordHash, password);
+        return result;
+      });
+      return Promise.race([checked, patience.then(() => 'overloaded' as const)]);
     },
   };
 }

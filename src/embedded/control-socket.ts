@@ -3,12 +3,14 @@
  *
  * Both sides send JSON, one object a line. The holder greets with `{hello: {pid, command}}` and says
  * `{ready: true}` once its database is open. After that each `{sql, parameters}` is answered, in order, by
- * `{rows}` or `{error: {message, code}}`.
+ * `{rows}` or `{error: {message, code}}`. What comes between `{transaction: "begin"}` and
+ * `{transaction: "commit"}` or `"rollback"`, each answered likewise, is one transaction; everybody else's
+ * queries wait until then, and a connection that ends first rolls back.
  */
 import { createConnection, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { DockhookError, messageOf } from '../errors.js';
-import { sqlState, type Database, type Row } from '../stores/database.js';
+import { sqlState, type Database, type Ending, type Query, type Row } from '../stores/database.js';
 
 /** The process that holds a data directory. */
 export interface Holder {
@@ -27,7 +29,10 @@ export async function serveDatabase(
   try {
     const database = await opening;
     send(socket, { ready: true });
-    for await (const line of lines) send(socket, await answer(database, line));
+    for await (const line of lines) {
+      if (parse(line).transaction === undefined) send(socket, await answer(database.query, line));
+      else send(socket, await answerTransaction(socket, database, lines));
+    }
   } catch {
     // The database did not open; whoever opens it says why.
   }
@@ -39,13 +44,60 @@ interface Answer {
   error?: { message: string; code: unknown };
 }
 
-async function answer(database: Database, line: string): Promise<Answer> {
+interface Request {
+  sql: string;
+  parameters: unknown[];
+  transaction?: 'begin' | Ending;
+}
+
+function parse(line: string): Request {
+  return JSON.parse(line) as Request;
+}
+
+async function answer(query: Query, line: string): Promise<Answer> {
   try {
-    const { sql, parameters } = JSON.parse(line) as { sql: string; parameters: unknown[] };
-    return { rows: await database.query(sql, parameters) };
+    const { sql, parameters } = parse(line);
+    return { rows: await query(sql, parameters) };
   } catch (error) {
-    return { error: { message: messageOf(error), code: sqlState(error) } };
+    return faultAnswer(error);
   }
+}
+
+function faultAnswer(error: unknown): Answer {
+  return { error: { message: messageOf(error), code: sqlState(error) } };
+}
+
+/** Answers statement after statement of one transaction. @returns the answer to its last line */
+async function answerTransaction(
+  socket: Socket,
+  database: Database,
+  lines: AsyncIterator<string>,
+): Promise<Answer> {
+  try {
+    await database.transaction(async (query) => {
+      send(socket, { rows: [] });
+      for (;;) {
+        const line = await nextLine(socket, lines, TRANSACTION_IDLE_MS);
+        const { transaction } = parse(line);
+        if (transaction === 'commit' || transaction === 'rollback') return transaction;
+        send(socket, await answer(query, line));
+      }
+    });
+    return { rows: [] };
+  } catch (error) {
+    return faultAnswer(error);
+  }
+}
+
+/** The next line, or the end of the connection if none comes in time. */
+async function nextLine(socket: Socket, lines: AsyncIterator<string>, limitMs: number): Promise<string> {
+  const timer = setTimeout(() => {
+    socket.destroy();
+  }, limitMs);
+  const line = await lines.next();
+  clearTimeout(timer);
+  if (line.done !== true) return line.value;
+  throw new Error(`the other process ended, or sent nothing within ${limitMs} ms`);
 }
 
 /** A connection to the holder, on which it has greeted. */
@@ -61,6 +113,8 @@ const GREETING_LIMIT_MS = 2000;
 /** Creating a database takes seconds, on a slow machine many. */
 const OPENING_LIMIT_MS = 60_000;
 const QUERY_LIMIT_MS = 5000;
+/** How long a transaction may keep the holder's database from everybody else without a statement. */
+const TRANSACTION_IDLE_MS = 30_000;
 
 /** Connects to a holder; `undefined` if nobody listens at that path. */
 export async function connectToHolder(path: string): Promise<HolderConnection | undefined> {
@@ -68,15 +122,16 @@ export async function connectToHolder(path: string): Promise<HolderConnection | 
   if (socket === undefined) return undefined;
   const lines = linesOf(socket);
 
-  const reply = async <T>(limitMs: number): Promise<T> => {
-    const timer = setTimeout(() => {
-      socket.destroy();
-    }, limitMs);
-    const line = await lines.next();
-    clearTimeout(timer);
-    if (line.done !== true) return JSON.parse(line.value) as T;
-    throw new Error(`the process that holds the database ended, or did not answer within ${limitMs} ms`);
+  const reply = async <T>(limitMs: number): Promise<T> =>
+    JSON.parse(await nextLine(socket, lines, limitMs)) as T;
+
+  const ask = async (request: Partial<Request>): Promise<Row[]> => {
+    send(socket, request);
+    const { rows, error } = await reply<Answer>(QUERY_LIMIT_MS);
+    if (rows !== undefined) return rows;
+    throw Object.assign(new Error(error?.message), { code: error?.code });
   };
+  const query: Query = (sql, parameters = []) => ask({ sql, parameters: [...parameters] });
 
   const greeting = await reply<{ hello: Holder }>(GREETING_LIMIT_MS).catch(() => undefined);
   return {
@@ -84,11 +139,14 @@ export async function connectToHolder(path: string): Promise<HolderConnection | 
     async database() {
       await reply(OPENING_LIMIT_MS);
       return {
-        async query(sql, parameters = []) {
-          send(socket, { sql, parameters });
-          const { rows, error } = await reply<Answer>(QUERY_LIMIT_MS);
-          if (rows !== undefined) return rows;
-          throw Object.assign(new Error(error?.message), { code: error?.code });
+        query,
+        async transaction(work) {
+          await ask({ transaction: 'begin' });
+          const ending = await work(query).catch(async (error: unknown) => {
+            await ask({ transaction: 'rollback' }).catch(() => undefined);
+            throw error;
+          });
+          await ask({ transaction: ending });
         },
         close: async () => {
           socket.destroy();

@@ -48,6 +48,7 @@ export async function openDataDirectory(directory: string, options: DataDirector
     let closing: Promise<void> | undefined;
     return {
       query: (sql, parameters) => database.query(sql, parameters),
+      transaction: (work) => database.transaction(work),
       // The lock goes last.
       close: () => (closing ??= database.close().finally(release)),
     };

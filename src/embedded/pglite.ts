@@ -96,6 +96,15 @@ function databaseOn(pglite: PGlite): Database {
       const { rows } = await pglite.query<Row>(sql, [...parameters]);
       return rows;
     },
+    async transaction(work) {
+      await pglite.transaction(async (transaction) => {
+        const ending = await work(async (sql, parameters = []) => {
+          await setImmediate();
+          return (await transaction.query<Row>(sql, [...parameters])).rows;
+        });
+        if (ending === 'rollback') await transaction.rollback();
+      });
+    },
     close: () => pglite.close(),
   };
 }

@@ -1,5 +1,6 @@
 /** What lies beneath the stores: rows in Postgres, or in Maps for tests. Types only. */
 import type { Keyv } from 'keyv';
+import type { Ending } from './database.js';
 import type { TableName } from './tables.js';
 
 /** A row as it is kept: `text` is Keyv's envelope, `{"value":…}`. */
@@ -27,8 +28,13 @@ export interface Rows {
   remove(key: string): Promise<boolean>;
 }
 
+/** Inserts rows. @returns the keys that are taken, whose rows stay as they are */
+export type InsertMany = (table: TableName, rows: readonly StoredRow[]) => Promise<string[]>;
+
 export interface Backend {
   rows(table: TableName): Rows;
+  /** Insertions of any number that all come to be, or none; see {@link Database.transaction}. */
+  transaction(work: (insertMany: InsertMany) => Promise<Ending>): Promise<void>;
   organizationByCode(code: string): Promise<StoredRow | undefined>;
   listsGateway(sn: string): Promise<boolean>;
   countBindings(organizationId: string): Promise<number>;

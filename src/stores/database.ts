@@ -2,12 +2,23 @@
 
 export type Row = Record<string, unknown>;
 
+/**
+ * Runs one statement. Rejects with the driver's error (its `code` is the SQLSTATE if Postgres answered),
+ * and always within its own time limit.
+ */
+export type Query = (sql: string, parameters?: readonly unknown[]) => Promise<Row[]>;
+
+/** How a transaction ends. */
+export type Ending = 'commit' | 'rollback';
+
 export interface Database {
+  query: Query;
   /**
-   * Runs one statement. Rejects with the driver's error (its `code` is the SQLSTATE if Postgres answered),
-   * and always within its own time limit.
+   * Runs statements that all come to be or none of them does: it is rolled back if the work says so or
+   * rejects, if this process ends, or if the connection is lost. If the commit itself gets no answer, the
+   * outcome is unknown.
    */
-  query(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
+  transaction(work: (query: Query) => Promise<Ending>): Promise<void>;
   close(): Promise<void>;
 }
 

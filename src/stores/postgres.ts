@@ -1,11 +1,13 @@
 /** A PostgreSQL server as a {@link Database}. */
 import pg from 'pg';
 import { DockhookError, messageOf } from '../errors.js';
-import { sqlState, type Database } from './database.js';
+import { sqlState, type Database, type Query } from './database.js';
 
 /** Either is within the time that one hook may spend on the store (see `budget.ts`). */
 const CONNECT_LIMIT_MS = 1000;
 const QUERY_LIMIT_MS = 1500;
+/** Transactions belong to commands, for which no dock waits. */
+const TRANSACTION_QUERY_LIMIT_MS = 60_000;
 /** EMQX asks with 8 connections per node in its default configuration. */
 const MAX_CONNECTIONS = 10;
 
@@ -41,6 +43,29 @@ export function connectPostgres(url: string, options: { onError?: (error: Error)
     async query(sql, parameters = []) {
       const { rows } = await pool.query<Record<string, unknown>>(sql, [...parameters]);
       return rows;
+    },
+    async transaction(work) {
+      const client = await pool.connect();
+      // The loss of a connection in use also rejects the query under way; without a listener it ends the process.
+      client.on('error', () => undefined);
+      const run = (text: string, parameters: readonly unknown[] = []) => {
+        const limited = { text, values: [...parameters], query_timeout: TRANSACTION_QUERY_LIMIT_MS };
+        return client.query<Record<string, unknown>>(limited);
+      };
+      const query: Query = async (sql, parameters) => (await run(sql, parameters)).rows;
+      let ended = false;
+      try {
+        await run('BEGIN');
+        const ending = await work(query);
+        const { command } = await run(ending);
+        // A transaction in which a statement failed answers COMMIT with a rollback.
+        if (command.toLowerCase() !== ending)
+          throw new Error(`the server answered ${ending} with ${command}`);
+        ended = true;
+      } finally {
+        // A connection that is closed rolls back, whatever state it is in.
+        client.release(!ended);
+      }
     },
     close: () => pool.end(),
   };

@@ -55,8 +55,12 @@ export const accountSchema = {
   required: ['passwordHash', 'scope'],
   additionalProperties: false,
   properties: {
-    /** As made by `access/passwords`; the prefix tells the format. */
-    passwordHash: { type: 'string', pattern: '^\\$(argon2id|dockhook-sha256)\\$[^\\0]+$', maxLength: 512 },
+    /** As `access/passwords` and `access/foreign-hashes` know them; the prefix tells the format. */
+    passwordHash: {
+      type: 'string',
+      pattern: '^\\$(argon2id|dockhook-sha256|2[aby]|emqx-hash|emqx-pbkdf2)\\$[^\\0]+$',
+      maxLength: 512,
+    },
     scope: scopeSchema,
     disabled: { type: 'boolean' },
     /** If set, the client certificate's common name must equal it. */

@@ -1,7 +1,7 @@
 /** One frame around all store work: it tells how long the work took, and makes a driver's error a readable one. */
 import { DockhookError, messageOf } from '../errors.js';
 import { FOREIGN_KEY_VIOLATION, sqlState, UNIQUE_VIOLATION } from './database.js';
-import type { TableName } from './tables.js';
+import { NEWER_SCHEMA, type TableName } from './tables.js';
 
 /** Told after each store operation; `failed` means that Postgres did not do its part. */
 export type OnQuery = (
@@ -60,8 +60,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   '28P01': 'check user and password in DATABASE_URL',
   '3D000': 'create it: CREATE DATABASE dockhook OWNER dockhook',
   '42501':
-    'make the role of DATABASE_URL the owner of its database, or have an administrator create the tables',
-  '25006': 'DATABASE_URL names a read-only server, a standby perhaps',
+    'make the role of DATABASE_URL the owner of its database, or have an administrator run ' +
+    'deploy/postgres/schema.sql and roles.sql',
+  '25006': 'DATABASE_URL names a server that is read-only, a standby perhaps; nothing was changed',
+  [NEWER_SCHEMA]: 'use the dockhook that made them, or a newer one; nothing was changed',
 };
 
 /** What to do about a driver's error, if that can be told from its code. */

@@ -1,8 +1,8 @@
 /** The stores' backend on SQL: Keyv over `@keyv/postgres` for plain reads and writes, statements for the rest. */
 import { KeyvPostgres } from '@keyv/postgres';
 import type { Keyv } from 'keyv';
-import type { Backend, Rows, StoredRow } from './backend.js';
-import type { Database, Row } from './database.js';
+import type { Backend, InsertMany, Rows, StoredRow } from './backend.js';
+import type { Database, Query, Row } from './database.js';
 import { openKeyv } from './keyv.js';
 import { GATEWAYS_OF_ACCOUNT, withTables, type TableName } from './tables.js';
 
@@ -55,6 +55,19 @@ function openRows(database: Database, table: TableName): Rows {
   };
 }
 
+function insertManyOn(query: Query): InsertMany {
+  return async (table, rows) => {
+    const inserted = await query(
+      `INSERT INTO public.${table} (key, value) SELECT * FROM unnest($1::text[], $2::text[])
+       ON CONFLICT (key) DO NOTHING RETURNING key`,
+      [rows.map(({ key }) => key), rows.map(({ text }) => text)],
+    );
+    if (inserted.length === rows.length) return [];
+    const free = new Set(inserted.map(({ key }) => key));
+    return rows.filter(({ key }) => !free.has(key)).map(({ key }) => key);
+  };
+}
+
 /**
  * Of many racing binds one wins: the others wait for its row and then see it. A server that runs with
  * synchronous_commit = off would acknowledge a row it may still lose, so this transaction turns it on
@@ -85,6 +98,7 @@ export function openSqlBackend(bare: Database): Backend {
   const database = withTables(bare);
   return {
     rows: (table) => openRows(database, table),
+    transaction: (work) => database.transaction((query) => work(insertManyOn(query))),
     async organizationByCode(code) {
       const sql = 'SELECT key, value FROM public.dockhook_organizations WHERE binding_code = $1';
       const [row] = await database.query(sql, [code]);

@@ -64,7 +64,27 @@ function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts 
     get: (name) => table.get(name),
     list: () => table.list(),
     add: (account) => table.add(account),
+    addTogether: (work) =>
+      run('addTogether', 'accounts', () =>
+        backend.transaction((insertMany) =>
+          work((many) =>
+            insertMany(
+              accountKind.table,
+              many.map((account) => encode(accountKind, account)),
+            ),
+          ),
+        ),
+      ),
     update: (name, edit) => table.update(name, edit),
+    async replaceHash(name, oldHash, newHash) {
+      return run('replaceHash', nameOf(accountKind, name), async () => {
+        const text = await table.rows.text(name);
+        const account = text === undefined ? undefined : decodeRow(accountKind, { key: name, text });
+        if (text === undefined || account?.passwordHash !== oldHash) return false;
+        const row = encode(accountKind, { ...account, passwordHash: newHash });
+        return table.rows.replace(name, text, row.text);
+      });
+    },
     remove: (name) => table.remove(name),
     async listsGateway(sn) {
       if (!isKey(sn)) return false;
@@ -86,16 +106,8 @@ function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Orga
         return row && decodeRow(organizationKind, row);
       });
     },
-    add: (organization) =>
-      table.add(organization, {
-        unique: () => {
-          throw new DockhookError(
-            'conflict',
-            `${nameOf(organizationKind, organization.id)} cannot have this device binding code: ` +
-              'another organization has it; choose another code',
-          );
-        },
-      }),
+    add: (organization) => table.add(organization, { unique: () => codeTaken(organization.id) }),
+    update: (id, edit) => table.update(id, edit, 'update', { unique: () => codeTaken(id) }),
     remove: (id) =>
       table.remove(id, {
         reference: async () => {
@@ -109,6 +121,14 @@ function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Orga
         },
       }),
   };
+}
+
+function codeTaken(id: string): never {
+  throw new DockhookError(
+    'conflict',
+    `${nameOf(organizationKind, id)} cannot have this device binding code: ` +
+      'another organization has it; choose another code',
+  );
 }
 
 function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings {

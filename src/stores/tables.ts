@@ -6,7 +6,7 @@
  * envelope is refused, and what must be unique or must exist is taken out of the value by generated
  * columns (PostgreSQL 12 and later). Keys compare byte for byte, whatever the database's collation.
  */
-import { sqlState, type Database, type Row } from './database.js';
+import { sqlState, type Database } from './database.js';
 
 export type TableName =
   'dockhook_accounts' | 'dockhook_organizations' | 'dockhook_bindings' | 'dockhook_settings';
@@ -55,18 +55,45 @@ export const tableNames: readonly TableName[] = tables.map(({ name }) => name);
 const isMissing = (name: TableName) =>
   `NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = '${name}')`;
 
+/**
+ * Of the tables as this dockhook makes them; kept in `dockhook_settings`, in the row below. To be raised when
+ * an older dockhook could not work with the tables any more; a table that is missing is made in any case.
+ * Tables of before that row came are as in version 1.
+ */
+export const SCHEMA_VERSION = 1;
+const VERSION_KEY = 'schema';
+
+/** The SQLSTATE, in a class that is free for applications, of tables that a newer dockhook made. */
+export const NEWER_SCHEMA = 'DH001';
+
 /** An arbitrary number, the same in every dockhook: replicas that start together create tables in turn. */
 const CREATION_LOCK = 4_022_250_775;
 
+const readVersion = `SELECT (value::jsonb #>> '{value,version}')::int INTO found FROM public.dockhook_settings
+  WHERE key = '${VERSION_KEY}';`;
+
 /**
- * One statement, hence one transaction, also behind a transaction pooler. It asks for no right and takes
- * no lock once the tables are there: a role without CREATE can serve tables that an administrator made.
+ * One statement, hence one transaction, also behind a transaction pooler. It asks for no right but to read
+ * the settings, and takes no lock, once all is there: a role without CREATE can serve tables that an
+ * administrator made. Tables of a newer dockhook are left alone: this one might misread what is in them.
  */
-const createMissingTables = `
-DO $$ BEGIN
-IF ${tables.map(({ name }) => isMissing(name)).join(' OR ')} THEN
+export const createMissingTables = `
+DO $$
+DECLARE found int;
+BEGIN
+IF NOT (${isMissing('dockhook_settings')}) THEN
+${readVersion}
+IF found > ${SCHEMA_VERSION} THEN
+RAISE EXCEPTION 'the tables have schema version %, and this dockhook knows ${SCHEMA_VERSION}', found
+  USING ERRCODE = '${NEWER_SCHEMA}';
+END IF;
+END IF;
+IF found IS NULL OR ${tables.map(({ name }) => isMissing(name)).join(' OR ')} THEN
 PERFORM pg_advisory_xact_lock(${CREATION_LOCK});
 ${tables.map(({ name, create }) => `IF ${isMissing(name)} THEN ${create} END IF;`).join('\n')}
+INSERT INTO public.dockhook_settings (key, value)
+VALUES ('${VERSION_KEY}', '{"value":{"version":${SCHEMA_VERSION}}}')
+ON CONFLICT (key) DO NOTHING;
 END IF;
 END $$`;
 
@@ -78,20 +105,24 @@ const UNDEFINED_TABLE = '42P01';
  */
 export function withTables(database: Database): Database {
   let existing: Promise<unknown> | undefined;
+
+  async function onTables<T>(work: () => Promise<T>): Promise<T> {
+    existing ??= database.query(createMissingTables).catch((error: unknown) => {
+      existing = undefined;
+      throw error;
+    });
+    await existing;
+    try {
+      return await work();
+    } catch (error) {
+      if (sqlState(error) === UNDEFINED_TABLE) existing = undefined;
+      throw error;
+    }
+  }
+
   return {
-    async query(sql, parameters): Promise<Row[]> {
-      existing ??= database.query(createMissingTables).catch((error: unknown) => {
-        existing = undefined;
-        throw error;
-      });
-      await existing;
-      try {
-        return await database.query(sql, parameters);
-      } catch (error) {
-        if (sqlState(error) === UNDEFINED_TABLE) existing = undefined;
-        throw error;
-      }
-    },
+    query: (sql, parameters) => onTables(() => database.query(sql, parameters)),
+    transaction: (work) => onTables(() => database.transaction(work)),
     close: () => database.close(),
   };
 }

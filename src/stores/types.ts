@@ -4,6 +4,7 @@
  * reported as "absent". Keys are taken byte for byte.
  */
 import type { DockhookError } from '../errors.js';
+import type { Ending } from './database.js';
 import type { Account, Binding, License, Organization } from './records.js';
 
 export type * from './records.js';
@@ -20,10 +21,20 @@ export interface Accounts {
   /** Rejects with `conflict` if the name is taken. */
   add(account: Account): Promise<void>;
   /**
+   * Adds any number of accounts; all of them come to be, or none: none if the work says `rollback` or
+   * rejects, if this process ends, or if the connection is lost. `addMany` leaves out accounts whose name
+   * is taken, and resolves to these names; a rejection of it ends the whole.
+   */
+  addTogether(
+    work: (addMany: (accounts: readonly Account[]) => Promise<string[]>) => Promise<Ending>,
+  ): Promise<void>;
+  /**
    * Reads, edits, and writes if nobody wrote in between (else reads again). Rejects with `not_found`.
    * @returns the account as written
    */
   update(name: string, edit: (account: Account) => Account): Promise<Account>;
+  /** Replaces a password hash. @returns false if the account has another hash by now, was changed meanwhile, or is gone */
+  replaceHash(name: string, oldHash: string, newHash: string): Promise<boolean>;
   /** Rejects with `not_found`. */
   remove(name: string): Promise<void>;
   /** Whether any account's scope lists this SN as a gateway. */
@@ -34,6 +45,8 @@ export interface Organizations {
   get(id: string): Promise<Organization | undefined>;
   byBindingCode(code: string): Promise<Organization | undefined>;
   list(): Promise<Listing<Organization>>;
+  /** As for accounts; rejects with `conflict` if another organization has the binding code, too. */
+  update(id: string, edit: (organization: Organization) => Organization): Promise<Organization>;
   /** Rejects with `conflict` if the id or the binding code is taken. */
   add(organization: Organization): Promise<void>;
   /** Rejects with `not_found`, or with `conflict` while devices are bound to it. */

@@ -48,6 +48,24 @@ function openMemoryBackend(): Backend {
 
   return {
     rows: (table) => tables[table],
+    async transaction(work) {
+      const before = [...accounts];
+      const rollBack = (): void => {
+        accounts.clear();
+        for (const [key, text] of before) accounts.set(key, text);
+      };
+      try {
+        const ending = await work(async (table, rows) => {
+          const taken: string[] = [];
+          for (const row of rows) if (!(await tables[table].insert(row))) taken.push(row.key);
+          return taken;
+        });
+        if (ending === 'rollback') rollBack();
+      } catch (error) {
+        rollBack();
+        throw error;
+      }
+    },
     organizationByCode: async (code) => withCode(code),
     listsGateway: async (sn) =>
       rowsOf(accounts).some(({ text }) => {

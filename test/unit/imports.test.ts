@@ -85,6 +85,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   '@grpc/proto-loader': ['exhook', 'embedded'],
   'grpc-health-check': ['exhook', 'doctor'],
   '@node-rs/argon2': ['access'],
+  '@node-rs/bcrypt': ['access'],
   'prom-client': ['observability'],
   pino: ['observability'],
   commander: ['cli'],

@@ -145,6 +145,7 @@ function organizationsOf(world: World): Organizations {
     },
     list: unused,
     add: unused,
+    update: unused,
     remove: unused,
   };
 }

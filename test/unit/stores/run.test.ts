@@ -8,6 +8,7 @@ import { anAccount, anOrganization, rejection } from '../../contract/store-suite
 function failing(error: Error): Database {
   return {
     query: (sql) => (sql.includes('DO $$') ? Promise.resolve([]) : Promise.reject(error)),
+    transaction: () => Promise.reject(error),
     close: async () => undefined,
   };
 }
@@ -47,7 +48,11 @@ describe('a store operation', () => {
       openStores(failing(new Error('gone')), { onQuery }).accounts.get('alice'),
       'store_unavailable',
     );
-    const empty: Database = { query: async () => [], close: async () => undefined };
+    const empty: Database = {
+      query: async () => [],
+      transaction: async () => undefined,
+      close: async () => undefined,
+    };
     const stores = openStores(empty, { onQuery });
     await stores.bindings.getMany(['SN1']);
     await rejection(stores.accounts.remove('alice'), 'not_found');

@@ -13,6 +13,7 @@ describe('withTables', () => {
       if (error !== undefined) throw error;
       return [];
     },
+    transaction: async () => undefined,
     close: async () => undefined,
   };
   beforeEach(() => {

@@ -1,0 +1,135 @@
+/**
+ * Password hashes that were made elsewhere: those of EMQX's authenticators, as `password_hash_algorithm`
+ * describes them (EMQX 5.x, "Password hash"). Each is one text that says how it is to be verified:
+ *
+ * - `$2b$10$…` (also `$2a$`, `$2y$`): bcrypt, as it is everywhere; reads 72 bytes of a password;
+ * - `$emqx-pbkdf2$sha256$4096$salt$digest`: mac_fun and iterations; dk_length is the digest's;
+ * - `$emqx-hash$sha256$prefix$salt$digest`: salt_position `prefix` or `suffix`; an empty salt is `disable`.
+ *
+ * Salt and digest are hexadecimal, so that SQL can make the text of EMQX's columns. All are passwords that
+ * people chose, whatever the hash costs. What costs too much is refused: one row must not stall the server.
+ */
+import { createHash, pbkdf2, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
+import { verify } from '@node-rs/bcrypt';
+
+/** Erlang's names and OpenSSL's, and the length of a digest in bytes. md4, md5 and ripemd160 are not taken. */
+const DIGESTS: Readonly<Record<string, { name: string; bytes: number }>> = {
+  sha: { name: 'sha1', bytes: 20 },
+  sha224: { name: 'sha224', bytes: 28 },
+  sha256: { name: 'sha256', bytes: 32 },
+  sha384: { name: 'sha384', bytes: 48 },
+  sha512: { name: 'sha512', bytes: 64 },
+};
+
+/** About 0.25 s of a core, as is the limit of PBKDF2. EMQX's own limit is 10. */
+const MAX_BCRYPT_COST = 12;
+/** Iterations times blocks of the digest. */
+const MAX_PBKDF2_ROUNDS = 1_000_000;
+/** Shorter ones are found by trying. */
+const MIN_DERIVED_BYTES = 16;
+const MAX_DERIVED_BYTES = 64;
+/** What bcrypt reads of a password. */
+const BCRYPT_BYTES = 72;
+
+const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+const HEX = '((?:[0-9a-f]{2})*)';
+const PBKDF2 = new RegExp(`^\\$emqx-pbkdf2\\$([a-z0-9]+)\\$([1-9]\\d{0,8})\\$${HEX}\\$${HEX}$`);
+const SALTED = new RegExp(`^\\$emqx-hash\\$([a-z0-9]+)\\$(prefix|suffix)\\$${HEX}\\$${HEX}$`);
+
+/** How EMQX's authenticator makes its hashes, in EMQX's words. */
+export interface EmqxAlgorithm {
+  /** `bcrypt`, `pbkdf2`, or the name of a digest. */
+  name: string;
+  saltPosition: string;
+  macFun: string;
+  iterations: string;
+}
+
+/** The stored form of what EMQX's table has; to be judged by {@link foreignFault}. */
+export function fromEmqx(algorithm: EmqxAlgorithm, salt: string, passwordHash: string): string {
+  const { name, saltPosition, macFun, iterations } = algorithm;
+  if (name === 'bcrypt') return passwordHash;
+  const digest = passwordHash.toLowerCase();
+  const salted = Buffer.from(saltPosition === 'disable' ? '' : salt).toString('hex');
+  if (name === 'pbkdf2') {
+    return `$emqx-pbkdf2$${macFun}$${iterations}$${Buffer.from(salt).toString('hex')}$${digest}`;
+  }
+  return `$emqx-hash$${name}$${saltPosition === 'suffix' ? 'suffix' : 'prefix'}$${salted}$${digest}`;
+}
+
+/** Whether a hash was made elsewhere. */
+export function isForeign(passwordHash: string): boolean {
+  return /^\$(2[aby]|emqx-hash|emqx-pbkdf2)\$/.test(passwordHash);
+}
+
+/** Why a hash of {@link isForeign} cannot be used, or `undefined` if it can. Does not quote it. */
+export function foreignFault(passwordHash: string): string | undefined {
+  const bcrypt = BCRYPT.exec(passwordHash);
+  if (bcrypt) {
+    const cost = Number(bcrypt[1]);
+    return cost >= 4 && cost <= MAX_BCRYPT_COST
+      ? undefined
+      : `has a bcrypt cost beyond 4 to ${MAX_BCRYPT_COST}`;
+  }
+  const salted = SALTED.exec(passwordHash);
+  if (salted) {
+    const [, name = '', , , digest = ''] = salted;
+    const known = DIGESTS[name];
+    if (known === undefined) return digestFault(name);
+    return digest.length === 2 * known.bytes ? undefined : `is not as long as ${name} makes it`;
+  }
+  const derived = PBKDF2.exec(passwordHash);
+  if (derived === null) return 'is not a hash of a kind that dockhook knows';
+  const [, macFun = '', iterations, , digest = ''] = derived;
+  const mac = DIGESTS[macFun];
+  if (mac === undefined) return digestFault(macFun);
+  const bytes = digest.length / 2;
+  if (bytes < MIN_DERIVED_BYTES || bytes > MAX_DERIVED_BYTES) {
+    return `is not ${MIN_DERIVED_BYTES} to ${MAX_DERIVED_BYTES} bytes long`;
+  }
+  const rounds = Number(iterations) * Math.ceil(bytes / mac.bytes);
+  return rounds <= MAX_PBKDF2_ROUNDS ? undefined : `takes more than ${MAX_PBKDF2_ROUNDS} rounds of PBKDF2`;
+}
+
+function digestFault(name: string): string {
+  return `uses ${name}; dockhook takes ${Object.keys(DIGESTS).join(', ')}`;
+}
+
+/** Takes as long as the hash says. Rejects if {@link foreignFault} has something against it. */
+export async function verifyForeign(passwordHash: string, password: string): Promise<boolean> {
+  const fault = foreignFault(passwordHash);
+  if (fault !== undefined) throw new Error(`the hash ${fault}`);
+  const salted = SALTED.exec(passwordHash);
+  if (salted) {
+    const [, name = '', position, salt = '', digest = ''] = salted;
+    const parts = [Buffer.from(salt, 'hex'), Buffer.from(password)];
+    if (position === 'suffix') parts.reverse();
+    const actual = createHash(digestName(name)).update(Buffer.concat(parts)).digest();
+    return timingSafeEqual(actual, Buffer.from(digest, 'hex'));
+  }
+  const derived = PBKDF2.exec(passwordHash);
+  if (derived) {
+    const [, macFun = '', iterations, salt = '', digest = ''] = derived;
+    const expected = Buffer.from(digest, 'hex');
+    const derive = promisify(pbkdf2);
+    const saltBytes = Buffer.from(salt, 'hex');
+    const actual = await derive(password, saltBytes, Number(iterations), expected.length, digestName(macFun));
+    return timingSafeEqual(actual, expected);
+  }
+  return verify(password, passwordHash);
+}
+
+/**
+ * Whether a password that was right may become the account's hash in our format. Not if bcrypt did not read
+ * it to its end: another one that begins alike is as right, and the dock may have that.
+ */
+export function mayReplace(passwordHash: string, password: string): boolean {
+  return (
+    isForeign(passwordHash) && !(BCRYPT.test(passwordHash) && Buffer.byteLength(password) > BCRYPT_BYTES)
+  );
+}
+
+function digestName(name: string): string {
+  return DIGESTS[name]?.name ?? '';
+}
