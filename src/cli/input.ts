@@ -26,17 +26,23 @@ export async function readPassword(): Promise<string> {
 
 const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** A moment as `12h`, `30m`, `90d` from now, or as a date that JavaScript reads; as ISO text in UTC. */
-export function parseExpiry(text: string, now: number): string {
+/**
+ * A moment as `12h`, `30m`, `90d` from now, or as a date that JavaScript reads; as ISO text in UTC.
+ * @throws DockhookError `usage` if it is neither
+ */
+export function parseMoment(text: string, now: number): string {
   const duration = /^(\d{1,6})([mhd])$/.exec(text);
   const unit = duration?.[2] as keyof typeof UNITS | undefined;
   const time = unit === undefined ? Date.parse(text) : now + Number(duration?.[1]) * UNITS[unit];
   if (Number.isNaN(time)) {
-    throw new DockhookError(
-      'usage',
-      `--expires ${text}: not a time. Write 30m, 12h, 90d, or 2027-01-31T18:00:00Z`,
-    );
+    throw new DockhookError('usage', `${text}: not a time. Write 30m, 12h, 90d, or 2027-01-31T18:00:00Z`);
   }
-  if (time <= now) throw new DockhookError('usage', `--expires ${text}: that is in the past`);
   return new Date(time).toISOString();
+}
+
+/** The moment that `--expires` names, which must lie ahead. */
+export function parseExpiry(text: string, now: number): string {
+  const moment = parseMoment(text, now);
+  if (Date.parse(moment) <= now) throw new DockhookError('usage', `--expires ${text}: that is in the past`);
+  return moment;
 }

@@ -45,8 +45,11 @@ const program = new Command('dockhook')
 for (const add of commands) add(program);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // The reader has left (`dockhook … | head`): finish in silence, and what stays up stops.
-  if (error.code !== 'EPIPE') throw error;
+  // If the reader has left (`dockhook … | head`): finish in silence. What stays up stops.
+  if (error.code !== 'EPIPE') {
+    const text = `standard output cannot be written: ${error.message}`;
+    process.exitCode = reportError(new DockhookError('failed', text), json);
+  }
   if (process.listenerCount('SIGINT') > 0) process.kill(process.pid, 'SIGINT');
 });
 

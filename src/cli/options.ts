@@ -32,6 +32,12 @@ export function wantsJson(command: Command): boolean {
   return command.optsWithGlobals<GlobalOptions>().json ?? false;
 }
 
+/** Ends the help of a command with examples. */
+export function addExamples(command: Command, ...lines: readonly string[]): Command {
+  const title = lines.length === 1 ? 'Example' : 'Examples';
+  return command.addHelpText('after', `\n${title}:\n${lines.map((line) => `  ${line}`).join('\n')}`);
+}
+
 /** Gives a command a flag for each setting that may be one, or for those named; `--data-dir` is global already. */
 export function addSettingFlags(command: Command, names?: readonly SettingName[]): Command {
   for (const { name, flag, environment, description, default: fallback } of settingList) {

@@ -1,0 +1,53 @@
+/** `dockhook account export`: all accounts as CSV that `account import` reads. */
+import { once } from 'node:events';
+import type { Command } from 'commander';
+import { stringify } from 'csv-stringify/sync';
+import { COLUMNS, toCells, type Column } from './account-csv.js';
+import { withStores } from './open-stores.js';
+import { addExamples, wantsJson } from './options.js';
+import { printJson, reportBadRows } from './output.js';
+
+/** Lines that are written at once. */
+const CHUNK = 1000;
+
+export function addExportCommand(account: Command): void {
+  const exported = account
+    .command('export')
+    .description(
+      'print all accounts as CSV for account import; without hashes, an import makes new passwords',
+    )
+    .option('--with-hashes', 'with the password hashes, for a backup: keep it as secret as the database')
+    .action(exportAccounts);
+  addExamples(
+    exported,
+    'dockhook account export > fleet.csv',
+    '(umask 077; dockhook account export --with-hashes > backup.csv)',
+  );
+}
+
+async function exportAccounts(options: { withHashes?: boolean }, command: Command): Promise<void> {
+  const { records, badRows } = await withStores(command, (stores) => stores.accounts.list());
+  const columns = (Object.keys(COLUMNS) as Column[]).filter((column) =>
+    column === 'password_hash' ? options.withHashes : column !== 'password' && column !== 'salt',
+  );
+  if (wantsJson(command)) {
+    printJson(
+      records.map(({ passwordHash, ...rest }) => (options.withHashes ? { ...rest, passwordHash } : rest)),
+    );
+  } else {
+    await write(csv([[...columns]]));
+    for (let start = 0; start < records.length; start += CHUNK) {
+      await write(csv(records.slice(start, start + CHUNK).map((account) => toCells(account, columns))));
+    }
+  }
+  reportBadRows(badRows, wantsJson(command));
+}
+
+/** Lines of CSV, so that {@link readCsv} reads them as they were. */
+export function csv(rows: string[][]): string {
+  return stringify(rows, { quoted_match: /[\r\n]/ });
+}
+
+async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+}

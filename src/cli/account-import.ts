@@ -1,0 +1,321 @@
+/** `dockhook account import`: a fleet's accounts from CSV, all of them or none. */
+import { createReadStream, ReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { Command } from 'commander';
+import type { EmqxAlgorithm } from '../access/foreign-hashes.js';
+import { generatePassword, hashChosen, hashGenerated } from '../access/passwords.js';
+import { DockhookError, hasCode, messageOf, type ErrorCode } from '../errors.js';
+import type { Account } from '../stores/types.js';
+import {
+  COLUMNS,
+  PLACEHOLDER_HASH,
+  readHeader,
+  readLine,
+  type Column,
+  type ImportedLine,
+} from './account-csv.js';
+import { csv } from './account-export.js';
+import { SHORT_PASSWORD } from './account-password.js';
+import { doubts, gatewaysIn } from './account-scope.js';
+import { readCsv } from './csv.js';
+import { withStores } from './open-stores.js';
+import { addExamples, wantsJson } from './options.js';
+import { style, warn } from './output.js';
+import { startProgress } from './progress.js';
+
+/** Lines that are hashed and inserted together. */
+const BATCH = 200;
+/** Batches that are made ready before the database is asked for anything, which then is held up for less. */
+const READY_BATCHES = 100;
+
+interface ImportOptions {
+  dryRun?: boolean;
+  continue?: boolean;
+  passwordHashAlgorithm?: string;
+  saltPosition: string;
+  macFun: string;
+  iterations: string;
+}
+
+export function addImportCommand(account: Command): void {
+  const columns = Object.entries(COLUMNS).map(([name, meaning]) => `  ${name.padEnd(15)} ${meaning}`);
+  const imported = account
+    .command('import <file>')
+    .description('create accounts from a CSV file, or from standard input with -: all of them or none')
+    .option('--dry-run', 'check everything, also against the database, and change nothing')
+    .option('--continue', 'leave out lines that cannot be imported, and import the others')
+    .option('--password-hash-algorithm <name>', 'of hashes of EMQX: bcrypt, pbkdf2, sha, sha256, sha512, …')
+    .option('--salt-position <where>', 'EMQX: prefix, suffix or disable', 'prefix')
+    .option('--mac-fun <name>', 'EMQX, of pbkdf2', 'sha256')
+    .option('--iterations <count>', 'EMQX, of pbkdf2', '4096')
+    .addHelpText(
+      'after',
+      `\nThe first line names the columns, in any order; all but name may be left out:\n${columns.join('\n')}\n\n` +
+        'Made passwords are printed once, as CSV (name,password), on standard output; all else goes to standard\n' +
+        'error. Exit codes: 0 all imported, 2 a line is wrong, 4 nothing is wrong but that names exist already;\n' +
+        'with --continue, 1 if lines were left out. Accounts that exist are never changed.',
+    )
+    .action(importAccounts);
+  addExamples(
+    imported,
+    'dockhook account import fleet.csv --dry-run',
+    '(umask 077; dockhook account import fleet.csv > passwords.csv)',
+    'dockhook account import emqx.csv --password-hash-algorithm sha256 --salt-position suffix',
+  );
+}
+
+interface Item extends ImportedLine {
+  line: number;
+}
+
+interface Ready {
+  line: number;
+  account: Account;
+  /** If dockhook made it. */
+  password?: string;
+}
+
+async function importAccounts(path: string, options: ImportOptions, command: Command): Promise<void> {
+  const name = path === '-' ? 'standard input' : path;
+  const report = createReport(name, wantsJson(command));
+  const algorithm = algorithmOf(options);
+  const input = path === '-' ? process.stdin : createReadStream(path);
+  const size = path === '-' ? undefined : (await stat(path).catch(() => undefined))?.size;
+  const progress = startProgress('accounts');
+
+  const lines = readLines(readCsv(input, name), { now: Date.now(), algorithm }, report);
+  // With a fault nothing will be imported, and only faults are looked for.
+  const isTrial = (): boolean => options.dryRun === true || (report.faults > 0 && !options.continue);
+  const batches = readyBatches(lines, isTrial);
+  // A file that cannot be read is not worth a connection.
+  const first = await batches.next();
+
+  const passwords: string[] = [];
+  let imported = 0;
+  let isPrinted = false;
+  const work = withStores(command, ({ accounts }) =>
+    accounts.addTogether(async (addMany) => {
+      for (let next = first; next.done !== true; next = await batches.next()) {
+        const taken = new Set(await addMany(next.value.map(({ account }) => account)));
+        const added = next.value.filter(({ account }) => !taken.has(account.name));
+        for (const { line, account } of next.value) {
+          if (taken.has(account.name)) report.fault(line, existsAlready(account.name));
+        }
+        imported += added.length;
+        if (!isTrial()) passwords.push(passwordLines(added, wantsJson(command)));
+        progress.at(imported, size === undefined ? undefined : bytesRead(input) / size);
+      }
+      if (isTrial() || imported === 0) return 'rollback';
+      // Before the commit: an account whose password nobody saw is lost, a password without account is none.
+      await printPasswords(passwords.filter(Boolean), imported, wantsJson(command));
+      isPrinted = true;
+      return 'commit';
+    }),
+  );
+  try {
+    await work;
+  } catch (error) {
+    throw hasCode(error, 'store_unavailable') ? interrupted(error, isPrinted) : error;
+  } finally {
+    progress.clear();
+  }
+  report.conclude(imported, options);
+}
+
+function bytesRead(input: Readable): number {
+  return input instanceof ReadStream ? input.bytesRead : 0;
+}
+
+function existsAlready(name: string): DockhookError {
+  return new DockhookError('conflict', `account ${JSON.stringify(name)} exists already`);
+}
+
+function interrupted(error: DockhookError, isPrinted: boolean): DockhookError {
+  const outcome = isPrinted
+    ? 'whether the accounts were imported is not known, see dockhook account list; if not, the passwords above are void'
+    : 'nothing was imported';
+  return new DockhookError(error.code, `${messageOf(error)}; ${outcome}`, { cause: error });
+}
+
+function algorithmOf(options: ImportOptions): EmqxAlgorithm | undefined {
+  const { passwordHashAlgorithm: name, saltPosition, macFun, iterations } = options;
+  if (name === undefined) return undefined;
+  if (!['prefix', 'suffix', 'disable'].includes(saltPosition)) {
+    throw new DockhookError('usage', `--salt-position ${saltPosition}: there are prefix, suffix, disable`);
+  }
+  return { name, saltPosition, macFun, iterations };
+}
+
+/** Reads and judges line after line; those that are wrong go to the report. */
+async function* readLines(
+  lines: AsyncGenerator<{ line: number; cells: string[] }>,
+  options: { now: number; algorithm: EmqxAlgorithm | undefined },
+  report: Report,
+): AsyncGenerator<Item> {
+  let columns: Column[] | undefined;
+  const names = new Map<string, number>();
+  const gateways = new Map<string, number>();
+  for await (const { line, cells } of lines) {
+    if (columns === undefined) {
+      columns = readHeader(cells);
+      continue;
+    }
+    try {
+      const item = readLine(columns, cells, options);
+      const { name, scope, expiresAt } = item.account;
+      const earlier = names.get(name);
+      if (earlier !== undefined) throw new DockhookError('usage', `has the same name as line ${earlier}`);
+      names.set(name, line);
+      for (const sn of gatewaysIn(scope)) {
+        const other = gateways.get(sn);
+        if (other === undefined) gateways.set(sn, line);
+        else report.doubt(line, `gateway ${sn} is in line ${other}, too`);
+      }
+      for (const text of doubts(name, scope)) report.doubt(line, text);
+      if (expiresAt !== undefined && Date.parse(expiresAt) <= options.now)
+        report.doubt(line, 'has expired already');
+      if (item.secret.kind === 'chosen' && item.secret.password.length < SHORT_PASSWORD)
+        report.shortPasswords += 1;
+      yield { line, ...item };
+    } catch (error) {
+      if (!(error instanceof DockhookError)) throw error;
+      report.fault(line, error);
+    }
+  }
+  if (names.size === 0 && report.faults === 0)
+    throw new DockhookError('usage', `${report.name} holds no accounts`);
+}
+
+/** Hashes in batches: first many, before anybody waits for them, and then one after another. */
+async function* readyBatches(items: AsyncGenerator<Item>, isTrial: () => boolean): AsyncGenerator<Ready[]> {
+  const waiting: Ready[][] = [];
+  let isWaiting = true;
+  for await (const batch of batchesOf(items)) {
+    waiting.push(
+      await Promise.all(batch.map(async (item) => (isTrial() ? withPlaceholder(item) : withHash(item)))),
+    );
+    if (isWaiting && waiting.length < READY_BATCHES) continue;
+    isWaiting = false;
+    yield* waiting.splice(0);
+  }
+  yield* waiting;
+}
+
+async function* batchesOf(items: AsyncGenerator<Item>): AsyncGenerator<Item[]> {
+  let batch: Item[] = [];
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function withPlaceholder({ line, account }: Item): Ready {
+  return { line, account: { ...account, passwordHash: PLACEHOLDER_HASH } };
+}
+
+async function withHash({ line, account, secret }: Item): Promise<Ready> {
+  switch (secret.kind) {
+    case 'hash':
+      return { line, account: { ...account, passwordHash: secret.passwordHash } };
+    case 'chosen':
+      return { line, account: { ...account, passwordHash: await hashChosen(secret.password) } };
+    case 'generate': {
+      const password = generatePassword();
+      return { line, account: { ...account, passwordHash: hashGenerated(password) }, password };
+    }
+  }
+}
+
+function passwordLines(added: readonly Ready[], json: boolean): string {
+  const made = added.flatMap(({ account: { name }, password }) =>
+    password === undefined ? [] : [[name, password]],
+  );
+  if (!json) return csv(made);
+  return made.map(([name, password]) => JSON.stringify({ name, password })).join(',');
+}
+
+async function printPasswords(parts: readonly string[], imported: number, json: boolean): Promise<void> {
+  if (json) await write(`{"imported":${imported},"passwords":[${parts.join(',')}]}\n`);
+  else if (parts.length > 0) {
+    await write('name,password\n');
+    for (const part of parts) await write(part);
+  }
+}
+
+function write(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (!error) resolve();
+      else
+        reject(
+          new DockhookError(
+            'failed',
+            `the passwords cannot be written (${error.message}); nothing was imported`,
+          ),
+        );
+    });
+  });
+}
+
+interface Report {
+  name: string;
+  faults: number;
+  shortPasswords: number;
+  fault(line: number, error: DockhookError): void;
+  doubt(line: number, text: string): void;
+  /** Says how it went, or throws that. */
+  conclude(imported: number, options: ImportOptions): void;
+}
+
+function createReport(name: string, json: boolean): Report {
+  const codes = new Set<ErrorCode>();
+  const say = (text: string): void => {
+    if (!json) process.stderr.write(`${text}\n`);
+  };
+  const report: Report = {
+    name,
+    faults: 0,
+    shortPasswords: 0,
+    fault(line, { code, message }) {
+      report.faults += 1;
+      codes.add(code);
+      const text = json
+        ? JSON.stringify({ line, code, message })
+        : `${style('red', `${name}:${line}:`, process.stderr)} ${message}`;
+      process.stderr.write(`${text}\n`);
+    },
+    doubt(line, text) {
+      warn(`line ${line}: ${text}`, json);
+    },
+    conclude(imported, { dryRun, continue: goOn }) {
+      if (report.shortPasswords > 0) {
+        warn(
+          `${report.shortPasswords} passwords have fewer than ${SHORT_PASSWORD} characters and can be guessed`,
+          json,
+        );
+      }
+      const [count, all] = [
+        report.faults.toLocaleString('en'),
+        (imported + report.faults).toLocaleString('en'),
+      ];
+      const wrong = `${count} of ${all} accounts cannot be imported`;
+      if (report.faults > 0 && (!goOn || dryRun)) {
+        const code = codes.size === 1 && codes.has('conflict') ? 'conflict' : 'usage';
+        throw new DockhookError(
+          code,
+          `${wrong}; nothing was changed. Mend these lines, or leave them out with --continue`,
+        );
+      }
+      if (report.faults > 0) {
+        throw new DockhookError('failed', `${wrong}; ${imported.toLocaleString('en')} were imported`);
+      }
+      if (dryRun && json) process.stdout.write(`{"imported":0,"passwords":[]}\n`);
+      say(dryRun ? `${all} accounts can be imported; nothing was changed` : `${all} accounts imported`);
+    },
+  };
+  return report;
+}

@@ -1,0 +1,22 @@
+/** How accounts are shown. */
+import { isForeign } from '../access/foreign-hashes.js';
+import { isFast } from '../access/passwords.js';
+import type { Account } from '../stores/types.js';
+
+/** An account without its hash. */
+export function publicAccount(account: Account): Record<string, unknown> {
+  const { passwordHash: _hash, ...rest } = account;
+  return { ...rest, disabled: account.disabled ?? false, passwordKind: passwordKind(account) };
+}
+
+export function passwordKind({ passwordHash }: Account): string {
+  if (isFast(passwordHash)) return 'generated';
+  return isForeign(passwordHash) ? 'imported' : 'chosen';
+}
+
+export function stateOf(account: Account): string {
+  if (account.disabled) return 'disabled';
+  return account.expiresAt !== undefined && Date.parse(account.expiresAt) <= Date.now()
+    ? 'expired'
+    : 'enabled';
+}

@@ -1,0 +1,99 @@
+/** `dockhook account set`: changes what is named, and nothing else. */
+import type { Command } from 'commander';
+import { DockhookError } from '../errors.js';
+import type { Account } from '../stores/types.js';
+import { warnOf } from './account-add.js';
+import { publicAccount } from './account-output.js';
+import { newPassword, printPassword, type PasswordOptions } from './account-password.js';
+import { changedScope, describeScope, gatewaysIn, namesScope, type ScopeOptions } from './account-scope.js';
+import { parseExpiry } from './input.js';
+import { withStores } from './open-stores.js';
+import { wantsJson } from './options.js';
+import { print, printFields, printJson } from './output.js';
+import { disconnectClients } from './revocation.js';
+
+interface SetOptions extends ScopeOptions, PasswordOptions {
+  /** False for `--no-cert-cn`. */
+  certCn?: string | false;
+  expires?: string;
+  neverExpires?: boolean;
+  note?: string;
+}
+
+export async function setAccount(name: string, options: SetOptions, command: Command): Promise<void> {
+  const { certCn, expires, neverExpires, note } = options;
+  if (expires !== undefined && neverExpires) {
+    throw new DockhookError('usage', 'take one of --expires and --never-expires');
+  }
+  const expiresAt = expires === undefined ? undefined : parseExpiry(expires, Date.now());
+  const password = await newPassword(options, command);
+  const named = namesScope(options) || [certCn, expiresAt, neverExpires, note, password].some(isNamed);
+  if (!named) throw new DockhookError('usage', 'say what to change: dockhook account set --help');
+
+  const edit = (account: Account): Account => {
+    const { certificateCn: oldCn, expiresAt: oldExpiry, note: oldNote, ...rest } = account;
+    const [newCn, newNote] = [certCn === false ? undefined : (certCn ?? oldCn), note ?? oldNote];
+    const newExpiry = neverExpires ? undefined : (expiresAt ?? oldExpiry);
+    return {
+      ...rest,
+      scope: changedScope(options, account.scope),
+      ...(password === undefined ? {} : { passwordHash: password.passwordHash }),
+      ...(newCn === undefined ? {} : { certificateCn: newCn }),
+      ...(newExpiry === undefined ? {} : { expiresAt: newExpiry }),
+      ...(newNote === undefined || newNote === '' ? {} : { note: newNote }),
+    };
+  };
+
+  const { before, after, shared } = await withStores(command, async ({ accounts }) => {
+    const found = await accounts.get(name);
+    if (!found) {
+      throw new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
+    }
+    const had = gatewaysIn(found.scope);
+    const added = gatewaysIn(edit(found).scope).filter((sn) => !had.includes(sn));
+    const taken = await Promise.all(added.map((sn) => accounts.listsGateway(sn)));
+    let old = found;
+    const written = await accounts.update(name, (account) => edit((old = account)));
+    return { before: old, after: written, shared: added.filter((_, index) => taken[index]) };
+  });
+  warnOf(name, after.scope, shared, command);
+  const changes = changesOf(before, after);
+  const { note: _note, ...rights } = changes;
+  const clients = Object.keys(rights).length > 0 ? await disconnectClients(command, { account: name }) : '';
+  if (wantsJson(command)) {
+    printJson({
+      ...publicAccount(after),
+      ...(password?.generated === undefined ? {} : { password: password.generated }),
+    });
+    return;
+  }
+  if (Object.keys(changes).length === 0) {
+    print(`account "${name}" was like that already`);
+    return;
+  }
+  print(`account "${name}" changed`);
+  printFields(changes);
+  if (password) printPassword(password);
+  if (password) print('The dock needs it, too: type it into DJI Pilot 2.');
+  if (clients !== '') print(clients);
+}
+
+function isNamed(value: unknown): boolean {
+  return value !== undefined;
+}
+
+/** What is different, as `before → after`. */
+function changesOf(before: Account, after: Account): Record<string, string> {
+  const shown = {
+    'acts for': [describeScope(before.scope), describeScope(after.scope)],
+    'certificate CN': [before.certificateCn ?? 'none', after.certificateCn ?? 'none'],
+    expires: [before.expiresAt ?? 'never', after.expiresAt ?? 'never'],
+    note: [before.note ?? 'none', after.note ?? 'none'],
+  };
+  const changed = Object.entries(shown).filter(([, [old, now]]) => old !== now);
+  const isNewPassword = before.passwordHash !== after.passwordHash;
+  return {
+    ...Object.fromEntries(changed.map(([label, [old, now]]) => [label, `${old ?? ''} → ${now ?? ''}`])),
+    ...(isNewPassword ? { password: 'a new one' } : {}),
+  };
+}

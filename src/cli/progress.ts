@@ -1,0 +1,40 @@
+/** A bar on stderr for what takes long, where somebody watches. */
+
+const WIDTH = 24;
+const REDRAW_MS = 100;
+
+export interface Progress {
+  /** @param done how much of the whole, from 0 to 1; `undefined` if the whole is not known */
+  at(count: number, done: number | undefined): void;
+  /** Wipes the bar away, for other lines to be written. */
+  clear(): void;
+}
+
+/** @param noun what is counted */
+export function startProgress(noun: string, stream: NodeJS.WriteStream = process.stderr): Progress {
+  if (!stream.isTTY) return { at: () => undefined, clear: () => undefined };
+  const start = performance.now();
+  let drawn = -Infinity;
+  let isShown = false;
+  return {
+    at(count, done) {
+      const now = performance.now();
+      if (now - drawn < REDRAW_MS) return;
+      drawn = now;
+      isShown = true;
+      const filled = done === undefined ? 0 : Math.round(Math.min(1, done) * WIDTH);
+      const bar =
+        done === undefined
+          ? ''
+          : `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${Math.floor(done * 100)} %  `;
+      const rate = Math.round((count * 1000) / (now - start));
+      stream.write(
+        `\r\u001b[2K${bar}${count.toLocaleString('en')} ${noun}, ${rate.toLocaleString('en')} a second`,
+      );
+    },
+    clear() {
+      if (isShown) stream.write('\r\u001b[2K');
+      isShown = false;
+    },
+  };
+}
