@@ -2,23 +2,35 @@
 import type { Command } from 'commander';
 import { DockhookError } from '../errors.js';
 import { withStores } from './open-stores.js';
-import { wantsJson } from './options.js';
+import { addExamples, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows } from './output.js';
 import { disconnectClients } from './revocation.js';
 
 export function addBindingCommand(program: Command): void {
   const binding = program.command('binding').description('devices and the organizations they are bound to');
-  binding.command('list').description('list bound devices').action(listBindings);
-  binding.command('show <sn>').description('show the binding of one device').action(showBinding);
-  binding
-    .command('move <sn>')
-    .description('bind a device to another organization')
-    .requiredOption('--organization <id>', 'where it goes')
-    .action(moveBinding);
-  binding
-    .command('remove <sn>')
-    .description('unbind a device, so that it can be bound anew in DJI Pilot 2')
-    .action(removeBinding);
+  addExamples(
+    binding.command('list').description('list bound devices').action(listBindings),
+    'dockhook binding list',
+  );
+  addExamples(
+    binding.command('show <sn>').description('show the binding of one device').action(showBinding),
+    'dockhook binding show 7CTDTEST00000A',
+  );
+  addExamples(
+    binding
+      .command('move <sn>')
+      .description('bind a device to another organization')
+      .requiredOption('--organization <id>', 'where it goes')
+      .action(moveBinding),
+    'dockhook binding move 7CTDTEST00000A --organization south',
+  );
+  addExamples(
+    binding
+      .command('remove <sn>')
+      .description('unbind a device, so that it can be bound anew in DJI Pilot 2')
+      .action(removeBinding),
+    'dockhook binding remove 7CTDTEST00000A',
+  );
 }
 
 async function listBindings(_options: unknown, command: Command): Promise<void> {

@@ -5,7 +5,7 @@ import { DockhookError, messageOf } from '../errors.js';
 import type { License } from '../stores/types.js';
 import { readStdin } from './input.js';
 import { withStores } from './open-stores.js';
-import { wantsJson } from './options.js';
+import { addExamples, wantsJson } from './options.js';
 import { print, printFields, printJson } from './output.js';
 
 const FIELDS = {
@@ -18,18 +18,28 @@ const FIELDS = {
 
 export function addLicenseCommand(program: Command): void {
   const license = program.command('license').description('license of your DJI "Cloud API" app');
-  license
-    .command('set <file>')
-    .description('store the license from a JSON file, or from standard input with -')
-    .addHelpText(
-      'after',
-      '\nThe file holds what developer.dji.com shows for an app of type "Cloud API":\n' +
-        '  {"app_id":"…","app_key":"…","app_license":"…","ntp_host":"pool.ntp.org","ntp_port":123}\n' +
-        'ntp_host and ntp_port may be left out.',
-    )
-    .action(setLicense);
-  license.command('show').description('show the license, secrets masked').action(showLicense);
-  license.command('clear').description('remove the license').action(clearLicense);
+  addExamples(
+    license
+      .command('set <file>')
+      .description('store the license from a JSON file, or from standard input with -')
+      .addHelpText(
+        'after',
+        '\nThe file holds what developer.dji.com shows for an app of type "Cloud API":\n' +
+          '  {"app_id":"…","app_key":"…","app_license":"…","ntp_host":"pool.ntp.org","ntp_port":123}\n' +
+          'ntp_host and ntp_port may be left out.',
+      )
+      .action(setLicense),
+    'dockhook license set license.json',
+    'gpg --decrypt license.json.gpg | dockhook license set -',
+  );
+  addExamples(
+    license.command('show').description('show the license, secrets masked').action(showLicense),
+    'dockhook license show',
+  );
+  addExamples(
+    license.command('clear').description('remove the license').action(clearLicense),
+    'dockhook license clear',
+  );
 }
 
 async function setLicense(path: string, _options: unknown, command: Command): Promise<void> {

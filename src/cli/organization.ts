@@ -4,7 +4,7 @@ import { randomCode } from '../access/passwords.js';
 import { DockhookError } from '../errors.js';
 import type { Organization } from '../stores/types.js';
 import { withStores } from './open-stores.js';
-import { wantsJson } from './options.js';
+import { addExamples, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows, warn } from './output.js';
 
 const GENERATED_CODE_CHARACTERS = 10;
@@ -13,22 +13,44 @@ const SHORT_CODE = 8;
 
 export function addOrganizationCommand(program: Command): void {
   const organization = program.command('organization').description('organizations that devices are bound to');
-  organization
-    .command('add <id>')
-    .description('create an organization; its id and device binding code are typed into DJI Pilot 2')
-    .requiredOption('--name <name>', 'shown in DJI Pilot 2')
-    .option('--binding-code <code>', 'device binding code (default: a generated one)')
-    .addHelpText('after', "\nExample:\n  dockhook organization add north --name 'North yard'")
-    .action(addOrganization);
-  organization.command('list').description('list organizations').action(listOrganizations);
-  organization
-    .command('show <id>')
-    .description('show one organization and its code')
-    .action(showOrganization);
-  organization
-    .command('remove <id>')
-    .description('delete an organization that has no devices')
-    .action(removeOrganization);
+  addExamples(
+    organization
+      .command('add <id>')
+      .description('create an organization; its id and device binding code are typed into DJI Pilot 2')
+      .requiredOption('--name <name>', 'shown in DJI Pilot 2')
+      .option('--binding-code <code>', 'device binding code (default: a generated one)')
+      .action(addOrganization),
+    "dockhook organization add north --name 'North yard'",
+  );
+  addExamples(
+    organization
+      .command('set <id>')
+      .description('change an organization: only what is named here changes; its devices stay bound')
+      .option('--name <name>', 'shown in DJI Pilot 2')
+      .option('--binding-code <code>', 'device binding code')
+      .option('--generate-binding-code', 'make a new device binding code')
+      .action(setOrganization),
+    "dockhook organization set north --name 'North yard, new fence'",
+    'dockhook organization set north --generate-binding-code',
+  );
+  addExamples(
+    organization.command('list').description('list organizations').action(listOrganizations),
+    'dockhook organization list',
+  );
+  addExamples(
+    organization
+      .command('show <id>')
+      .description('show one organization and its code')
+      .action(showOrganization),
+    'dockhook organization show north',
+  );
+  addExamples(
+    organization
+      .command('remove <id>')
+      .description('delete an organization that has no devices')
+      .action(removeOrganization),
+    'dockhook organization remove north',
+  );
 }
 
 async function addOrganization(
@@ -42,14 +64,47 @@ async function addOrganization(
     throw new DockhookError('usage', '--binding-code is empty; leave it out to have one made');
   }
   await withStores(command, (stores) => stores.organizations.add(organization));
-  if (bindingCode.length < SHORT_CODE) {
-    warn(`a binding code of fewer than ${SHORT_CODE} characters can be guessed`, wantsJson(command));
-  }
+  warnOfShort(bindingCode, command);
   if (wantsJson(command)) printJson(organization);
   else {
     print(`organization "${id}" added. Type into DJI Pilot 2:`);
     printFields({ '  organization id': id, '  device binding code': bindingCode });
   }
+}
+
+async function setOrganization(
+  id: string,
+  options: { name?: string; bindingCode?: string; generateBindingCode?: boolean },
+  command: Command,
+): Promise<void> {
+  const { name, bindingCode: given, generateBindingCode } = options;
+  if (given !== undefined && generateBindingCode) {
+    throw new DockhookError('usage', 'take one of --binding-code and --generate-binding-code');
+  }
+  const bindingCode = generateBindingCode ? randomCode(GENERATED_CODE_CHARACTERS) : given;
+  if (name === undefined && bindingCode === undefined) {
+    throw new DockhookError('usage', 'say what to change: --name, --binding-code or --generate-binding-code');
+  }
+  const organization = await withStores(command, (stores) =>
+    stores.organizations.update(id, (before) => ({
+      ...before,
+      ...(name === undefined ? {} : { name }),
+      ...(bindingCode === undefined ? {} : { bindingCode }),
+    })),
+  );
+  if (bindingCode !== undefined) warnOfShort(bindingCode, command);
+  if (wantsJson(command)) {
+    printJson(organization);
+    return;
+  }
+  print(`organization "${id}" changed. Devices that are bound to it stay bound.`);
+  printFields({ name, 'device binding code': bindingCode });
+  if (bindingCode !== undefined) print('The old code opens nothing any longer.');
+}
+
+function warnOfShort(bindingCode: string, command: Command): void {
+  if (bindingCode.length >= SHORT_CODE) return;
+  warn(`a binding code of fewer than ${SHORT_CODE} characters can be guessed`, wantsJson(command));
 }
 
 async function listOrganizations(_options: unknown, command: Command): Promise<void> {

@@ -52,8 +52,9 @@ CREATE INDEX dockhook_bindings_organization_id ON public.dockhook_bindings (orga
 export const tableNames: readonly TableName[] = tables.map(({ name }) => name);
 
 /** A query of the catalog, for to_regclass() still answers from its cache after the wait for the lock. */
-const isMissing = (name: TableName) =>
-  `NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = '${name}')`;
+const isThere = (name: TableName) =>
+  `EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = '${name}')`;
+const isMissing = (name: TableName) => `NOT ${isThere(name)}`;
 
 /**
  * Of the tables as this dockhook makes them; kept in `dockhook_settings`, in the row below. To be raised when
@@ -81,14 +82,14 @@ export const createMissingTables = `
 DO $$
 DECLARE found int;
 BEGIN
-IF NOT (${isMissing('dockhook_settings')}) THEN
+IF ${isThere('dockhook_settings')} THEN
 ${readVersion}
 IF found > ${SCHEMA_VERSION} THEN
 RAISE EXCEPTION 'the tables have schema version %, and this dockhook knows ${SCHEMA_VERSION}', found
   USING ERRCODE = '${NEWER_SCHEMA}';
 END IF;
 END IF;
-IF found IS NULL OR ${tables.map(({ name }) => isMissing(name)).join(' OR ')} THEN
+IF found IS NULL OR ${tables.map(({ name }) => isMissing(name)).join('\n  OR ')} THEN
 PERFORM pg_advisory_xact_lock(${CREATION_LOCK});
 ${tables.map(({ name, create }) => `IF ${isMissing(name)} THEN ${create} END IF;`).join('\n')}
 INSERT INTO public.dockhook_settings (key, value)

@@ -1,0 +1,49 @@
+-- Roles for dockhook with no more rights than each needs, in a database of dockhook's own. Run it after schema.sql,
+-- as a superuser or as the owner of the database, and again after each upgrade: once more does no harm.
+
+DO $$
+DECLARE name text;
+BEGIN
+FOREACH name IN ARRAY ARRAY['dockhook_owner', 'dockhook_server', 'dockhook_operator', 'dockhook_reader'] LOOP
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN EXECUTE format('CREATE ROLE %I', name); END IF;
+END LOOP;
+END $$;
+
+-- dockhook_owner has the tables and never logs in; the others cannot change or drop what they did not make.
+GRANT dockhook_owner TO CURRENT_USER;
+GRANT USAGE, CREATE ON SCHEMA public TO dockhook_owner;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+ALTER TABLE public.dockhook_accounts OWNER TO dockhook_owner;
+ALTER TABLE public.dockhook_organizations OWNER TO dockhook_owner;
+ALTER TABLE public.dockhook_bindings OWNER TO dockhook_owner;
+ALTER TABLE public.dockhook_settings OWNER TO dockhook_owner;
+
+-- `dockhook serve`: reads everything, binds devices. It may rewrite an account for one reason: an imported password
+-- hash becomes one of dockhook's at the next login. Without this right such hashes stay as they are.
+ALTER ROLE dockhook_server LOGIN;
+GRANT USAGE ON SCHEMA public TO dockhook_server;
+GRANT SELECT ON public.dockhook_accounts, public.dockhook_organizations, public.dockhook_bindings,
+  public.dockhook_settings TO dockhook_server;
+GRANT UPDATE (value) ON public.dockhook_accounts TO dockhook_server;
+GRANT INSERT (key, value), UPDATE (value) ON public.dockhook_bindings TO dockhook_server;
+
+-- The other commands, and people who write SQL.
+ALTER ROLE dockhook_operator LOGIN;
+GRANT USAGE ON SCHEMA public TO dockhook_operator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.dockhook_accounts, public.dockhook_organizations,
+  public.dockhook_bindings, public.dockhook_settings TO dockhook_operator;
+
+-- Dashboards: which device is bound to what, and how docks come in. No hash, code or license.
+ALTER ROLE dockhook_reader LOGIN;
+GRANT USAGE ON SCHEMA public TO dockhook_reader;
+GRANT SELECT ON public.dockhook_bindings TO dockhook_reader;
+
+-- The access timeline. UPDATE of one column is what Postgres asks for before it lets the sweep lock rows.
+DO $$
+BEGIN
+IF EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_timeline') THEN
+  ALTER TABLE public.dockhook_timeline OWNER TO dockhook_owner;
+  GRANT SELECT, INSERT, DELETE, UPDATE (count) ON public.dockhook_timeline TO dockhook_server;
+  GRANT SELECT ON public.dockhook_timeline TO dockhook_operator, dockhook_reader;
+END IF;
+END $$;

@@ -1,0 +1,48 @@
+-- The tables of dockhook, for who does not want dockhook to make them itself. Made from src/stores/tables.ts by
+-- `npm run docs`; it is the statement that dockhook runs when it starts. Run it again after an upgrade: it makes
+-- what is missing, and refuses tables of a newer dockhook.
+
+DO $$
+DECLARE found int;
+BEGIN
+IF EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') THEN
+SELECT (value::jsonb #>> '{value,version}')::int INTO found FROM public.dockhook_settings
+  WHERE key = 'schema';
+IF found > 1 THEN
+RAISE EXCEPTION 'the tables have schema version %, and this dockhook knows 1', found
+  USING ERRCODE = 'DH001';
+END IF;
+END IF;
+IF found IS NULL OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_accounts')
+  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_organizations')
+  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_bindings')
+  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') THEN
+PERFORM pg_advisory_xact_lock(4022250775);
+IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_accounts') THEN 
+CREATE TABLE public.dockhook_accounts (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
+  CHECK (value::jsonb #>> '{value,scope,kind}' IS DISTINCT FROM 'gateways'
+    OR coalesce(jsonb_typeof((value::jsonb #> '{value,scope,gateways}')) = 'array'
+      AND NOT jsonb_path_exists((value::jsonb #> '{value,scope,gateways}'), '$[*] ? (@.type() != "string" || !(@ like_regex "^[A-Za-z0-9]{1,64}$"))'), false)));
+CREATE INDEX dockhook_accounts_gateways ON public.dockhook_accounts
+  USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off); END IF;
+IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_organizations') THEN 
+CREATE TABLE public.dockhook_organizations (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
+  binding_code text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,bindingCode}') STORED UNIQUE); END IF;
+IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_bindings') THEN 
+CREATE TABLE public.dockhook_bindings (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
+  organization_id text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,organizationId}') STORED REFERENCES public.dockhook_organizations (key));
+CREATE INDEX dockhook_bindings_organization_id ON public.dockhook_bindings (organization_id); END IF;
+IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') THEN CREATE TABLE public.dockhook_settings (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false))); END IF;
+INSERT INTO public.dockhook_settings (key, value)
+VALUES ('schema', '{"value":{"version":1}}')
+ON CONFLICT (key) DO NOTHING;
+END IF;
+END $$;
