@@ -208,6 +208,52 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         expect((await stores.accounts.list()).records).to.deep.equal([anAccount('dock-1')]);
       });
 
+      it('adds many together, and says which names were taken', async () => {
+        await stores.accounts.add(anAccount('b', { note: 'first' }));
+        const taken: string[] = [];
+        await stores.accounts.addTogether(async (addMany) => {
+          taken.push(...(await addMany([anAccount('a'), anAccount('b', { note: 'second' })])));
+          taken.push(...(await addMany(oddNames.map((one) => anAccount(one)))));
+          return 'commit';
+        });
+        expect(taken).to.have.members(['b', 'a']);
+        expect((await stores.accounts.get('b'))?.note).to.equal('first');
+        for (const one of oddNames) expect(await stores.accounts.get(one), one).to.not.equal(undefined);
+      });
+
+      it('adds none of many if told to, if the work fails, or if one of them breaks its schema', async () => {
+        const few = [anAccount('a'), anAccount('b')];
+        await stores.accounts.addTogether(async (addMany) => {
+          await addMany(few);
+          return 'rollback';
+        });
+        const failing = stores.accounts.addTogether(async (addMany) => {
+          await addMany(few);
+          throw new DockhookError('failed', 'the work failed');
+        });
+        await rejection(failing, 'failed');
+        const breaking = stores.accounts.addTogether(async (addMany) => {
+          await addMany(few);
+          await addMany([anAccount('c', { expiresAt: 'never' })]);
+          return 'commit';
+        });
+        await rejection(breaking, 'usage');
+        expect((await stores.accounts.list()).records).to.deep.equal([]);
+        await stores.accounts.add(anAccount('a'));
+      });
+
+      it('replaces a password hash only while it is the one that is meant', async () => {
+        const [oldHash, newHash] = ['$dockhook-sha256$salt$digest', '$argon2id$new'];
+        await stores.accounts.add(anAccount('dock-1', { note: 'kept' }));
+        expect(await stores.accounts.replaceHash('dock-1', '$argon2id$other', newHash)).to.equal(false);
+        expect(await stores.accounts.replaceHash('dock-9', oldHash, newHash)).to.equal(false);
+        expect(await stores.accounts.get('dock-1')).to.deep.equal(anAccount('dock-1', { note: 'kept' }));
+        expect(await stores.accounts.replaceHash('dock-1', oldHash, newHash)).to.equal(true);
+        expect(await stores.accounts.get('dock-1')).to.deep.equal(
+          anAccount('dock-1', { note: 'kept', passwordHash: newHash }),
+        );
+      });
+
       it('says so when there is nothing to update or remove', async () => {
         const error = await rejection(
           stores.accounts.update('dock-9', (account) => account),
@@ -270,6 +316,29 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         expect((await stores.organizations.list()).records).to.deep.equal([
           anOrganization('one', 'the-secret-code'),
         ]);
+      });
+
+      it('updates one, unless another organization has the code', async () => {
+        await stores.organizations.add(anOrganization('one', 'the-secret-code'));
+        await stores.organizations.add(anOrganization('two'));
+        await stores.bindings.bind(aBinding('SN1', 'two'));
+        const taken = stores.organizations.update('two', (old) => ({
+          ...old,
+          bindingCode: 'the-secret-code',
+        }));
+        expect((await rejection(taken, 'conflict')).message).to.not.include('the-secret-code');
+        expect(await stores.organizations.get('two')).to.deep.equal(anOrganization('two'));
+        await stores.organizations.update('two', (old) => ({ ...old, name: 'New', bindingCode: 'new-code' }));
+        expect(await stores.organizations.byBindingCode('new-code')).to.deep.equal({
+          id: 'two',
+          name: 'New',
+          bindingCode: 'new-code',
+        });
+        expect(await stores.organizations.byBindingCode('code-of-two')).to.equal(undefined);
+        await rejection(
+          stores.organizations.update('nowhere', (old) => old),
+          'not_found',
+        );
       });
 
       it('does not remove one that has bindings, and says how many hold it', async () => {

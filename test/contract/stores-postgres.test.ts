@@ -123,6 +123,62 @@ describeWithPostgres('a PostgreSQL database', () => {
     }
   });
 
+  it('of a newer dockhook is refused, and nothing in it is changed', async () => {
+    await fresh.query(`UPDATE dockhook_settings SET value = '{"value":{"version":99}}' WHERE key = 'schema'`);
+    await fresh.query('DROP TABLE dockhook_accounts');
+    const older = openStores(connectPostgres(fresh.url));
+    const works = [older.ping(), older.organizations.get('one'), older.accounts.add(anAccount('a'))];
+    for (const { message } of await Promise.all(works.map((one) => rejection(one, 'store_unavailable')))) {
+      expect(message).to.include('schema version 99').and.include('use the dockhook that made them');
+    }
+    await older.close();
+    const left = await fresh.query(`SELECT tablename FROM pg_tables WHERE tablename = 'dockhook_accounts'`);
+    expect(left).to.deep.equal([]);
+  });
+
+  it('of a dockhook without versions is upgraded in place, and keeps what is in it', async () => {
+    await fresh.query(`DELETE FROM dockhook_settings WHERE key = 'schema'`);
+    await fresh.query('DROP TABLE dockhook_accounts');
+    const newer = openStores(connectPostgres(fresh.url));
+    await newer.accounts.add(anAccount('alice'));
+    expect(await newer.organizations.get('one')).to.deep.equal(anOrganization('one'));
+    await newer.close();
+    const rows = await fresh.query(`SELECT value FROM dockhook_settings WHERE key = 'schema'`);
+    expect(rows).to.deep.equal([{ value: '{"value":{"version":1}}' }]);
+  });
+
+  it('that is lost in the middle of a transaction has nothing of it', async () => {
+    const lost = stores.accounts.addTogether(async (addMany) => {
+      await addMany([anAccount('a'), anAccount('b')]);
+      await fresh.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND state = 'idle in transaction'`,
+      );
+      await addMany([anAccount('c')]);
+      return 'commit';
+    });
+    await rejection(lost, 'store_unavailable');
+    expect((await stores.accounts.list()).records).to.deep.equal([]);
+  });
+
+  it('that is read-only is read, and says what it is when something is to be written', async () => {
+    await fresh.query(
+      `ALTER DATABASE ${new URL(fresh.url).pathname.slice(1)} SET default_transaction_read_only = on`,
+    );
+    const standby = openStores(connectPostgres(fresh.url));
+    expect(await standby.organizations.get('one')).to.deep.equal(anOrganization('one'));
+    const writes: Promise<unknown>[] = [
+      standby.accounts.add(anAccount('a')),
+      standby.accounts.addTogether(async (addMany) => ((await addMany([anAccount('a')])).length, 'commit')),
+      standby.organizations.update('one', (old) => ({ ...old, name: 'New' })),
+      standby.license.set({ appId: '1', appKey: 'key', appLicense: 'license' }),
+    ];
+    for (const { message } of await Promise.all(writes.map((one) => rejection(one, 'store_unavailable')))) {
+      expect(message).to.include('read-only').and.include('nothing was changed');
+    }
+    await standby.close();
+  });
+
   it('gets its tables back after they were dropped', async () => {
     await fresh.query('DROP TABLE dockhook_accounts');
     await rejection(stores.accounts.get('alice'), 'store_unavailable');

@@ -208,6 +208,85 @@ describe('password checks', () => {
   });
 });
 
+describe('an imported hash', () => {
+  // sha256 of salt "slat_foo123" behind the password "public"; the example of EMQX's manual.
+  const IMPORTED =
+    '$emqx-hash$sha256$suffix$736c61745f666f6f313233$44edc2d57cde8d79c98145003e105b90a14f1460b79186ea9cfe83942fc5abb5';
+  const account = { name: 'a', passwordHash: IMPORTED };
+
+  /** Checks whose replacements are kept here, and resolve as they are told to. */
+  async function open(answer: (call: number) => Promise<boolean>) {
+    const replaced: string[][] = [];
+    let called: () => void = () => undefined;
+    const calls = async (count: number): Promise<void> => {
+      while (replaced.length < count) await new Promise<void>((resolve) => (called = resolve));
+    };
+    const checks = await createPasswordChecks(2, (...call) => {
+      replaced.push(call);
+      called();
+      return answer(replaced.length);
+    });
+    return { checks, replaced, calls };
+  }
+
+  it('is replaced by one of ours once the password was right, and the password is known at once', async () => {
+    const { checks, replaced, calls } = await open(async () => true);
+    expect(await check(checks, account, 'public', ADDRESS)).to.equal('right');
+    await calls(1);
+    const [name, oldHash, newHash = ''] = replaced[0] ?? [];
+    expect([name, oldHash]).to.deep.equal(['a', IMPORTED]);
+    expect(newHash).to.match(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    expect(await verifySlow(newHash, 'public')).to.equal(true);
+    const upgraded = { name: 'a', passwordHash: newHash };
+    expect(await check(checks, upgraded, 'public', ADDRESS)).to.equal('right');
+    expect(await check(checks, upgraded, 'wrong', ADDRESS)).to.equal('wrong');
+    expect(replaced).to.have.length(1);
+  });
+
+  it('is not replaced for a wrong password, nor is a hash of ours', async () => {
+    const { checks, replaced, calls } = await open(async () => true);
+    expect(await check(checks, account, 'wrong', ADDRESS)).to.equal('wrong');
+    const chosen = { name: 'b', passwordHash: await hashChosen('right') };
+    expect(await check(checks, chosen, 'right', ADDRESS)).to.equal('right');
+    expect(
+      await check(checks, { name: 'c', passwordHash: hashGenerated('right') }, 'right', ADDRESS),
+    ).to.equal('right');
+    expect(await check(checks, account, 'public', ADDRESS)).to.equal('right');
+    await calls(1);
+    expect(replaced.map(([name]) => name)).to.deep.equal(['a']);
+  });
+
+  it('stays in force where it cannot be replaced, and is not tried again at every login', async () => {
+    const { checks, replaced, calls } = await open(async () => {
+      throw new Error('read-only');
+    });
+    expect(await check(checks, account, 'public', ADDRESS)).to.equal('right');
+    await calls(1);
+    for (let i = 0; i < 5; i += 1) expect(await check(checks, account, 'public', ADDRESS)).to.equal('right');
+    const other = { ...account, name: 'b' };
+    expect(await check(checks, other, 'public', ADDRESS)).to.equal('right');
+    expect(replaced).to.have.length(1);
+  });
+
+  it('does not make the new hash known if the account has another by now', async () => {
+    const { checks, replaced, calls } = await open(async () => false);
+    expect(await check(checks, account, 'public', ADDRESS)).to.equal('right');
+    await calls(1);
+    const rotated = { name: 'a', passwordHash: await hashChosen('rotated') };
+    expect(await check(checks, rotated, 'public', ADDRESS)).to.equal('wrong');
+    expect(await check(checks, rotated, 'rotated', ADDRESS)).to.equal('right');
+    expect(replaced).to.have.length(1);
+  });
+
+  it('is throttled like a chosen password, however fast it is', async () => {
+    const { checks } = await open(async () => true);
+    for (let i = 0; i < 10; i += 1) {
+      expect(await check(checks, account, `guess ${i}`, ADDRESS)).to.equal('wrong');
+    }
+    expect(await check(checks, account, 'public', ADDRESS)).to.equal('throttled');
+  });
+});
+
 /** As a connect checks: with patience for a while. */
 function check(
   checks: PasswordChecks,

@@ -129,6 +129,55 @@ describe('a data directory', function () {
     expect(await second.accounts.get('alice')).to.deep.equal(anAccount('alice'));
   });
 
+  it('keeps a transaction of a command as a whole, apart from what others do meanwhile', async () => {
+    const holder = openStores(await hold());
+    const command = openStores(await connect());
+    let beside: Promise<unknown> = Promise.resolve();
+    await command.accounts.addTogether(async (addMany) => {
+      await addMany([anAccount('together 1')]);
+      beside = holder.accounts.add(anAccount('beside'));
+      expect(await addMany([anAccount('together 1'), anAccount('together 2')])).to.deep.equal(['together 1']);
+      return 'rollback';
+    });
+    await beside;
+    expect(await holder.accounts.get('together 1')).to.equal(undefined);
+    expect(await command.accounts.get('beside')).to.deep.equal(anAccount('beside'));
+    await command.accounts.addTogether(async (addMany) => {
+      await addMany([anAccount('together 1')]);
+      await addMany([anAccount('together 2')]);
+      return 'commit';
+    });
+    expect(await holder.accounts.get('together 2')).to.deep.equal(anAccount('together 2'));
+  });
+
+  it('rolls back the transaction of a command that fails, and of one that leaves in the middle', async () => {
+    const holder = openStores(await hold());
+    const failing = await connect();
+    const bad = failing.transaction(async (query) => {
+      await query(`CREATE TABLE half_done ()`);
+      await query('SELECT nonsense');
+      return 'commit';
+    });
+    expect(await bad.catch((error: unknown) => error))
+      .to.have.property('message')
+      .that.includes('nonsense');
+    expect(await failing.query('SELECT 1 AS one')).to.deep.equal([{ one: 1 }]);
+
+    const leaving = await connect();
+    const left = leaving.transaction(async (query) => {
+      await query(`CREATE TABLE half_done ()`);
+      await leaving.close();
+      await query('SELECT 1');
+      return 'commit';
+    });
+    expect(await left.catch((error: unknown) => error)).to.be.instanceOf(Error);
+    // Answered, so the transaction is over.
+    await holder.ping();
+    expect(await failing.query(`SELECT to_regclass('half_done')::text AS name`)).to.deep.equal([
+      { name: null },
+    ]);
+  });
+
   it('lets a holder and the commands beside it see each other’s writes', async () => {
     const holder = openStores(await hold());
     const [one, two] = [openStores(await connect()), openStores(await connect())];
