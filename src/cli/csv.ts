@@ -39,13 +39,16 @@ export async function* readCsv(input: Readable, name: string): AsyncGenerator<Cs
   const fed = pipeline(input, parser).catch((error: unknown) => {
     failure = error;
   });
+  // Inside quotes the parser (csv-parse 7.0.3) counts CRLF as two lines.
+  let doubled = 0;
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: Info }>) {
       if (broken[0] !== undefined && info.lines >= broken[0].line) break;
-      yield { line: info.lines, cells: record };
+      doubled += record.reduce((sum, cell) => sum + cell.split('\r\n').length - 1, 0);
+      yield { line: info.lines - doubled, cells: record };
     }
     const [first] = broken;
-    if (first) throw new DockhookError('usage', `${name}:${first.line}: ${first.message}`);
+    if (first) throw new DockhookError('usage', `${name}:${first.line - doubled}: ${first.message}`);
   } catch (error) {
     throw error instanceof DockhookError ? error : unreadable(name, failure ?? error);
   } finally {

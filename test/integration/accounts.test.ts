@@ -1,0 +1,391 @@
+/** Accounts at fleet size: `account set`, `import`, `export` and `hash`, as processes on PostgreSQL. */
+import { expect } from 'chai';
+import { openSync, closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { verifyFast, verifySlow } from '../../src/access/passwords.js';
+import { run, startCommand, type Result } from '../support/cli.js';
+import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
+
+describeWithPostgres('accounts at fleet size', function () {
+  this.timeout(120_000);
+  let database: TestDatabase;
+  let directory: string;
+  before(async () => {
+    database = await freshDatabase();
+    directory = mkdtempSync(join(tmpdir(), 'dockhook-accounts-'));
+    expect((await dockhook(['account', 'list'])).code).to.equal(0);
+  });
+  beforeEach(() => database.query('TRUNCATE dockhook_accounts'));
+  after(async () => {
+    rmSync(directory, { recursive: true });
+    await database.drop();
+  });
+
+  const dockhook = (args: string[], input = ''): Promise<Result> =>
+    run(args, { environment: { DATABASE_URL: database.url }, input });
+
+  async function ok(args: string[], input = ''): Promise<Result> {
+    const result = await dockhook(args, input);
+    expect(result.code, result.stderr).to.equal(0);
+    return result;
+  }
+
+  const add = (name: string, ...more: string[]): Promise<Result> =>
+    ok(['account', 'add', name, ...(more.length > 0 ? more : ['--gateway', 'SN1']), '--generate']);
+
+  const show = async (name: string): Promise<Record<string, unknown>> =>
+    JSON.parse((await ok(['--json', 'account', 'show', name])).stdout) as Record<string, unknown>;
+
+  const hashOf = async (name: string): Promise<string> => {
+    const [row] = await database.query(
+      `SELECT value::jsonb #>> '{value,passwordHash}' AS hash FROM dockhook_accounts WHERE key = $1`,
+      [name],
+    );
+    return String(row?.['hash']);
+  };
+
+  const names = async (): Promise<unknown[]> =>
+    (await database.query('SELECT key FROM dockhook_accounts ORDER BY key')).map(({ key }) => key);
+
+  const file = (name: string, text: string | Buffer): string => {
+    const path = join(directory, name);
+    writeFileSync(path, text);
+    return path;
+  };
+
+  describe('account set', () => {
+    it('changes what is named and nothing else, and says what', async () => {
+      await add('dock', '--gateway', 'SN1', '--cert-cn', 'cn', '--expires', '90d', '--note', 'old');
+      const [before, hash] = [await show('dock'), await hashOf('dock')];
+      const { stdout } = await ok(['account', 'set', 'dock', '--gateway', 'SN1', 'SN2']);
+      expect(stdout)
+        .to.match(/^acts for +SN1 → SN1 SN2$/m)
+        .and.include('stays on until it reconnects');
+      expect(stdout).to.not.match(/expires|note|password/);
+      const scope = { kind: 'gateways', gateways: ['SN1', 'SN2'] };
+      expect(await show('dock')).to.deep.equal({ ...before, scope });
+      expect(await hashOf('dock')).to.equal(hash);
+
+      await ok(['account', 'set', 'dock', '--never-expires', '--no-cert-cn', '--note', '']);
+      const { certificateCn: _cn, expiresAt: _expiry, note: _note, ...rest } = before;
+      expect(await show('dock')).to.deep.equal({ ...rest, scope });
+      expect((await ok(['account', 'set', 'dock', '--never-expires'])).stdout).to.include('already');
+    });
+
+    it('gives a new password, shown once', async () => {
+      await add('dock');
+      const { stdout } = await ok(['account', 'set', 'dock', '--generate']);
+      const password = /^password: (\S+)$/m.exec(stdout)?.[1] ?? '';
+      expect(verifyFast(await hashOf('dock'), password)).to.equal(true);
+      const json = await ok(['--json', 'account', 'set', 'dock', '--generate']);
+      const again = JSON.parse(json.stdout) as { password: string; passwordHash?: string };
+      expect(again).to.not.have.property('passwordHash');
+      expect(verifyFast(await hashOf('dock'), again.password)).to.equal(true);
+      await ok(['account', 'set', 'dock', '--password-stdin'], 'chosen-password\n');
+      expect(await verifySlow(await hashOf('dock'), 'chosen-password')).to.equal(true);
+    });
+
+    it('keeps the filters of a service that are not named', async () => {
+      await add('backend', '--service', '--publish', 'a/#', '--subscribe', 'b/#');
+      await ok(['account', 'set', 'backend', '--subscribe', 'c/#', 'd/#']);
+      const scope = { kind: 'service', publish: ['a/#'], subscribe: ['c/#', 'd/#'] };
+      expect((await show('backend'))['scope']).to.deep.equal(scope);
+      await ok(['account', 'set', 'backend', '--service']);
+      expect((await show('backend'))['scope']).to.deep.equal(scope);
+    });
+
+    it('warns of a gateway that another account has, but not of its own', async () => {
+      await add('one', '--gateway', 'SN1');
+      await add('two', '--gateway', 'SN2');
+      const { stderr } = await ok(['account', 'set', 'two', '--gateway', 'SN1', 'SN2']);
+      expect(stderr).to.include('gateway SN1, too').and.not.include('SN2');
+    });
+
+    const unusable: [string, number, string[]][] = [
+      ['an account that is not there', 3, ['nobody', '--generate']],
+      ['nothing to change', 2, ['dock']],
+      ['two expiries', 2, ['dock', '--expires', '1d', '--never-expires']],
+      ['two scopes', 2, ['dock', '--any-gateway', '--service']],
+      ['filters of a dock', 2, ['dock', '--publish', '#']],
+      ['two passwords', 2, ['dock', '--generate', '--password-stdin']],
+      ['a bad SN beside a good note', 2, ['dock', '--gateway', 'SN/1', '--note', 'new']],
+    ];
+    for (const [title, code, args] of unusable) {
+      it(`refuses ${title} with exit code ${code} and changes nothing`, async () => {
+        await add('dock');
+        const before = await database.query('SELECT * FROM dockhook_accounts');
+        expect((await dockhook(['account', 'set', ...args])).code).to.equal(code);
+        expect(await database.query('SELECT * FROM dockhook_accounts')).to.deep.equal(before);
+      });
+    }
+  });
+
+  describe('account hash', () => {
+    it('makes hashes of both kinds, without a database', async () => {
+      const made = await run(['--json', 'account', 'hash', '--generate']);
+      const { passwordHash, password } = JSON.parse(made.stdout) as Record<string, string>;
+      expect(verifyFast(passwordHash ?? '', password ?? '')).to.equal(true);
+      const chosen = await run(['account', 'hash', '--password-stdin'], { input: 'chosen-password' });
+      expect(await verifySlow(chosen.stdout.trim(), 'chosen-password')).to.equal(true);
+      expect((await run(['account', 'hash'])).code).to.equal(2);
+    });
+  });
+
+  describe('account import', () => {
+    it('adds all, and prints the passwords it made as CSV that holds what is in force', async () => {
+      const path = file(
+        'fleet.csv',
+        '\uFEFFname,scope,gateways,password,note\r\n' +
+          'dock-1,,SN1 SN2,,"Roof, ""north"""\r\n' +
+          'dock-2,client-id,,chosen-password,\r\n' +
+          '"dock ""3"", 密",any-gateway,,,\r\n',
+      );
+      const { stdout, stderr } = await ok(['account', 'import', path]);
+      const printed = stdout.split('\n');
+      expect(printed[0]).to.equal('name,password');
+      const [, first = ''] = /^dock-1,(\S+)$/m.exec(stdout) ?? [];
+      const [, third = ''] = /^"dock ""3"", 密",(\S+)$/m.exec(stdout) ?? [];
+      expect(printed).to.have.length(4);
+      expect(verifyFast(await hashOf('dock-1'), first)).to.equal(true);
+      expect(verifyFast(await hashOf('dock "3", 密'), third)).to.equal(true);
+      expect(await verifySlow(await hashOf('dock-2'), 'chosen-password')).to.equal(true);
+      expect(await show('dock-1')).to.include({ note: 'Roof, "north"' });
+      expect(stderr).to.equal('3 accounts imported\n');
+    });
+
+    it('prints one JSON value with --json', async () => {
+      const { stdout, stderr } = await ok(
+        ['--json', 'account', 'import', '-'],
+        'name,gateways\na,SN1\nb,SN2\n',
+      );
+      const { imported, passwords } = JSON.parse(stdout) as { imported: number; passwords: unknown[] };
+      expect(imported).to.equal(2);
+      expect(passwords.map((one) => (one as { name: string }).name)).to.deep.equal(['a', 'b']);
+      expect(stderr).to.equal('');
+      await database.query('TRUNCATE dockhook_accounts');
+      const chosen = await ok(
+        ['--json', 'account', 'import', '-'],
+        'name,gateways,password\na,SN1,long-password\n',
+      );
+      expect(JSON.parse(chosen.stdout)).to.deep.equal({ imported: 1, passwords: [] });
+    });
+
+    const BAD =
+      'name,gateways,password\n' +
+      'good,SN1,\n' +
+      'a+b,SN2,the-secret-1\n' +
+      'bad-sn,SN/3,the-secret-2\n' +
+      'good,SN4,\n' +
+      'short\n' +
+      'taken,SN5,the-secret-3\n' +
+      'fine,SN1,\n';
+
+    it('names each bad line with its reason, never a password, and then adds none', async () => {
+      await add('taken', '--gateway', 'SN9');
+      const result = await dockhook(['account', 'import', '-'], BAD);
+      expect(result.code).to.equal(2);
+      expect(result.stdout).to.equal('');
+      for (const expected of [
+        'standard input:3: the name has one of + # /',
+        'standard input:4: gateway SN/3',
+        'standard input:5: has the same name as line 2',
+        'standard input:6: has 1 columns, and the first line has 3',
+        'standard input:7: account "taken" exists already',
+        'line 8: gateway SN1 is in line 2, too',
+        '5 of 7 accounts cannot be imported; nothing was changed',
+      ]) {
+        expect(result.stderr).to.include(expected);
+      }
+      expect(result.stderr).to.not.include('the-secret');
+      expect(await names()).to.deep.equal(['taken']);
+    });
+
+    it('--continue adds the good lines, prints only their passwords, and fails with 1', async () => {
+      await add('taken', '--gateway', 'SN9');
+      const hash = await hashOf('taken');
+      const result = await dockhook(['--json', 'account', 'import', '-', '--continue'], BAD);
+      expect(result.code).to.equal(1);
+      const { imported, passwords } = JSON.parse(result.stdout) as {
+        imported: number;
+        passwords: { name: string; password: string }[];
+      };
+      expect(imported).to.equal(2);
+      expect(passwords.map(({ name }) => name)).to.deep.equal(['good', 'fine']);
+      for (const { name, password } of passwords) {
+        expect(verifyFast(await hashOf(name), password), name).to.equal(true);
+      }
+      expect(await names()).to.deep.equal(['fine', 'good', 'taken']);
+      expect(await hashOf('taken')).to.equal(hash);
+      const said = result.stderr
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(said.find(({ line }) => line === 7)).to.include({ code: 'conflict' });
+      expect(said.at(-1)).to.include({ code: 'failed' });
+    });
+
+    it('fails with 4 if nothing is wrong but that names exist', async () => {
+      await add('taken', '--gateway', 'SN9');
+      const result = await dockhook(['account', 'import', '-'], 'name,gateways\nnew,SN1\ntaken,SN5\n');
+      expect(result.code).to.equal(4);
+      expect(await names()).to.deep.equal(['taken']);
+    });
+
+    it('--dry-run finds what an import would find, and changes nothing', async () => {
+      await add('taken', '--gateway', 'SN9');
+      const bad = await dockhook(['account', 'import', '-', '--dry-run'], BAD);
+      expect(bad.code).to.equal(2);
+      expect(bad.stderr).to.include(':7: account "taken" exists already').and.include(':4: gateway SN/3');
+      const good = await ok(['account', 'import', '-', '--dry-run'], 'name,gateways\nnew,SN1\n');
+      expect(good.stdout).to.equal('');
+      expect(good.stderr).to.include('1 accounts can be imported; nothing was changed');
+      expect(await names()).to.deep.equal(['taken']);
+    });
+
+    const unusable: [string, string | Buffer][] = [
+      ['an empty file', ''],
+      ['a header alone', 'name,gateways\n'],
+      ['an unknown column', 'name,sn\na,SN1\n'],
+      ['semicolons', 'name;gateways\na;SN1\n'],
+      ['a quote that is not closed', 'name,gateways\na,SN1\nb,"SN2\nc,SN3\n'],
+      ['Latin-1', Buffer.from('name,gateways\nd\xF6ck,SN1\n', 'latin1')],
+      ['a binary file', Buffer.from(Array.from({ length: 3000 }, (_, i) => (i * 7919) % 256))],
+    ];
+    for (const [title, text] of unusable) {
+      it(`refuses ${title}, also with --continue, and adds nothing`, async () => {
+        const path = file('unusable.csv', text);
+        expect((await dockhook(['account', 'import', path])).code).to.equal(2);
+        expect((await dockhook(['account', 'import', path, '--continue'])).code).to.be.oneOf([1, 2]);
+        expect(await names()).to.deep.equal([]);
+      });
+    }
+
+    it('names a file that cannot be read, before it looks for a database', async () => {
+      const environment = { DATABASE_URL: 'postgres://127.0.0.1:1/none' };
+      const result = await run(['account', 'import', '/does/not/exist.csv'], { environment });
+      expect(result.code).to.equal(2);
+      expect(result.stderr).to.include('/does/not/exist.csv');
+    });
+
+    it('adds nothing if the passwords cannot be written', async () => {
+      const full = openSync('/dev/full', 'w');
+      try {
+        const result = await run(['account', 'import', '-'], {
+          environment: { DATABASE_URL: database.url },
+          input: 'name,gateways\na,SN1\n',
+          stdout: full,
+        });
+        expect(result.code).to.equal(1);
+        expect(result.stderr).to.include('nothing was imported').and.not.include('    at ');
+      } finally {
+        closeSync(full);
+      }
+      expect(await names()).to.deep.equal([]);
+    });
+
+    it('adds nothing if it is interrupted, or loses its connection, in the middle', async () => {
+      // More than is made ready before the transaction; the last name is taken by somebody who has not committed.
+      const rows = Array.from({ length: 25_000 }, (_, i) => `dock-${i},SN${i}\n`).join('');
+      const path = file('long.csv', `name,gateways\n${rows}`);
+      const { Client } = (await import('pg')).default;
+      const blocker = new Client({ connectionString: database.url });
+      await blocker.connect();
+      await blocker.query('BEGIN');
+      await blocker.query(
+        `INSERT INTO dockhook_accounts (key, value) VALUES ('dock-24999', '{"value":{"scope":{}}}')`,
+      );
+      const waiting = async (): Promise<number> => {
+        for (;;) {
+          const [row] = await database.query(
+            `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          );
+          if (row) return Number(row['pid']);
+        }
+      };
+      const begin = () =>
+        startCommand(['account', 'import', path], { environment: { DATABASE_URL: database.url } });
+      const interrupted = begin();
+      const first = await waiting();
+      expect(await interrupted.stop('SIGINT')).to.not.equal(0);
+      await database.query('SELECT pg_terminate_backend($1)', [first]);
+      const cut = begin();
+      await database.query('SELECT pg_terminate_backend($1)', [await waiting()]);
+      expect(await cut.stop('SIGCONT')).to.equal(1);
+      expect(cut.stderr()).to.include('nothing was imported');
+      expect(cut.lines).to.deep.equal([]);
+      await blocker.query('ROLLBACK');
+      await blocker.end();
+      expect(await names()).to.deep.equal([]);
+    });
+
+    it('takes the hashes of EMQX’s authenticator', async () => {
+      await ok(
+        ['account', 'import', '-', '--password-hash-algorithm', 'sha256', '--salt-position', 'suffix'],
+        'name,scope,salt,password_hash\n' +
+          'emqx_u,client-id,slat_foo123,44edc2d57cde8d79c98145003e105b90a14f1460b79186ea9cfe83942fc5abb5\n',
+      );
+      expect(await verifySlow(await hashOf('emqx_u'), 'public')).to.equal(true);
+      expect(await show('emqx_u')).to.include({ passwordKind: 'imported' });
+      const refused = await dockhook(
+        ['account', 'import', '-', '--password-hash-algorithm', 'md5'],
+        'name,scope,password_hash\nother,client-id,5ebe2294ecd0e0f08eab7690d2a6ee69\n',
+      );
+      expect(refused.code).to.equal(2);
+      expect(refused.stderr).to.include('uses md5');
+    });
+  });
+
+  describe('account export', () => {
+    it('has hashes only on demand, and brings all accounts back', async () => {
+      await add('dock-1', '--gateway', 'SN1', '--note', '=1, "x"');
+      await add('backend', '--service', '--publish', 'a b/#', '--cert-cn', 'cn', '--expires', '9d');
+      await ok(['account', 'disable', 'dock-1']);
+      const before = await database.query('SELECT key, value::jsonb FROM dockhook_accounts ORDER BY key');
+      expect((await ok(['account', 'export'])).stdout).to.not.include('$dockhook');
+      expect((await ok(['--json', 'account', 'export'])).stdout).to.not.include('$dockhook');
+      const backup = (await ok(['account', 'export', '--with-hashes'])).stdout;
+      await database.query('TRUNCATE dockhook_accounts');
+      const { stdout } = await ok(['account', 'import', '-'], backup);
+      expect(stdout).to.equal('');
+      expect(
+        await database.query('SELECT key, value::jsonb FROM dockhook_accounts ORDER BY key'),
+      ).to.deep.equal(before);
+    });
+  });
+
+  describe('organization set', () => {
+    it('changes name and code, and refuses the code of another', async () => {
+      await ok(['organization', 'add', 'north', '--name', 'North', '--binding-code', 'code-of-north']);
+      await ok(['organization', 'add', 'south', '--name', 'South']);
+      await ok(['organization', 'set', 'north', '--name', 'New north']);
+      const shown = async (): Promise<unknown> =>
+        JSON.parse((await ok(['--json', 'organization', 'show', 'north'])).stdout);
+      expect(await shown()).to.deep.equal({ id: 'north', name: 'New north', bindingCode: 'code-of-north' });
+      const clash = await dockhook(['organization', 'set', 'south', '--binding-code', 'code-of-north']);
+      expect(clash.code).to.equal(4);
+      expect(clash.stderr).to.not.include('code-of-north');
+      const { stdout } = await ok(['organization', 'set', 'north', '--generate-binding-code']);
+      const code = /^device binding code +(\S+)$/m.exec(stdout)?.[1];
+      expect(await shown()).to.deep.equal({ id: 'north', name: 'New north', bindingCode: code });
+      expect(code).to.not.equal('code-of-north');
+      expect((await dockhook(['organization', 'set', 'nowhere', '--name', 'x'])).code).to.equal(3);
+      expect((await dockhook(['organization', 'set', 'north'])).code).to.equal(2);
+      expect((await dockhook(['organization', 'set', 'north', '--binding-code', ''])).code).to.equal(2);
+    });
+  });
+
+  it('every command of accounts, organizations, bindings and the license has an example in its help', async () => {
+    for (const group of ['account', 'organization', 'binding', 'license']) {
+      const { stdout } = await run([group, '--help']);
+      const subcommands = [...stdout.matchAll(/^ {2}([a-z]+) .*/gm)].map(([, word = '']) => word);
+      expect(subcommands, stdout).to.have.length.greaterThan(2);
+      for (const subcommand of subcommands.filter((word) => word !== 'help')) {
+        const help = (await run([group, subcommand, '--help'])).stdout;
+        expect(help, `${group} ${subcommand}`).to.match(
+          new RegExp(`Examples?:\n.*dockhook ${group} ${subcommand}`),
+        );
+      }
+    }
+  });
+});
