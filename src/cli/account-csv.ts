@@ -83,7 +83,7 @@ export function readLine(
 ): ImportedLine {
   if (cells.length !== columns.length) {
     const [has, wanted] = [cells.length, columns.length];
-    throw new DockhookError('usage', `has ${has} columns, and the first line has ${wanted}`);
+    throw new DockhookError('usage', `columns: ${has} here, ${wanted} in the first line`);
   }
   // What a decoder puts in place of bytes it cannot read.
   if (cells.some((cell) => cell.includes('\uFFFD'))) {

@@ -271,6 +271,10 @@ interface Report {
   conclude(imported: number, options: ImportOptions): void;
 }
 
+function accountsIn(count: number): string {
+  return count === 1 ? '1 account' : `${count.toLocaleString('en')} accounts`;
+}
+
 function createReport(name: string, json: boolean): Report {
   const codes = new Set<ErrorCode>();
   const say = (text: string): void => {
@@ -298,11 +302,8 @@ function createReport(name: string, json: boolean): Report {
           json,
         );
       }
-      const [count, all] = [
-        report.faults.toLocaleString('en'),
-        (imported + report.faults).toLocaleString('en'),
-      ];
-      const wrong = `${count} of ${all} accounts cannot be imported`;
+      const all = accountsIn(imported + report.faults);
+      const wrong = `${report.faults.toLocaleString('en')} of ${all} cannot be imported`;
       if (report.faults > 0 && (!goOn || dryRun)) {
         const code = codes.size === 1 && codes.has('conflict') ? 'conflict' : 'usage';
         throw new DockhookError(
@@ -314,7 +315,7 @@ function createReport(name: string, json: boolean): Report {
         throw new DockhookError('failed', `${wrong}; ${imported.toLocaleString('en')} were imported`);
       }
       if (dryRun && json) process.stdout.write(`{"imported":0,"passwords":[]}\n`);
-      say(dryRun ? `${all} accounts can be imported; nothing was changed` : `${all} accounts imported`);
+      say(dryRun ? `${all} can be imported; nothing was changed` : `${all} imported`);
     },
   };
   return report;

@@ -190,7 +190,7 @@ describeWithPostgres('accounts at fleet size', function () {
         'standard input:3: the name has one of + # /',
         'standard input:4: gateway SN/3',
         'standard input:5: has the same name as line 2',
-        'standard input:6: has 1 columns, and the first line has 3',
+        'standard input:6: columns: 1 here, 3 in the first line',
         'standard input:7: account "taken" exists already',
         'line 8: gateway SN1 is in line 2, too',
         '5 of 7 accounts cannot be imported; nothing was changed',
@@ -239,7 +239,7 @@ describeWithPostgres('accounts at fleet size', function () {
       expect(bad.stderr).to.include(':7: account "taken" exists already').and.include(':4: gateway SN/3');
       const good = await ok(['account', 'import', '-', '--dry-run'], 'name,gateways\nnew,SN1\n');
       expect(good.stdout).to.equal('');
-      expect(good.stderr).to.include('1 accounts can be imported; nothing was changed');
+      expect(good.stderr).to.include('1 account can be imported; nothing was changed');
       expect(await names()).to.deep.equal(['taken']);
     });
 
@@ -351,6 +351,60 @@ describeWithPostgres('accounts at fleet size', function () {
       expect(
         await database.query('SELECT key, value::jsonb FROM dockhook_accounts ORDER BY key'),
       ).to.deep.equal(before);
+    });
+  });
+
+  describe('on a database that cannot be used', () => {
+    const commands: [string[], string?][] = [
+      [['account', 'add', 'new', '--gateway', 'SN1', '--generate']],
+      [['account', 'set', 'dock', '--note', 'new']],
+      [['account', 'disable', 'dock']],
+      [['account', 'remove', 'dock']],
+      [['account', 'import', '-'], 'name,gateways\nnew,SN1\n'],
+      [['organization', 'add', 'new', '--name', 'New']],
+      [['license', 'set', '-'], '{"app_id":"1","app_key":"k","app_license":"l"}'],
+    ];
+
+    const rows = async (): Promise<unknown[]> => [
+      ...(await database.query('SELECT * FROM dockhook_accounts ORDER BY key')),
+      ...(await database.query('SELECT * FROM dockhook_organizations ORDER BY key')),
+      ...(await database.query('SELECT * FROM dockhook_settings ORDER BY key')),
+    ];
+
+    async function eachFails(url: string, expected: string): Promise<void> {
+      const before = await rows();
+      for (const [args, input = ''] of commands) {
+        const { code, stdout, stderr } = await run(args, { environment: { DATABASE_URL: url }, input });
+        expect(code, args.join(' ')).to.equal(1);
+        expect(stdout, args.join(' ')).to.equal('');
+        expect(stderr, args.join(' ')).to.include(expected).and.include('nothing was changed');
+      }
+      expect(await rows()).to.deep.equal(before);
+    }
+
+    it('because it is read-only, each writing command says so and changes nothing', async () => {
+      await add('dock');
+      const url = new URL(database.url);
+      url.searchParams.set('options', '-c default_transaction_read_only=on');
+      await eachFails(url.href, 'read-only');
+      const { stdout } = await run(['account', 'list'], { environment: { DATABASE_URL: url.href } });
+      expect(stdout).to.include('dock');
+    });
+
+    it('because a newer dockhook made its tables, each command says so and changes nothing', async () => {
+      await add('dock');
+      const set = (version: number): Promise<unknown> =>
+        database.query('UPDATE dockhook_settings SET value = $1 WHERE key = $2', [
+          JSON.stringify({ value: { version } }),
+          'schema',
+        ]);
+      await set(2);
+      try {
+        await eachFails(database.url, 'schema version 2');
+        expect((await dockhook(['account', 'list'])).code).to.equal(1);
+      } finally {
+        await set(1);
+      }
     });
   });
 

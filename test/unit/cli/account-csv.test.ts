@@ -147,8 +147,8 @@ describe('a line of an import', () => {
   }
 
   const lines: [string, string, string[], RegExp][] = [
-    ['too few columns', 'name,scope', ['a'], /1 columns, and the first line has 2/],
-    ['too many columns', 'name', ['a', 'b'], /2 columns/],
+    ['too few columns', 'name,scope', ['a'], /columns: 1 here, 2 in the first line/],
+    ['too many columns', 'name', ['a', 'b'], /columns: 2 here/],
     ['no name', 'name,scope', ['', 'client-id'], /name is empty/],
     ['a + in its name', 'name,scope', ['a+b', 'client-id'], /\+ # \//],
     ['a name of 256 characters', 'name,scope', ['n'.repeat(256), 'client-id'], /255/],
