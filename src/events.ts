@@ -1,5 +1,6 @@
 /**
- * What happens to a dock on its way in, as one flat record: it becomes a log line and a metric.
+ * What happens to a dock on its way in, as one flat record: it becomes a log line, a metric and an entry of the
+ * access timeline.
  * Types only. `access/` and `dock/` tell of it through a {@link Tell} function and do not care who listens.
  */
 
@@ -17,7 +18,9 @@ export type Step =
   /** A message on `thing/product/{sn}/requests` was replied to, passed on or dropped. */
   | 'request'
   /** One device of an `airport_organization_bind` request. */
-  | 'bind';
+  | 'bind'
+  /** An `update_topo` was seen on `sys/product/{sn}/status`, and passed on untouched. */
+  | 'status';
 
 export type Outcome = 'ok' | 'refused' | 'passed' | 'dropped' | 'faulty';
 
@@ -44,6 +47,7 @@ export type Reason =
   | 'invalid_data'
   | 'license_not_set'
   | 'wrong_binding_code'
+  | 'wrong_organization_id'
   | 'too_many_wrong_codes'
   | 'another_gateway'
   | 'bound_elsewhere';
@@ -55,7 +59,7 @@ export interface AccessEvent {
   clientId: string;
   account: string;
   reason?: Reason;
-  /** The gateway SN named in the topic. */
+  /** The gateway SN that the topic names; of a connect, the one that account and client id stand for, if it is one. */
   gateway?: string;
   /** The device a `bind` event is about. */
   sn?: string;
@@ -66,6 +70,18 @@ export interface AccessEvent {
   action?: Action;
   topic?: string;
   peerHost?: string;
+  /** Tells two sessions with one client id apart; 0 before EMQX 5.4. */
+  peerPort?: number;
+  /** The broker node that holds the session. */
+  node?: string;
+  /** The broker's id of the message: EMQX 5.9.0–5.10.4 may ask twice about one. */
+  messageId?: string;
+  /** A dock repeats a request under its tid when it got no reply. */
+  tid?: string;
+  /** The dock's clock minus ours, in milliseconds; the message's time on its way makes it less. */
+  clockSkewMs?: number;
+  /** SN of the drone that a dock says it has, `''` for none. */
+  drone?: string;
   /** So many came from there lately that this one need not be logged. */
   repeated?: boolean;
   /** A broker's own words, a driver's message: for the log, not for decisions. */

@@ -159,7 +159,7 @@ export function createAccess(options: AccessOptions): Access {
           );
     if (refusal === undefined) {
       patience.stop();
-      tell({ ...about, outcome: 'ok' });
+      tell({ ...about, outcome: 'ok', ...onlyGateway(found, client) });
       return true;
     }
     if (refusal.reason === 'unknown_account' && unknownAccounts === 'ignore') {
@@ -167,7 +167,7 @@ export function createAccess(options: AccessOptions): Access {
       tell({ ...about, outcome: 'passed', ...refusal });
       return 'ignore';
     }
-    tellRefusal({ ...about, ...refusal }, client.peerHost);
+    tellRefusal({ ...about, ...refusal, ...onlyGateway(found, client) }, client.peerHost);
     // A store that is away from the start tells nothing of names, and has taken long enough.
     if (found === refusal && refusal.reason === 'store_unavailable') patience.stop();
     else await patience.over;
@@ -238,6 +238,13 @@ interface Told {
 
 function names(client: Client): Pick<AccessEvent, 'clientId' | 'account'> {
   return { clientId: client.clientId, account: client.username };
+}
+
+/** The gateway that a connect is for, if account and client id leave no choice. */
+function onlyGateway(found: Account | Told, { clientId }: Client): Pick<AccessEvent, 'gateway'> {
+  if ('reason' in found) return {};
+  const [gateway, another] = gatewaysOf(found.scope, clientId);
+  return gateway === undefined || another !== undefined ? {} : { gateway };
 }
 
 /** A timer that is cheap to stop; stopped, it never is over. */

@@ -9,13 +9,13 @@ const PER_ACCOUNT = { burst: 500, refillMs: 600 };
 export interface CodeGuesses {
   /**
    * Looks a code up, unless this gateway or its account has been wrong too often.
-   * @param lookup resolves to `undefined` if the code is wrong. If it rejects, so does this, and
+   * @param lookup resolves to the reason if the code is wrong. If it rejects, so does this, and
    * nothing is counted.
    */
-  attempt<T extends object>(
+  attempt<T extends object | string>(
     asker: { gateway: string; account: string },
-    lookup: () => Promise<T | undefined>,
-  ): Promise<T | 'wrong_binding_code' | 'too_many_wrong_codes'>;
+    lookup: () => Promise<T>,
+  ): Promise<T | 'too_many_wrong_codes'>;
 }
 
 /** @param now milliseconds since the epoch */
@@ -35,8 +35,8 @@ export function createCodeGuesses(now: () => number): CodeGuesses {
       let counts = false;
       try {
         const found = await lookup();
-        counts = found === undefined;
-        return found ?? 'wrong_binding_code';
+        counts = typeof found === 'string';
+        return found;
       } finally {
         if (!counts) {
           gateways.giveBack(source);

@@ -1,15 +1,18 @@
 /**
  * What every message between dock and cloud is wrapped in (DJI Cloud API, "Topic definition").
- * Requests are read leniently. Their timestamp is not read at all: in DJI's own examples it is 0, or
+ * Requests are read leniently. Nothing depends on their timestamp: in DJI's own examples it is 0, a text, or
  * its key is spelt `"timestamp:"`.
  */
 import { isUtf8 } from 'node:buffer';
+import type { AccessEvent } from '../events.js';
 
 /** A request taken apart. `undefined`: not sent, or of a type that is not worth repeating. */
 export interface Envelope {
   tid: string | number | undefined;
   bid: string | number | undefined;
   gateway: string | number | undefined;
+  /** The dock's clock when it sent this, in milliseconds since the epoch. */
+  timestamp: number | undefined;
   /** Never empty. */
   method: string;
   /** Whatever was sent; null also if nothing was. */
@@ -22,7 +25,26 @@ export function parseEnvelope(payload: Buffer): Envelope | 'not_json' | 'no_meth
   if (sent === undefined) return 'not_json';
   const { method, data = null } = sent;
   if (typeof method !== 'string' || method === '') return 'no_method';
-  return { tid: copied(sent.tid), bid: copied(sent.bid), gateway: copied(sent.gateway), method, data };
+  const timestamp = momentOf(sent.timestamp ?? sent['timestamp:']);
+  return {
+    tid: copied(sent.tid),
+    bid: copied(sent.bid),
+    gateway: copied(sent.gateway),
+    timestamp,
+    method,
+    data,
+  };
+}
+
+/** What an event tells of a message. */
+export function traitsOf(
+  { tid, timestamp }: Envelope,
+  now: number,
+): Pick<AccessEvent, 'tid' | 'clockSkewMs'> {
+  return {
+    ...(tid === undefined ? {} : { tid: String(tid).slice(0, MAX_TOLD_TID) }),
+    ...(timestamp === undefined ? {} : { clockSkewMs: Math.round(timestamp - now) }),
+  };
 }
 
 /**
@@ -34,10 +56,15 @@ export function replyPayload(request: Envelope, timestamp: number, data: object)
   return Buffer.from(JSON.stringify({ tid, bid, timestamp, gateway, method, data }));
 }
 
+/** A tid is the sender's text and may be megabytes; events keep this much of it. A UUID has 36. */
+const MAX_TOLD_TID = 64;
+
 interface Sent {
   tid?: unknown;
   bid?: unknown;
   gateway?: unknown;
+  timestamp?: unknown;
+  'timestamp:'?: unknown;
   method?: unknown;
   data?: unknown;
 }
@@ -52,6 +79,15 @@ function parseObject(payload: Buffer): Sent | undefined {
     return undefined;
   }
 }
+
+/** 0 stands in examples and means "none". */
+function momentOf(value: unknown): number | undefined {
+  const moment = typeof value === 'string' ? Number(value) : value;
+  return typeof moment === 'number' && moment > 0 && moment <= MAX_MOMENT ? moment : undefined;
+}
+
+/** Beyond, there is no date in JavaScript. */
+const MAX_MOMENT = 8.64e15;
 
 /** Nothing nested: JSON.stringify recurses and dies of 100,000 brackets that JSON.parse has read. */
 function copied(value: unknown): string | number | undefined {

@@ -4,6 +4,7 @@ import type { Within } from '../budget.js';
 import type { AccessEvent } from '../events.js';
 import type { Bindings, Organization, Organizations } from '../stores/types.js';
 import type { LicenseMemory } from './license.js';
+import type { NoOrganization } from './organization.js';
 import { fault, results, type Answer, type Result } from './results.js';
 
 /** One request, as a method sees it: who asks, and what it may use to answer. */
@@ -16,10 +17,7 @@ export interface Call {
   bindings: Bindings;
   license: LicenseMemory;
   /** The organization that a code, and an id unless `''`, stand for; counts wrong ones. */
-  openOrganization(
-    code: string,
-    id: string,
-  ): Promise<Organization | 'wrong_binding_code' | 'too_many_wrong_codes'>;
+  openOrganization(code: string, id: string): Promise<Organization | NoOrganization | 'too_many_wrong_codes'>;
   /** Whether this SN is known as a gateway. */
   isGateway(sn: string): Promise<boolean>;
   /** Tells what became of one device of a `bind`. */

@@ -4,6 +4,9 @@
  */
 import type { Organization, Organizations } from '../stores/types.js';
 
+/** Why a code opens nothing. To a dock both are the same, or it could try out which codes exist. */
+export type NoOrganization = 'wrong_binding_code' | 'wrong_organization_id';
+
 /**
  * The organization with this code, unless an id was typed as well and is not its id.
  * @param code what was typed as device binding code; not empty
@@ -13,7 +16,8 @@ export async function organizationFor(
   organizations: Organizations,
   code: string,
   id: string,
-): Promise<Organization | undefined> {
+): Promise<Organization | NoOrganization> {
   const organization = await organizations.byBindingCode(code);
-  return id === '' || organization?.id === id ? organization : undefined;
+  if (organization === undefined) return 'wrong_binding_code';
+  return id === '' || organization.id === id ? organization : 'wrong_organization_id';
 }

@@ -13,12 +13,13 @@ import type { AccessEvent, Tell } from '../events.js';
 import type { Message, PublishVerdict } from '../hooks.js';
 import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
 import { createCodeGuesses } from './code-guesses.js';
-import { parseEnvelope, replyPayload, type Envelope } from './envelope.js';
+import { parseEnvelope, replyPayload, traitsOf, type Envelope } from './envelope.js';
 import { rememberLicense } from './license.js';
 import { compile, type Call } from './method.js';
 import * as methods from './methods/index.js';
 import { organizationFor } from './organization.js';
 import { fault, reasonOf, results, type Answer } from './results.js';
+import { observeStatus } from './status.js';
 import { gatewayOfRequest } from './topics.js';
 
 export interface DockOptions extends Askers {
@@ -64,7 +65,10 @@ export function createRequests(options: DockOptions): Requests {
 
   async function publish(message: Message): Promise<PublishVerdict> {
     const asked = askedBy(message, options);
-    if (asked === undefined) return { kind: 'pass' };
+    if (asked === undefined) {
+      observeStatus(message, options.tell, now);
+      return { kind: 'pass' };
+    }
     const { gateway, username, within, tell } = asked;
     let asker: Asker;
     try {
@@ -86,14 +90,14 @@ export function createRequests(options: DockOptions): Requests {
       tell({ outcome: 'passed', reason: envelope });
       return { kind: 'pass' };
     }
-    const told = envelope.method.slice(0, MAX_TOLD_METHOD);
+    const told = { method: envelope.method.slice(0, MAX_TOLD_METHOD), ...traitsOf(envelope, now()) };
     const answer = await answerTo(envelope, asked);
     if (answer === undefined) {
-      tell({ outcome: 'passed', reason: 'method_not_ours', method: told });
+      tell({ outcome: 'passed', reason: 'method_not_ours', ...told });
       return { kind: 'pass' };
     }
     const { data, ...more } = answer;
-    tell({ outcome: more.result === results.ok ? 'ok' : 'faulty', method: told, ...more });
+    tell({ outcome: more.result === results.ok ? 'ok' : 'faulty', ...told, ...more });
     return {
       kind: 'reply',
       topic: `${message.topic}_reply`,
@@ -156,6 +160,7 @@ function askedBy(
     account: username,
     gateway,
     topic: message.topic,
+    messageId: message.id,
     ...(peerhost === undefined ? {} : { peerHost: peerhost }),
   };
   return {

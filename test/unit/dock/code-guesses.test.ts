@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createCodeGuesses } from '../../../src/dock/code-guesses.js';
 
 const RIGHT = { id: 'org-7' };
-const wrong = (): Promise<undefined> => Promise.resolve(undefined);
+const wrong = (): Promise<'wrong_binding_code'> => Promise.resolve('wrong_binding_code');
 const right = (): Promise<typeof RIGHT> => Promise.resolve(RIGHT);
 
 describe('guesses of binding codes', () => {
@@ -14,11 +14,8 @@ describe('guesses of binding codes', () => {
     guesses = createCodeGuesses(() => now);
   });
 
-  const attempt = <T extends object>(
-    gateway: string,
-    lookup: () => Promise<T | undefined>,
-    account = gateway,
-  ) => guesses.attempt({ gateway, account }, lookup);
+  const attempt = <T extends object | string>(gateway: string, lookup: () => Promise<T>, account = gateway) =>
+    guesses.attempt({ gateway, account }, lookup);
 
   async function guessWrong(times: number, gateway = 'A'): Promise<void> {
     for (let i = 0; i < times; i++) expect(await attempt(gateway, wrong)).to.equal('wrong_binding_code');

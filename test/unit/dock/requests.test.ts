@@ -38,6 +38,7 @@ describe('a message on a requests topic', () => {
         account: 'yard',
         gateway: GATEWAY,
         topic: TOPIC,
+        messageId: '1',
         peerHost: '192.0.2.7',
       },
     ]);
@@ -103,6 +104,34 @@ describe('a message on a requests topic', () => {
     const world = cloud();
     await world.ask(request('x'.repeat(1_000_000), {}));
     expect(world.events[0]?.method).to.have.length(64);
+  });
+});
+
+describe('an event about a request', () => {
+  it('has its tid and how far the clock of the dock is off', async () => {
+    const world = cloud();
+    await world.ask(request('config', {}, { timestamp: NOW + 90_000 }));
+    await world.ask(request('config', {}, { tid: 7, timestamp: String(NOW - 1) }));
+    await world.ask({ method: 'config', 'timestamp:': NOW + 5 });
+    expect(world.events.map(({ tid, clockSkewMs }) => [tid, clockSkewMs])).to.deep.equal([
+      ['tid-1', 90_000],
+      ['7', -1],
+      [undefined, 5],
+    ]);
+  });
+
+  for (const timestamp of [0, -1, null, '', 'now', true, {}, 1e300]) {
+    it(`has no clock if the timestamp is ${JSON.stringify(timestamp)}`, async () => {
+      const world = cloud();
+      await world.ask(request('config', {}, { timestamp }));
+      expect(world.events[0]).to.not.have.property('clockSkewMs');
+    });
+  }
+
+  it('keeps no more than 64 characters of a tid', async () => {
+    const world = cloud();
+    await world.ask(request('config', {}, { tid: 'x'.repeat(1_000_000) }));
+    expect(world.events[0]?.tid).to.have.length(64);
   });
 });
 

@@ -81,16 +81,16 @@ describe('airport_organization_bind', () => {
     });
   });
 
-  for (const [what, more] of [
-    ['is unknown', { device_binding_code: 'unknown' }],
-    ['is empty', { device_binding_code: '' }],
-    ['is absent', { device_binding_code: undefined }],
-    ['does not fit the organization id', { organization_id: SOUTH.id }],
+  for (const [what, more, reason] of [
+    ['is unknown', { device_binding_code: 'unknown' }, 'wrong_binding_code'],
+    ['is empty', { device_binding_code: '' }, 'wrong_binding_code'],
+    ['is absent', { device_binding_code: undefined }, 'wrong_binding_code'],
+    ['does not fit the organization id', { organization_id: SOUTH.id }, 'wrong_organization_id'],
   ] as const) {
     it(`replies 210230 for a device whose code ${what}, and binds the other`, async () => {
       await expectCodes([asked(GATEWAY, more), asked(DRONE)], [210230, 0]);
       expect([...world.bindings.keys()]).to.deep.equal([DRONE]);
-      expect(bindEvents()[0]).to.include({ outcome: 'faulty', reason: 'wrong_binding_code', result: 210230 });
+      expect(bindEvents()[0]).to.include({ outcome: 'faulty', reason, result: 210230 });
     });
   }
 

@@ -29,18 +29,19 @@ describe('airport_organization_get', () => {
     });
   }
 
-  for (const [what, code, id] of [
-    ['nobody has this code', 'unknown', ''],
-    ['the code differs in case', NORTH.bindingCode.toLowerCase(), ''],
-    ['the code has a blank too many', `${NORTH.bindingCode} `, ''],
-    ["the organization id is not the code's", NORTH.bindingCode, SOUTH.id],
-    ['the organization id alone is right', 'unknown', NORTH.id],
+  for (const [what, code, id, reason] of [
+    ['nobody has this code', 'unknown', '', 'wrong_binding_code'],
+    ['the code differs in case', NORTH.bindingCode.toLowerCase(), '', 'wrong_binding_code'],
+    ['the code has a blank too many', `${NORTH.bindingCode} `, '', 'wrong_binding_code'],
+    ["the organization id is not the code's", NORTH.bindingCode, SOUTH.id, 'wrong_organization_id'],
+    ['the organization id alone is right', 'unknown', NORTH.id, 'wrong_binding_code'],
   ] as const) {
-    it(`replies 210230 if ${what}`, async () => {
+    it(`replies 210230 if ${what}, and tells ${reason}`, async () => {
       const world = cloud();
       const data = { device_binding_code: code, organization_id: id };
       expect(await world.dataFor(METHOD, data)).to.deep.equal(NOT_FOUND);
-      expect(world.events[0]).to.include({ outcome: 'faulty', reason: 'wrong_binding_code', result: 210230 });
+      expect(world.events[0]).to.include({ outcome: 'faulty', reason, result: 210230 });
+      expect(JSON.stringify(world.events)).to.not.include(code);
     });
   }
 

@@ -1,0 +1,49 @@
+/**
+ * What a dock says of itself on `sys/product/{sn}/status` (DJI Cloud API, "Device topology update"). It is
+ * only looked at: the message goes on to the operator's backend, which answers it.
+ */
+import type { Tell } from '../events.js';
+import type { Message } from '../hooks.js';
+import { parseEnvelope, traitsOf } from './envelope.js';
+import { isSerialNumber, parseDeviceTopic } from './topics.js';
+
+/** An `update_topo` has some hundred bytes; what is much longer is not worth the time of parsing. */
+const MAX_PAYLOAD = 16 * 1024;
+
+/**
+ * Tells of an `update_topo` of a live session, and of nothing else. Nobody has looked up whether the account may
+ * speak for this SN: that is for the listener to doubt.
+ * @param now milliseconds since the epoch
+ */
+export function observeStatus(message: Message, tell: Tell, now: () => number): void {
+  const { username, protocol, peerhost } = message.headers;
+  const device = parseDeviceTopic(message.topic);
+  if (device?.root !== 'sys' || device.rest !== 'status' || !username || !protocol) return;
+  if (message.payload.length > MAX_PAYLOAD) return;
+  const envelope = parseEnvelope(message.payload);
+  if (typeof envelope === 'string' || envelope.method !== 'update_topo') return;
+  const drone = droneIn(envelope.data);
+  if (drone === undefined) return;
+  tell({
+    step: 'status',
+    outcome: 'passed',
+    clientId: message.from,
+    account: username,
+    gateway: device.sn,
+    method: envelope.method,
+    messageId: message.id,
+    drone,
+    ...(peerhost === undefined ? {} : { peerHost: peerhost }),
+    ...traitsOf(envelope, now()),
+  });
+}
+
+/** SN of the drone; `''` for an empty list, which means "the drone is off"; `undefined` if there is no list. */
+function droneIn(data: unknown): string | undefined {
+  const { sub_devices: devices } = (data ?? {}) as { sub_devices?: unknown };
+  if (!Array.isArray(devices)) return undefined;
+  const [first] = devices as unknown[];
+  const { sn } = (first ?? {}) as { sn?: unknown };
+  if (first === undefined) return '';
+  return typeof sn === 'string' && isSerialNumber(sn) ? sn : undefined;
+}
