@@ -1,7 +1,8 @@
 /** What lies beneath the stores: rows in Postgres, or in Maps for tests. Types only. */
 import type { Keyv } from 'keyv';
 import type { Ending } from './database.js';
-import type { TableName } from './tables.js';
+import type { RecordTable } from './tables.js';
+import type { Timeline } from './types.js';
 
 /** A row as it is kept: `text` is Keyv's envelope, `{"value":…}`. */
 export interface StoredRow {
@@ -29,12 +30,13 @@ export interface Rows {
 }
 
 /** Inserts rows. @returns the keys that are taken, whose rows stay as they are */
-export type InsertMany = (table: TableName, rows: readonly StoredRow[]) => Promise<string[]>;
+export type InsertMany = (table: RecordTable, rows: readonly StoredRow[]) => Promise<string[]>;
 
 export interface Backend {
-  rows(table: TableName): Rows;
   /** Insertions of any number that all come to be, or none; see {@link Database.transaction}. */
   transaction(work: (insertMany: InsertMany) => Promise<Ending>): Promise<void>;
+  rows(table: RecordTable): Rows;
+  timeline: Timeline;
   organizationByCode(code: string): Promise<StoredRow | undefined>;
   listsGateway(sn: string): Promise<boolean>;
   countBindings(organizationId: string): Promise<number>;

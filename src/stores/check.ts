@@ -14,14 +14,14 @@ import {
   type License,
   type Organization,
 } from './records.js';
-import type { TableName } from './tables.js';
+import type { RecordTable } from './tables.js';
 
 const ajv = new Ajv({ discriminator: true });
 ajv.addFormat('instant', (text: string) => !Number.isNaN(Date.parse(text)));
 
 /** One kind of record: where it is kept, what people call it, and how key and value make it up. */
 export interface Kind<T, V = unknown> {
-  table: TableName;
+  table: RecordTable;
   noun: string;
   validate: ValidateFunction<V>;
   join(key: string, value: V): T;

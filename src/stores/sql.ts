@@ -4,7 +4,8 @@ import type { Keyv } from 'keyv';
 import type { Backend, InsertMany, Rows, StoredRow } from './backend.js';
 import type { Database, Query, Row } from './database.js';
 import { openKeyv } from './keyv.js';
-import { GATEWAYS_OF_ACCOUNT, withTables, type TableName } from './tables.js';
+import { GATEWAYS_OF_ACCOUNT, withTables, type RecordTable } from './tables.js';
+import { timelineOn } from './timeline.js';
 
 /** Row text that `RETURNING` and `SELECT` hand out. */
 function storedRow(row: Row): StoredRow {
@@ -15,7 +16,7 @@ function storedRow(row: Row): StoredRow {
  * Keyv on our own `Database` instead of the adapter's pool, which ends the process with an uncaught error
  * when Postgres drops an idle connection (seen with @keyv/postgres 2.2.3).
  */
-function keyvOn(database: Database, table: TableName): Keyv {
+function keyvOn(database: Database, table: RecordTable): Keyv {
   class Adapter extends KeyvPostgres {
     // Called by the constructor of KeyvPostgres: no field of this class would be there yet.
     override async connect(): Promise<(sql: string, values?: readonly unknown[]) => Promise<Row[]>> {
@@ -27,7 +28,7 @@ function keyvOn(database: Database, table: TableName): Keyv {
   return openKeyv(new Adapter({ table }));
 }
 
-function openRows(database: Database, table: TableName): Rows {
+function openRows(database: Database, table: RecordTable): Rows {
   const found = async (sql: string, parameters: readonly unknown[]): Promise<boolean> =>
     (await database.query(sql, parameters)).length > 0;
   return {
@@ -99,6 +100,7 @@ export function openSqlBackend(bare: Database): Backend {
   return {
     rows: (table) => openRows(database, table),
     transaction: (work) => database.transaction((query) => work(insertManyOn(query))),
+    timeline: timelineOn(database),
     async organizationByCode(code) {
       const sql = 'SELECT key, value FROM public.dockhook_organizations WHERE binding_code = $1';
       const [row] = await database.query(sql, [code]);

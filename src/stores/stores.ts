@@ -1,5 +1,5 @@
 /**
- * Accounts, organizations, bindings and the license, in Postgres.
+ * Accounts, organizations, bindings, the license and the access timeline, in Postgres.
  *
  * Owns: the tables and what Postgres guards in them (`tables.ts`), the records and their schemas
  * (`records.ts`, `check.ts`), connecting (`postgres.ts`), and the meaning of each operation (this file).
@@ -34,6 +34,7 @@ import type {
   LicenseStore,
   Organizations,
   Stores,
+  Timeline,
 } from './types.js';
 
 /**
@@ -52,6 +53,7 @@ export function storesOn(backend: Backend, onQuery?: OnQuery): Stores {
     organizations: openOrganizations(backend, onQuery),
     bindings: openBindings(backend, onQuery),
     license: openLicense(backend, onQuery),
+    timeline: openTimeline(backend, onQuery),
     ping: () => run('ping', 'one round trip', () => backend.ping()),
     close: () => backend.close(),
   };
@@ -181,5 +183,18 @@ function openLicense(backend: Backend, onQuery: OnQuery | undefined): LicenseSto
     async clear() {
       await run('clear', subject, () => table.rows.keyv.delete(LICENSE_KEY));
     },
+  };
+}
+
+function openTimeline({ timeline }: Backend, onQuery: OnQuery | undefined): Timeline {
+  const run = openRun('dockhook_timeline', onQuery);
+  const subject = 'the access timeline';
+  return {
+    append: (entries) => run('append', subject, () => timeline.append(entries)),
+    sweep: (gateways, limits) => run('sweep', subject, () => timeline.sweep(gateways, limits)),
+    gateways: (after, limit) => run('gateways', subject, () => timeline.gateways(after, limit)),
+    of: (gateways, limit) => run('of', subject, () => timeline.of(gateways, limit)),
+    others: (before, limit) => run('others', subject, () => timeline.others(before, limit)),
+    gatewayOfDrone: (sn) => run('gatewayOfDrone', subject, () => timeline.gatewayOfDrone(sn)),
   };
 }

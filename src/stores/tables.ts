@@ -1,6 +1,6 @@
 /**
  * The tables and how they come to be. One row is one record: `key` verbatim, `value` Keyv's envelope
- * `{"value":…}` as JSON text.
+ * `{"value":…}` as JSON text. The timeline alone is a plain table: rows are only added and swept away.
  *
  * Rows are also edited by plain SQL, so Postgres itself guards what it can: a value that is not such an
  * envelope is refused, and what must be unique or must exist is taken out of the value by generated
@@ -8,8 +8,11 @@
  */
 import { sqlState, type Database } from './database.js';
 
-export type TableName =
+/** A table of records. */
+export type RecordTable =
   'dockhook_accounts' | 'dockhook_organizations' | 'dockhook_bindings' | 'dockhook_settings';
+
+export type TableName = RecordTable | 'dockhook_timeline';
 
 const keyAndValue = `
   key varchar(255) COLLATE "C" PRIMARY KEY,
@@ -47,6 +50,20 @@ CREATE TABLE public.dockhook_bindings (${keyAndValue},
 CREATE INDEX dockhook_bindings_organization_id ON public.dockhook_bindings (organization_id);`,
   },
   { name: 'dockhook_settings', create: `CREATE TABLE public.dockhook_settings (${keyAndValue});` },
+  {
+    name: 'dockhook_timeline',
+    create: `
+CREATE TABLE public.dockhook_timeline (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL, last_at timestamptz NOT NULL, expires_at timestamptz NOT NULL,
+  gateway text COLLATE "C", own boolean NOT NULL,
+  client_id text COLLATE "C" NOT NULL, account text COLLATE "C" NOT NULL,
+  step text NOT NULL, outcome text NOT NULL, reason text, count integer NOT NULL, details jsonb NOT NULL);
+CREATE INDEX dockhook_timeline_gateway ON public.dockhook_timeline (gateway, id) WHERE own;
+CREATE INDEX dockhook_timeline_strangers ON public.dockhook_timeline (id) WHERE NOT own;
+CREATE INDEX dockhook_timeline_drone ON public.dockhook_timeline ((details ->> 'drone')) WHERE own AND step = 'status';
+CREATE INDEX dockhook_timeline_expires_at ON public.dockhook_timeline (expires_at);`,
+  },
 ];
 
 export const tableNames: readonly TableName[] = tables.map(({ name }) => name);

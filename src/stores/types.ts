@@ -5,6 +5,7 @@
  */
 import type { DockhookError } from '../errors.js';
 import type { Ending } from './database.js';
+import type { AccessEvent, Outcome, Reason, Step } from '../events.js';
 import type { Account, Binding, License, Organization } from './records.js';
 
 export type * from './records.js';
@@ -76,11 +77,81 @@ export interface LicenseStore {
   clear(): Promise<void>;
 }
 
+/** One line of a dock's story, or several equal ones in a row. */
+export interface TimelineEntry {
+  /** When the first and the last of `count` happened, in milliseconds since the epoch. */
+  at: number;
+  lastAt: number;
+  count: number;
+  /** The gateway it is about, if that is known. */
+  gateway?: string;
+  /**
+   * Whether `gateway` did this itself: its account was checked, and may act as it. What is not, anybody
+   * who reaches the broker can cause, under any name.
+   */
+  own: boolean;
+  clientId: string;
+  account: string;
+  step: Step;
+  outcome: Outcome;
+  reason?: Reason;
+  details: TimelineDetails;
+}
+
+export type TimelineDetails = Pick<
+  AccessEvent,
+  | 'sn'
+  | 'organizationId'
+  | 'method'
+  | 'result'
+  | 'action'
+  | 'topic'
+  | 'peerHost'
+  | 'peerPort'
+  | 'node'
+  | 'clockSkewMs'
+  | 'drone'
+  | 'detail'
+> & {
+  /** The dock had sent this request before: it got no reply. */
+  again?: boolean;
+};
+
+/** How many rows the timeline keeps. */
+export interface TimelineLimits {
+  /** Newest of each gateway. */
+  perGateway: number;
+  /** Newest of those that are not a gateway's own. */
+  strangers: number;
+  /** Of all. */
+  total: number;
+}
+
+export interface Timeline {
+  /** Adds entries, to be kept for 30 days. Waits for a locked table no longer than a second. */
+  append(entries: readonly TimelineEntry[]): Promise<void>;
+  /** Deletes what has expired and what goes beyond the limits; of gateways only these are looked at. */
+  sweep(gateways: readonly string[], limits: TimelineLimits): Promise<void>;
+  /** The next gateways with entries of their own, in byte order. */
+  gateways(after: string, limit: number): Promise<string[]>;
+  /** The newest entries of each of these gateways' own, at most `limit` each, in order of time. */
+  of(gateways: readonly string[], limit: number): Promise<TimelineEntry[]>;
+  /**
+   * A page of the entries that are no gateway's own, newest first, and where the next page begins; that is
+   * undefined behind the last one.
+   * @param before where this page begins; undefined for the first
+   */
+  others(before: string | undefined, limit: number): Promise<{ entries: TimelineEntry[]; next?: string }>;
+  /** The gateway that last said that it has this drone. */
+  gatewayOfDrone(sn: string): Promise<string | undefined>;
+}
+
 export interface Stores {
   accounts: Accounts;
   organizations: Organizations;
   bindings: Bindings;
   license: LicenseStore;
+  timeline: Timeline;
   /** One round trip that also makes sure the tables exist. Rejects with `store_unavailable`. */
   ping(): Promise<void>;
   close(): Promise<void>;

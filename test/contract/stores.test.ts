@@ -41,7 +41,7 @@ async function emptied(database: Database) {
   const stores = openStores(database);
   await stores.ping();
   await database.query(
-    'TRUNCATE dockhook_accounts, dockhook_organizations, dockhook_bindings, dockhook_settings',
+    'TRUNCATE dockhook_accounts, dockhook_organizations, dockhook_bindings, dockhook_settings, dockhook_timeline',
   );
   return { stores, database };
 }

@@ -1,10 +1,17 @@
 /** The stores without Postgres, for tests: Keyv on Maps, gone with the process. */
 import type { Backend, Rows, StoredRow } from '../../src/stores/backend.js';
 import { deserialize, openKeyv } from '../../src/stores/keyv.js';
-import type { Account, Binding, Organization, Stores } from '../../src/stores/types.js';
+import type {
+  Account,
+  Binding,
+  Organization,
+  Stores,
+  Timeline,
+  TimelineEntry,
+} from '../../src/stores/types.js';
 import { storesOn } from '../../src/stores/stores.js';
 import { FOREIGN_KEY_VIOLATION, UNIQUE_VIOLATION } from '../../src/stores/database.js';
-import type { TableName } from '../../src/stores/tables.js';
+import type { RecordTable } from '../../src/stores/tables.js';
 
 /** Opens empty stores with the semantics of {@link openStores}. */
 export function openMemoryStores(): Stores {
@@ -23,7 +30,7 @@ function openMemoryBackend(): Backend {
   const accounts: Table = new Map();
   const organizations: Table = new Map();
   const bindings: Table = new Map();
-  const tables: Record<TableName, Rows> = {
+  const tables: Record<RecordTable, Rows> = {
     dockhook_accounts: openRows(accounts),
     dockhook_organizations: openRows(organizations, {
       change(id, text) {
@@ -66,6 +73,7 @@ function openMemoryBackend(): Backend {
         throw error;
       }
     },
+    timeline: openTimeline(),
     organizationByCode: async (code) => withCode(code),
     listsGateway: async (sn) =>
       rowsOf(accounts).some(({ text }) => {
@@ -84,6 +92,29 @@ function openMemoryBackend(): Backend {
     },
     ping: async () => undefined,
     close: async () => undefined,
+  };
+}
+
+/** What was told, in order; swept by nobody. */
+function openTimeline(): Timeline {
+  const entries: TimelineEntry[] = [];
+  const own = (): TimelineEntry[] => entries.filter((entry) => entry.own);
+  return {
+    append: async (more) => void entries.push(...more),
+    sweep: async () => undefined,
+    gateways: async (after, limit) =>
+      [...new Set(own().map(({ gateway = '' }) => gateway))]
+        .sort()
+        .filter((sn) => sn > after)
+        .slice(0, limit),
+    of: async (gateways, limit) =>
+      gateways.flatMap((sn) =>
+        own()
+          .filter(({ gateway }) => gateway === sn)
+          .slice(-limit),
+      ),
+    others: async () => ({ entries: entries.filter((entry) => !entry.own).reverse() }),
+    gatewayOfDrone: async (sn) => own().findLast(({ details }) => details.drone === sn)?.gateway,
   };
 }
 

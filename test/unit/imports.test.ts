@@ -38,7 +38,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     values: ['errors.ts', 'budget.ts', 'throttle.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
-  stores: { values: ['errors.ts', 'dock/topics.ts'] },
+  stores: { values: ['errors.ts', 'dock/topics.ts'], types: ['events.ts'] },
   observability: { values: ['errors.ts', 'listen.ts'], types: ['events.ts'] },
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
   'app.ts': {

@@ -1,0 +1,131 @@
+/**
+ * The access timeline on SQL: rows that are added many at a time and swept away, never changed. So replicas
+ * need not agree on anything.
+ */
+import type { Database, Row } from './database.js';
+import type { Timeline, TimelineDetails, TimelineEntry } from './types.js';
+
+const TABLE = 'public.dockhook_timeline';
+const RETENTION = "interval '30 days'";
+/** Rows that one statement deletes at most, so that it ends in time. */
+const SWEPT_AT_ONCE = 10_000;
+/** Gateways that one statement looks at. */
+const GATEWAYS_AT_ONCE = 200;
+
+/**
+ * A statement that gives up after a second if somebody has locked the table. A client that stops waiting is
+ * not enough: its statement would go on waiting in the server, more of them with each attempt, until docks
+ * find no connection left. A DO block takes no parameters, see {@link literal}.
+ */
+function impatient(sql: string): string {
+  return `DO $dockhook$ BEGIN PERFORM set_config('lock_timeout', '1s', true); ${sql}; END $dockhook$`;
+}
+
+/**
+ * A value as JSON in an SQL literal. Quote and dollar sign are written as JSON's escapes: nothing in the text can
+ * end the literal or the block around it. NUL and lone surrogates, which Postgres refuses in JSON, are replaced.
+ */
+function literal(value: unknown): string {
+  const text = JSON.stringify(value, (_name, part: unknown) =>
+    typeof part === 'string' ? part.replace(/[\0\p{Surrogate}]/gu, '\uFFFD') : part,
+  );
+  return `'${text.replaceAll("'", '\\u0027').replaceAll('$', '\\u0024')}'::jsonb`;
+}
+
+function insert(entries: readonly TimelineEntry[]): string {
+  return `
+INSERT INTO ${TABLE} (at, last_at, expires_at, gateway, own, client_id, account, step, outcome, reason, count, details)
+SELECT to_timestamp(at / 1000), to_timestamp("lastAt" / 1000), to_timestamp("lastAt" / 1000) + ${RETENTION},
+  gateway, own, "clientId", account, step, outcome, reason, count, details
+FROM jsonb_to_recordset(${literal(entries)}) AS entry (at float8, "lastAt" float8, gateway text, own boolean,
+  "clientId" text, account text, step text, outcome text, reason text, count integer, details jsonb)`;
+}
+
+/** Locked rows are being deleted by another replica. */
+const remove = (ids: string): string =>
+  `DELETE FROM ${TABLE} WHERE id IN (${ids} ORDER BY old.id LIMIT ${SWEPT_AT_ONCE} FOR UPDATE OF old SKIP LOCKED)`;
+
+const removeExpired = remove(`SELECT old.id FROM ${TABLE} AS old WHERE old.expires_at < now()`);
+
+const removeStrangers = (limit: number): string =>
+  remove(`SELECT old.id FROM ${TABLE} AS old WHERE NOT old.own AND old.id <=
+  (SELECT id FROM ${TABLE} WHERE NOT own ORDER BY id DESC OFFSET ${limit} LIMIT 1)`);
+
+/** Ids have gaps, so this may leave fewer. */
+const removeBeyond = (total: number): string =>
+  remove(`SELECT old.id FROM ${TABLE} AS old WHERE old.id <= (SELECT max(id) - ${total} FROM ${TABLE})`);
+
+const removeOfGateways = (gateways: readonly string[], limit: number): string =>
+  remove(`SELECT old.id FROM (
+    SELECT sn.value AS gateway, (SELECT id FROM ${TABLE} AS kept
+      WHERE kept.own AND kept.gateway = sn.value ORDER BY id DESC OFFSET ${limit} LIMIT 1) AS newest
+    FROM jsonb_array_elements_text(${literal(gateways)}) AS sn) AS beyond
+  JOIN ${TABLE} AS old ON old.own AND old.gateway = beyond.gateway AND old.id <= beyond.newest`);
+
+/** Types that every driver hands out alike, also over JSON. */
+const COLUMNS = `id::text AS id, (extract(epoch FROM at) * 1000)::float8 AS at,
+  (extract(epoch FROM last_at) * 1000)::float8 AS last_at, gateway, own, client_id, account, step, outcome, reason,
+  count, details::text AS details`;
+
+const NEWEST_OF = `
+SELECT entry.* FROM jsonb_array_elements_text($1::jsonb) AS sn, LATERAL (
+  SELECT ${COLUMNS} FROM ${TABLE} WHERE own AND gateway = sn.value ORDER BY dockhook_timeline.id DESC LIMIT $2) AS entry
+ORDER BY entry.at, entry.id::bigint`;
+
+function entryOf(row: Row): TimelineEntry {
+  const { gateway, reason } = row;
+  // Written by dockhook alone, also by a later version: what it does not know is shown as it is.
+  return {
+    at: Math.round(Number(row['at'])),
+    lastAt: Math.round(Number(row['last_at'])),
+    count: Number(row['count']),
+    ...(typeof gateway === 'string' ? { gateway } : {}),
+    own: row['own'] === true,
+    clientId: String(row['client_id']),
+    account: String(row['account']),
+    step: String(row['step']) as TimelineEntry['step'],
+    outcome: String(row['outcome']) as TimelineEntry['outcome'],
+    ...(typeof reason === 'string' ? { reason: reason as NonNullable<TimelineEntry['reason']> } : {}),
+    details: JSON.parse(String(row['details'])) as TimelineDetails,
+  };
+}
+
+export function timelineOn(database: Database): Timeline {
+  return {
+    async append(entries) {
+      await database.query(impatient(insert(entries)));
+    },
+    async sweep(gateways, { perGateway, strangers, total }) {
+      for (const sql of [removeExpired, removeStrangers(strangers), removeBeyond(total)]) {
+        await database.query(impatient(sql));
+      }
+      for (let from = 0; from < gateways.length; from += GATEWAYS_AT_ONCE) {
+        const some = gateways.slice(from, from + GATEWAYS_AT_ONCE);
+        await database.query(impatient(removeOfGateways(some, perGateway)));
+      }
+    },
+    async gateways(after, limit) {
+      const sql = `SELECT DISTINCT gateway FROM ${TABLE} WHERE own AND gateway > $1 ORDER BY gateway LIMIT $2`;
+      return (await database.query(sql, [after, limit])).map((row) => String(row['gateway']));
+    },
+    async of(gateways, limit) {
+      return (await database.query(NEWEST_OF, [JSON.stringify(gateways), limit])).map(entryOf);
+    },
+    async others(before, limit) {
+      const sql = `SELECT ${COLUMNS} FROM ${TABLE} WHERE NOT own AND dockhook_timeline.id < $1::bigint
+        ORDER BY dockhook_timeline.id DESC LIMIT $2`;
+      const rows = await database.query(sql, [before ?? '9223372036854775807', limit]);
+      const last = rows.at(-1);
+      return {
+        entries: rows.map(entryOf),
+        ...(last !== undefined && rows.length === limit ? { next: String(last['id']) } : {}),
+      };
+    },
+    async gatewayOfDrone(sn) {
+      const sql = `SELECT gateway FROM ${TABLE} WHERE own AND step = 'status' AND details ->> 'drone' = $1
+        ORDER BY id DESC LIMIT 1`;
+      const [row] = await database.query(sql, [sn]);
+      return row && String(row['gateway']);
+    },
+  };
+}
