@@ -12,12 +12,13 @@ import { messageOf, traceOf } from './errors.js';
 import type { Tell } from './events.js';
 import { tlsCredentials } from './exhook/certificates.js';
 import { startExhookServer } from './exhook/server.js';
-import type { Hooks, MountedHook } from './hooks.js';
+import type { Client, Hooks, MountedHook } from './hooks.js';
 import { formatListen } from './listen.js';
 import { startHttp } from './observability/http.js';
 import { logEvents, type Logger } from './observability/log.js';
 import type { Metrics } from './observability/metrics.js';
 import type { Stores } from './stores/types.js';
+import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/timeline.js';
 
 /** Between two attempts to reach the store at start, in milliseconds. */
 const RETRY_MS = 1000;
@@ -34,6 +35,8 @@ export interface AppParts {
   tlsRefreshMs?: number;
   /** As in {@link startExhookServer}; for tests. */
   keepaliveMs?: number;
+  /** How often the timeline is written and swept; for tests. */
+  timeline?: Pick<TimelineKeeperOptions, 'writeMs' | 'sweepMs'>;
 }
 
 export interface App {
@@ -58,9 +61,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { stores, metrics, log } = parts;
   const grpcCredentials = credentials(config, parts);
   const logged = logEvents(log);
+  const timeline = config.timeline ? timelineOf(parts) : undefined;
   const tell: Tell = (event) => {
     metrics.tell(event);
     logged(event);
+    timeline?.tell(event);
   };
   const access = createAccess({
     accounts: stores.accounts,
@@ -86,11 +91,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     authenticate: access.authenticate,
     authorize: access.authorize,
     publish: requests.publish,
-    connected: ({ clientId, username }) => {
-      tell({ step: 'connected', outcome: 'ok', clientId, account: username });
+    connected: (client) => {
+      tell({ step: 'connected', outcome: 'ok', ...sessionOf(client) });
     },
-    disconnected: ({ clientId, username }, reason) => {
-      tell({ step: 'disconnected', outcome: 'ok', clientId, account: username, detail: reason });
+    disconnected: (client, reason) => {
+      tell({ step: 'disconnected', outcome: 'ok', ...sessionOf(client), detail: reason });
     },
   };
 
@@ -140,6 +145,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     await pause(unreadyMs);
     await exhook.stop(GRACE_MS);
     await http.close();
+    await timeline?.stop();
     await stores.close();
   }
 
@@ -163,8 +169,26 @@ function mountedHooks(config: Config): MountedHook[] {
     { name: 'client.authenticate' },
     { name: 'client.authorize' },
     ...(config.timeline ? events : []),
-    { name: 'message.publish', topics: ['thing/product/+/requests', 'sys/product/+/status'] },
+    {
+      name: 'message.publish',
+      topics: ['thing/product/+/requests', ...(config.timeline ? ['sys/product/+/status'] : [])],
+    },
   ];
+}
+
+function timelineOf({ stores, metrics, log, timeline }: AppParts): TimelineKeeper {
+  return keepTimeline({
+    store: stores.timeline,
+    onDropped: metrics.timelineDropped,
+    onError: (error) => {
+      log.warn({ event: 'timeline_not_written', detail: messageOf(error) });
+    },
+    ...timeline,
+  });
+}
+
+function sessionOf({ clientId, username, peerHost, peerPort, node }: Client) {
+  return { clientId, account: username, peerHost, peerPort, node };
 }
 
 function credentials(config: Config, { log, tlsRefreshMs }: AppParts): ServerCredentials {

@@ -114,7 +114,9 @@ const settings = {
   timeline: setting({
     environment: 'DOCKHOOK_TIMELINE',
     flag: 'timeline',
-    description: '`off` asks the broker not to report connected and disconnected clients.',
+    description:
+      '`off` keeps no access timeline for `dockhook dock`, and asks the broker not to report connected and ' +
+      'disconnected clients, nor the status of docks.',
     default: 'on',
     parse: (value) => oneOf('on', 'off')(value) === 'on',
   }),

@@ -40,9 +40,11 @@ function clip(name: string, value: unknown): unknown {
   return typeof value === 'string' && value.length > limit ? `${value.slice(0, limit)}…` : value;
 }
 
-function levelOf({ outcome, reason, repeated }: AccessEvent): 'debug' | 'info' | 'warn' | 'error' {
+function levelOf({ step, outcome, reason, repeated }: AccessEvent): 'debug' | 'info' | 'warn' | 'error' {
   // Whoever tries by the thousand must not fill the disk.
   if (repeated) return 'debug';
+  // Of no dock's way in, and told again and again by one that gets no answer to it.
+  if (step === 'status') return 'debug';
   // No dock can come online until somebody sets it; and a mistake in dockhook itself.
   if (reason === 'license_not_set' || reason === 'internal_error') return 'error';
   return outcome === 'refused' || outcome === 'dropped' || outcome === 'faulty' ? 'warn' : 'info';

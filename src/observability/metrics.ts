@@ -8,6 +8,8 @@ export interface Metrics {
   /** A statement was run. */
   query(table: string, operation: string, milliseconds: number, failed: boolean): void;
   tell: Tell;
+  /** Entries of the access timeline were not kept. */
+  timelineDropped(count: number): void;
   /** The exposition text and its content type. */
   read(): Promise<{ contentType: string; text: string }>;
 }
@@ -63,6 +65,12 @@ export function createMetrics(): Metrics {
     registers,
   });
 
+  const timelineDropped = new Counter({
+    name: 'dockhook_timeline_dropped_total',
+    help: 'Events that the access timeline lacks: too many at once, or the database was away.',
+    registers,
+  });
+
   return {
     call(hook, outcome, milliseconds) {
       calls.inc({ hook, outcome });
@@ -78,6 +86,9 @@ export function createMetrics(): Metrics {
       if (step === 'bind') devices.inc({ result });
       // A result means that we replied: the method is one of ours or of the operator's own list.
       if (step === 'request' && method !== undefined) replies.inc({ method, result });
+    },
+    timelineDropped(count) {
+      timelineDropped.inc(count);
     },
     async read() {
       return { contentType: registry.contentType, text: await registry.metrics() };

@@ -22,7 +22,12 @@ export interface TestDockhook extends App {
 }
 
 export async function startDockhook(
-  options: { stores?: Stores; environment?: Record<string, string>; tlsRefreshMs?: number } = {},
+  options: {
+    stores?: Stores;
+    environment?: Record<string, string>;
+    tlsRefreshMs?: number;
+    timeline?: { writeMs?: number; sweepMs?: number };
+  } = {},
 ): Promise<TestDockhook> {
   const stores = options.stores ?? openMemoryStores();
   const logged: Record<string, unknown>[] = [];
@@ -44,6 +49,7 @@ export async function startDockhook(
     stores,
     metrics: createMetrics(),
     log: createLog(config.logLevel, sink),
+    ...(options.timeline === undefined ? {} : { timeline: options.timeline }),
     ...(options.tlsRefreshMs === undefined ? {} : { tlsRefreshMs: options.tlsRefreshMs }),
   });
   return {

@@ -41,8 +41,22 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   stores: { values: ['errors.ts', 'dock/topics.ts'], types: ['events.ts'] },
   observability: { values: ['errors.ts', 'listen.ts'], types: ['events.ts'] },
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
+  timeline: {
+    values: ['access/scope.ts', 'budget.ts', 'dock/topics.ts'],
+    types: ['errors.ts', 'events.ts', 'stores'],
+  },
   'app.ts': {
-    values: ['access', 'config.ts', 'dock', 'errors.ts', 'exhook', 'listen.ts', 'observability', 'stores'],
+    values: [
+      'access',
+      'config.ts',
+      'dock',
+      'errors.ts',
+      'exhook',
+      'listen.ts',
+      'observability',
+      'stores',
+      'timeline',
+    ],
     types: ['events.ts', 'hooks.ts'],
   },
   emqx: { values: ['errors.ts'], types: ['config.ts'] },
@@ -72,6 +86,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'listen.ts',
       'observability',
       'stores',
+      'timeline',
     ],
   },
 };

@@ -1,0 +1,242 @@
+/**
+ * Turns events into entries of the timeline, in memory. It runs inside hooks: it waits for nothing, and what
+ * it remembers is bounded, whoever floods it.
+ */
+import { parseDeviceTopic } from '../dock/topics.js';
+import type { AccessEvent, Tell } from '../events.js';
+import type { TimelineDetails, TimelineEntry } from '../stores/types.js';
+
+export interface Recorder {
+  tell: Tell;
+  /**
+   * Hands out what was recorded since.
+   * @param all also repeats that may go on
+   */
+  take(all?: boolean): TimelineEntry[];
+}
+
+export interface RecorderOptions {
+  /** Told of events that are not recorded because there are too many. */
+  onDropped: (count: number) => void;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+}
+
+/** Entries that wait for the writer. */
+const MAX_WAITING = 5000;
+/** Of these between two takes: what no gateway did itself must not push out what one did, nor may one client. */
+const MAX_OF_OTHERS = 100;
+const MAX_OF_CLIENT = 20;
+/** Clients that were in, and clients that were not, of which something is remembered. */
+const MAX_CLIENTS = 50_000;
+const MAX_STRANGERS = 1000;
+/** A row at once, and then one for all repeats of this time, in milliseconds: a dock tries again for days. */
+const REPEATS_MS = 30_000;
+/** Requests under way at the same time, whose tids may come again. */
+const MAX_TIDS = 4;
+const MAX_TEXT = 255;
+
+/** What is remembered of one client: an account together with a client id. */
+interface Client {
+  /** The gateway it was last known to be. */
+  gateway?: string;
+  /** What it did last, and how often again since that was recorded. */
+  last?: string;
+  repeats?: TimelineEntry;
+  tids: string[];
+  messageId?: string;
+  /** Ports of the session that is up and of the one that ended. */
+  upFrom?: number;
+  endedFrom?: number;
+  /** Entries since the last take. */
+  turn: number;
+  burst: number;
+}
+
+export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): Recorder {
+  const clients = new Map<string, Client>();
+  const strangers = new Map<string, Client>();
+  const repeating = new Set<Client>();
+  let waiting: TimelineEntry[] = [];
+  let ofOthers = 0;
+  let turn = 0;
+
+  /** Finds or makes a client, and forgets the one that was silent longest if there are too many. */
+  function clientOf({ step, outcome, clientId, account }: AccessEvent): Client {
+    const isStranger = step === 'authenticate' && outcome !== 'ok';
+    const [known, max] = isStranger ? [strangers, MAX_STRANGERS] : [clients, MAX_CLIENTS];
+    // Account names have no `#`, client ids that got in neither.
+    const key = `${account}#${clientId}`;
+    const client = known.get(key) ?? { tids: [], turn, burst: 0 };
+    known.delete(key);
+    known.set(key, client);
+    if (known.size > max) {
+      const [oldest = ''] = known.keys();
+      release(known.get(oldest));
+      known.delete(oldest);
+    }
+    return client;
+  }
+
+  /** Lets repeats be written. */
+  function release(client: Client | undefined): void {
+    if (client?.repeats === undefined) return;
+    waiting.push(client.repeats);
+    delete client.repeats;
+    repeating.delete(client);
+  }
+
+  function hasRoom(client: Client, { own }: TimelineEntry): boolean {
+    if (waiting.length >= MAX_WAITING || (!own && ofOthers >= MAX_OF_OTHERS)) return false;
+    if (client.turn !== turn) Object.assign(client, { turn, burst: 0 });
+    client.burst += 1;
+    return client.burst <= MAX_OF_CLIENT;
+  }
+
+  function tell(event: AccessEvent): void {
+    const client = clientOf(event);
+    if (isDoubled(event, client)) return;
+    const again = isAgain(event, client);
+    const { gateway, own } = placeOf(event, client);
+    const entry = entryOf(event, { at: now(), again, gateway, own });
+    const doing = signatureOf(entry);
+    if (client.last === doing) {
+      if (client.repeats === undefined) {
+        client.repeats = entry;
+        repeating.add(client);
+      } else {
+        const { at, count } = client.repeats;
+        Object.assign(client.repeats, entry, { at, count: count + 1 });
+      }
+      return;
+    }
+    release(client);
+    // So many come from there lately that a hundred a minute must do.
+    if (event.repeated || !hasRoom(client, entry)) {
+      onDropped(1);
+      return;
+    }
+    client.last = doing;
+    waiting.push(entry);
+    if (!own) ofOthers += 1;
+  }
+
+  return {
+    tell,
+    take(all = false) {
+      const due = now() - REPEATS_MS;
+      for (const client of repeating) {
+        if (all || (client.repeats?.at ?? 0) <= due) release(client);
+      }
+      const taken = waiting;
+      waiting = [];
+      ofOthers = 0;
+      turn += 1;
+      return taken;
+    },
+  };
+}
+
+/** EMQX 5.9.0–5.10.4 may report one session's beginning or end, or ask about one message, twice. */
+function isDoubled({ step, peerPort, messageId }: AccessEvent, client: Client): boolean {
+  if (step === 'connected' && peerPort) {
+    if (client.upFrom === peerPort) return true;
+    client.upFrom = peerPort;
+    delete client.endedFrom;
+  }
+  if (step === 'disconnected' && peerPort) {
+    if (client.endedFrom === peerPort) return true;
+    client.endedFrom = peerPort;
+    if (client.upFrom === peerPort) delete client.upFrom;
+  }
+  if ((step === 'request' || step === 'status') && messageId) {
+    if (client.messageId === messageId) return true;
+    client.messageId = messageId;
+  }
+  return false;
+}
+
+function isAgain({ step, tid }: AccessEvent, { tids }: Client): boolean {
+  if (step !== 'request' || tid === undefined) return false;
+  if (tids.includes(tid)) return true;
+  tids.push(tid);
+  if (tids.length > MAX_TIDS) tids.shift();
+  return false;
+}
+
+/** Whose story it belongs to, and whether that gateway did it itself. Learns which gateway a client is. */
+function placeOf(event: AccessEvent, client: Client): { gateway: string | undefined; own: boolean } {
+  const { step, outcome, gateway, topic } = event;
+  const known = client.gateway;
+  switch (step) {
+    case 'authenticate':
+      if (outcome !== 'ok') return { gateway, own: false };
+      if (gateway !== undefined) client.gateway = gateway;
+      return { gateway: client.gateway, own: client.gateway !== undefined };
+    case 'connected':
+    case 'disconnected':
+      return { gateway: known, own: known !== undefined };
+    case 'request':
+    case 'bind':
+      if (outcome === 'dropped') return { gateway, own: gateway !== undefined && gateway === known };
+      if (gateway !== undefined) client.gateway = gateway;
+      return { gateway, own: true };
+    // Nobody looked up whether it may speak for that gateway.
+    case 'status':
+      return { gateway, own: gateway === known };
+    case 'authorize': {
+      const named = parseDeviceTopic(topic ?? '')?.sn ?? known;
+      return { gateway: named, own: named !== undefined && named === known };
+    }
+  }
+}
+
+function entryOf(
+  event: AccessEvent,
+  { at, again, gateway, own }: { at: number; again: boolean; gateway: string | undefined; own: boolean },
+): TimelineEntry {
+  const { step, outcome, reason, clientId, account } = event;
+  const { sn, organizationId, method, result, action, topic, peerHost, peerPort, node } = event;
+  const { clockSkewMs, drone, detail } = event;
+  const details: { [Name in keyof TimelineDetails]: TimelineDetails[Name] | undefined } = {
+    ...{ sn, organizationId, method, result, action, topic: clip(topic), peerHost, peerPort, node },
+    ...{ clockSkewMs, drone, detail: clip(detail), again: again || undefined },
+  };
+  return {
+    ...{ at, lastAt: at, count: 1, own, step, outcome },
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(reason === undefined ? {} : { reason }),
+    clientId: clip(clientId) ?? '',
+    account: clip(account) ?? '',
+    // JSON drops what is undefined.
+    details: details as TimelineDetails,
+  };
+}
+
+/** Equal for events that are one and the same to a reader. */
+function signatureOf({ step, outcome, reason, gateway, details }: TimelineEntry): string {
+  const { sn, organizationId, method, result, action, topic, peerHost, drone, again } = details;
+  const session = step === 'connected' || step === 'disconnected' ? [details.peerPort, details.detail] : [];
+  return [
+    ...[
+      step,
+      outcome,
+      reason,
+      gateway,
+      sn,
+      organizationId,
+      method,
+      result,
+      action,
+      topic,
+      peerHost,
+      drone,
+      again,
+    ],
+    ...session,
+  ].join('\n');
+}
+
+function clip(text: string | undefined): string | undefined {
+  return text !== undefined && text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}

@@ -1,0 +1,164 @@
+/** Who was not let in, and who may not act as the gateway that its topics name. Pure. */
+import { parseDeviceTopic } from '../dock/topics.js';
+import type { TimelineEntry } from '../stores/types.js';
+import { word, type DockFacts, type Finding } from './facts.js';
+import { isMended, wordsOfRefusal } from './refusals.js';
+import type { Walk } from './walk.js';
+
+/** Reasons for which a client that is connected is refused all its topics. */
+const STANDING = new Set<string>(['unknown_account', 'disabled', 'expired', 'wrong_certificate']);
+
+/**
+ * The last refused connect. Anybody can cause one: it only says what is wrong with the dock if the dock
+ * itself is not in, and did not come from elsewhere.
+ */
+export function refusedConnect(walk: Walk, facts: DockFacts): Finding[] {
+  const refusals = walk.entries.filter(isRefusedConnect);
+  const last = refusals.at(-1);
+  if (last === undefined) return [];
+  const later = (entry: TimelineEntry): boolean => entry.own && entry.step === 'authenticate';
+  const isOnline = walk.sessions.length > 0;
+  if (!isOnline && !walk.isLast(last, later)) return [];
+  if (isOnline && last.lastAt < (walk.sessions[0]?.since ?? 0)) return [];
+  const since = refusals.find(
+    ({ at, reason }) => reason === last.reason && !walk.own.some((own) => later(own) && own.at > at),
+  );
+  const base = { code: last.reason ?? 'refused', state: 'refused' as const, since: since?.at ?? last.at };
+  if (isOnline && last.step === 'authenticate') {
+    const { brief, what } = wordsOfRefusal(last, facts);
+    return [
+      {
+        ...base,
+        blocks: false,
+        code: 'another_refused',
+        brief: `another client is refused: ${brief}`,
+        what: `While the dock is connected, somebody else is refused. ${what}`,
+        todo: [
+          `see whether that is a second session of the dock (DRC), or a stranger at ${last.details.peerHost ?? '?'}`,
+        ],
+      },
+    ];
+  }
+  if (isMended(last, facts)) {
+    if (isOnline) return [];
+    return [
+      {
+        ...base,
+        blocks: true,
+        code: 'mended',
+        brief: 'mended; waits for the dock',
+        what: `The last connect was refused (${wordsOfRefusal(last, facts).brief}), but that has been mended since.`,
+        todo: ['wait until the dock tries again, or restart it'],
+      },
+    ];
+  }
+  const words = wordsOfRefusal(last, facts);
+  if (!isFromElsewhere(last, walk)) return [{ ...base, blocks: true, ...words }];
+  const doubt = 'The dock never came from this address, so it may be somebody else.';
+  return [{ ...base, blocks: false, ...words, what: `${words.what} ${doubt}` }];
+}
+
+function isRefusedConnect({ step, outcome, reason }: TimelineEntry): boolean {
+  if (step === 'authenticate') return outcome !== 'ok';
+  return step === 'authorize' && reason !== undefined && STANDING.has(reason);
+}
+
+function isFromElsewhere({ own, details }: TimelineEntry, walk: Walk): boolean {
+  const hosts = walk.own.map((entry) => entry.details.peerHost).filter((host) => host !== undefined);
+  return !own && hosts.length > 0 && !hosts.includes(details.peerHost ?? '');
+}
+
+/** A session that uses topics under an SN which its account may not act for. */
+export function wrongTopics(walk: Walk, facts: DockFacts): Finding[] {
+  const denied = walk.entries.filter(
+    ({ step, outcome, reason }) =>
+      (step === 'authorize' && outcome === 'refused' && reason !== undefined && !STANDING.has(reason)) ||
+      (step === 'request' && outcome === 'dropped'),
+  );
+  // Newest of each kind.
+  const last = new Map(denied.map((entry) => [kindOf(entry, facts), entry]));
+  return [...last].flatMap(([kind, entry]) => {
+    const isPast = !walk.isLast(entry, ({ own, step, outcome }) => {
+      return own && step === 'request' && outcome !== 'dropped';
+    });
+    return isPast && kind !== 'drone' ? [] : [findingOf(kind, entry, facts)];
+  });
+}
+
+type Kind =
+  /** Somebody else's session names this dock. */
+  | 'named'
+  /** This dock's session names another. */
+  | 'naming'
+  /** A topic under its own SN that only the cloud may use, or the store did not answer. */
+  | 'own'
+  /** Its drone is somebody else's. */
+  | 'drone';
+
+function kindOf({ gateway, own, reason }: TimelineEntry, { sn }: DockFacts): Kind {
+  if (reason === 'foreign_organization' || (reason === 'foreign_gateway' && gateway !== sn)) return 'drone';
+  if (own) return 'own';
+  return gateway === sn ? 'named' : 'naming';
+}
+
+function findingOf(kind: Kind, entry: TimelineEntry, { sn }: DockFacts): Finding {
+  const { clientId, account, reason, details, at } = entry;
+  const topic = details.topic ?? '';
+  const named = parseDeviceTopic(topic)?.sn ?? 'of no device';
+  const who = `Client id "${clientId}" with account "${account}"`;
+  const base = { since: at, state: 'stopped at connect' as const };
+  switch (kind) {
+    case 'named':
+      return {
+        ...base,
+        code: 'sn_not_in_account',
+        blocks: true,
+        brief: `account "${account}" may not act as it`,
+        what: `${who} uses topics of ${sn} (${topic}), but this account may not act as ${sn}.`,
+        todo: [
+          `if it is the dock of this account, set its SN: dockhook account set ${word(account)} --gateway ${sn}`,
+          'else give it an account of its own: ' + `dockhook account add NAME --gateway ${sn} --generate`,
+        ],
+      };
+    case 'naming':
+      return {
+        ...base,
+        code: 'sn_not_in_account',
+        blocks: true,
+        brief: `its topics name SN ${named}`,
+        what: `${who} uses topics of SN ${named} (${topic}), but this account may not act as that.`,
+        todo: [
+          `compare the SN on the dock with the account: dockhook account show ${word(account)}`,
+          `if ${named} is right: dockhook account set ${word(account)} --gateway ${named}`,
+        ],
+      };
+    case 'drone':
+      return {
+        ...base,
+        code: 'drone_of_another',
+        blocks: false,
+        brief: `drone ${named} is not its own`,
+        what:
+          reason === 'foreign_gateway'
+            ? `${who} uses topics of ${named}, which is a gateway with an account of its own.`
+            : `${who} flies drone ${named}, which is bound to another organization.`,
+        todo: [
+          `see where it belongs: dockhook binding show ${named}`,
+          `then: dockhook binding move ${named} --organization ID`,
+        ],
+      };
+    case 'own': {
+      const isStore = reason === 'store_unavailable' || reason === 'bad_row';
+      return {
+        ...base,
+        code: 'topic_refused',
+        blocks: isStore,
+        brief: isStore ? 'database away' : 'a topic was refused',
+        what: `${who} was refused ${details.action ?? 'publish'} ${topic} (${reason ?? 'for no reason known'}).`,
+        todo: isStore
+          ? ['check PostgreSQL and DATABASE_URL: dockhook doctor']
+          : ['nothing, if it is a topic on which only the cloud speaks; a dock does not need it'],
+      };
+    }
+  }
+}
