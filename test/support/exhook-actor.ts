@@ -1,0 +1,94 @@
+/** A client as dockhook sees one: what EMQX would ask and tell about it, step by step, over real gRPC. */
+import { randomBytes } from 'node:crypto';
+import { connectExhook, type ClientInfo, type ExhookClient } from '../../src/embedded/exhook-client.js';
+
+export interface Stage {
+  /** A client that comes from this address; a new port for each. */
+  client(options: { clientId: string; username: string; peerHost?: string }): Actor;
+  close(): void;
+}
+
+export interface Actor {
+  authenticate(password: string): Promise<boolean>;
+  authorize(action: 'PUBLISH' | 'SUBSCRIBE', topic: string): Promise<boolean>;
+  connected(): Promise<void>;
+  disconnected(reason: string): Promise<void>;
+  /** Connects: asks, and tells that the session is up. */
+  connect(password: string): Promise<void>;
+  /** The `data` of the reply, if there was one. */
+  request(method: string, data?: unknown, more?: Sent): Promise<Record<string, unknown> | undefined>;
+  /** Publishes an `update_topo`. */
+  status(drone: string | undefined, more?: Sent): Promise<void>;
+}
+
+/** What a message has that is not as usual. */
+export interface Sent {
+  gateway?: string;
+  tid?: string;
+  timestamp?: number;
+  messageId?: string;
+}
+
+export async function openStage(grpc: string): Promise<Stage> {
+  const exhook = connectExhook({
+    address: grpc,
+    node: 'emqx@test',
+    onError: (error) => {
+      throw error;
+    },
+  });
+  await exhook.firstLoad;
+  let port = 40_000;
+  return {
+    client: ({ clientId, username, peerHost = '192.0.2.1' }) =>
+      actorOf(exhook, {
+        node: 'emqx@test',
+        clientid: clientId,
+        username,
+        peerhost: peerHost,
+        peerport: ++port,
+        sockport: 1883,
+      }),
+    close: () => {
+      exhook.close();
+    },
+  };
+}
+
+function actorOf(exhook: ExhookClient, client: ClientInfo): Actor {
+  const newId = (): string => randomBytes(16).toString('hex').toUpperCase();
+  const publish = (topic: string, method: string, data: unknown, { tid, timestamp, messageId }: Sent) =>
+    exhook.publish({
+      node: client.node,
+      id: messageId ?? newId(),
+      qos: 1,
+      from: client.clientid,
+      topic,
+      payload: Buffer.from(
+        JSON.stringify({ tid: tid ?? newId(), bid: 'B', timestamp: timestamp ?? Date.now(), method, data }),
+      ),
+      timestamp: Date.now(),
+      headers: { username: client.username, protocol: 'mqtt', peerhost: client.peerhost },
+    });
+  const authenticate = (password: string): Promise<boolean> =>
+    exhook.authenticate(client, Buffer.from(password));
+  return {
+    authenticate,
+    authorize: (action, topic) => exhook.authorize(client, action, topic),
+    connected: () => exhook.connected(client),
+    disconnected: (reason) => exhook.disconnected(client, reason),
+    async connect(password) {
+      if (!(await authenticate(password))) throw new Error(`${client.username} was refused`);
+      await exhook.connected(client);
+    },
+    async request(method, data = {}, { gateway = client.clientid, ...more } = {}) {
+      const verdict = await publish(`thing/product/${gateway}/requests`, method, data, more);
+      if (verdict.kind !== 'reply') return undefined;
+      return (JSON.parse(verdict.payload.toString()) as { data: Record<string, unknown> }).data;
+    },
+    async status(drone, { gateway = client.clientid, ...more } = {}) {
+      const devices = drone === undefined ? [] : [{ sn: drone }];
+      await publish(`sys/product/${gateway}/status`, 'update_topo', { sub_devices: devices }, more);
+    },
+  };
+}
