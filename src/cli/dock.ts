@@ -4,6 +4,7 @@ import { isSerialNumber } from '../dock/topics.js';
 import { DockhookError } from '../errors.js';
 import type { Stores, TimelineEntry } from '../stores/types.js';
 import { diagnose, type Diagnosis } from '../timeline/diagnosis.js';
+import { listingAccounts } from '../timeline/facts.js';
 import { grouped } from '../timeline/grouped.js';
 import { knownDocks, readKnown, readOthers, type Known } from '../timeline/story.js';
 import { localTime, printFindings, printStory, styledState } from './dock-story.js';
@@ -84,7 +85,7 @@ function dockOf(sn: string, own: TimelineEntry[], known: Known, others: Timeline
   const diagnosis = diagnose([...own, ...others], { ...known, sn });
   return {
     sn,
-    account: diagnosis.session?.account,
+    account: diagnosis.session?.account ?? listingAccounts({ ...known, sn })[0],
     organization: known.bindings.get(sn)?.organizationId,
     ...diagnosis,
   };
@@ -172,10 +173,7 @@ async function readDock(stores: Stores, sn: string) {
   const own = await stores.timeline.of([sn], STORY);
   const others = (await readOthers(stores.timeline, known)).of(sn, own);
   const binding = known.bindings.get(sn);
-  const isListed = [...known.accounts.values()].some(
-    ({ scope }) => scope.kind === 'gateways' && scope.gateways.includes(sn),
-  );
-  if (own.length === 0 && !isListed) {
+  if (own.length === 0 && listingAccounts({ ...known, sn }).length === 0) {
     const gateway =
       binding && binding.gateway !== sn ? binding.gateway : await stores.timeline.gatewayOfDrone(sn);
     if (gateway !== undefined) return { flownBy: gateway };
@@ -194,16 +192,13 @@ async function readDock(stores: Stores, sn: string) {
 function printFacts({ sn, state, since, session, drone, isConnected, ...dock }: Listed, known: Known): void {
   const binding = known.bindings.get(sn);
   const organization = known.organizations.get(dock.organization ?? '');
-  const listing = [...known.accounts.values()].filter(
-    ({ scope }) => scope.kind === 'gateways' && scope.gateways.includes(sn),
-  );
   const bound = [...known.bindings.values()].find((other) => other.gateway === sn && other.sn !== sn);
   const when = since === undefined ? '' : ` since ${localTime(since)}`;
-  print(`dock ${style('bold', sn)} is ${styledState(state)}${when}`);
+  print(`dock ${style('bold', sn)}: ${styledState(state)}${when}`);
   printFields({
-    callsign: binding?.callsign,
+    callsign: binding?.callsign || undefined,
     organization: binding && `${binding.organizationId}${organization ? ` ("${organization.name}")` : ''}`,
-    account: session?.account ?? (listing.map(({ name }) => name).join(' ') || 'none lists it'),
+    account: dock.account ?? 'none lists it',
     'client id': session?.clientId,
     address: session && `${session.peerHost ?? 'unknown'}${isConnected ? '' : ' (not connected)'}`,
     node: session?.node,

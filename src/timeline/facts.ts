@@ -56,7 +56,7 @@ export function standingOf(
 }
 
 /** Names of the accounts that list this SN. */
-export function listingAccounts({ accounts, sn }: DockFacts): string[] {
+export function listingAccounts({ accounts, sn }: Pick<DockFacts, 'accounts' | 'sn'>): string[] {
   return [...accounts.values()]
     .filter(({ scope }) => scope.kind === 'gateways' && scope.gateways.includes(sn))
     .map(({ name }) => name);

@@ -101,7 +101,8 @@ function kindOf({ gateway, own, reason }: TimelineEntry, { sn }: DockFacts): Kin
   return gateway === sn ? 'named' : 'naming';
 }
 
-function findingOf(kind: Kind, entry: TimelineEntry, { sn }: DockFacts): Finding {
+function findingOf(kind: Kind, entry: TimelineEntry, facts: DockFacts): Finding {
+  const { sn } = facts;
   const { clientId, account, reason, details, at } = entry;
   const topic = details.topic ?? '';
   const named = parseDeviceTopic(topic)?.sn ?? 'of no device';
@@ -116,7 +117,7 @@ function findingOf(kind: Kind, entry: TimelineEntry, { sn }: DockFacts): Finding
         brief: `account "${account}" may not act as it`,
         what: `${who} uses topics of ${sn} (${topic}), but this account may not act as ${sn}.`,
         todo: [
-          `if it is the dock of this account, set its SN: dockhook account set ${word(account)} --gateway ${sn}`,
+          letItActAs(sn, entry, facts),
           'else give it an account of its own: ' + `dockhook account add NAME --gateway ${sn} --generate`,
         ],
       };
@@ -129,7 +130,7 @@ function findingOf(kind: Kind, entry: TimelineEntry, { sn }: DockFacts): Finding
         what: `${who} uses topics of SN ${named} (${topic}), but this account may not act as that.`,
         todo: [
           `compare the SN on the dock with the account: dockhook account show ${word(account)}`,
-          `if ${named} is right: dockhook account set ${word(account)} --gateway ${named}`,
+          letItActAs(named, entry, facts),
         ],
       };
     case 'drone':
@@ -161,4 +162,14 @@ function findingOf(kind: Kind, entry: TimelineEntry, { sn }: DockFacts): Finding
       };
     }
   }
+}
+
+/** What lets an account act as an SN, too, with the SNs that it lists already. */
+function letItActAs(named: string, { account, clientId }: TimelineEntry, { accounts }: DockFacts): string {
+  const scope = accounts.get(account)?.scope;
+  if (scope?.kind === 'client-id') {
+    return `this account acts as the SN in its client id, and "${clientId}" does not name ${named}`;
+  }
+  const listed = scope?.kind === 'gateways' && scope.gateways.length > 1 ? scope.gateways : [];
+  return `if ${named} is right: dockhook account set ${word(account)} --gateway ${[...listed, named].join(' ')}`;
 }

@@ -1,6 +1,6 @@
 /** What concerns a dock's sessions as a whole: colliding client ids, its clock, and methods nobody answers. Pure. */
 import type { TimelineEntry } from '../stores/types.js';
-import type { DockFacts, Finding } from './facts.js';
+import { word, type DockFacts, type Finding } from './facts.js';
 import type { Walk } from './walk.js';
 
 /** One takeover is a dock that came back by another way; this many within that time are two clients. */
@@ -31,7 +31,7 @@ export function sessionsCollide({ own }: Walk, { now }: DockFacts): Finding[] {
         'without closing the old.',
       todo: [
         'find the second client: another dock with this account, a test tool, a simulator; give it another client id',
-        `change the password if it is a stranger: dockhook account set '${first.account}' --generate`,
+        `change the password if it is a stranger: dockhook account set ${word(first.account)} --generate`,
       ],
     },
   ];
