@@ -136,6 +136,7 @@ function printWhatToDo(
     `  --username dock-2 --password-stdin --gateway 7CTDTEST00000C \\`,
     `  --organization ${id} --binding-code ${ready.bindingCode}`,
     `npx dockhook --data-dir ${data} binding list`,
+    `npx dockhook --data-dir ${data} dock show 7CTDTEST00000C`,
   ];
   print('\nIn another terminal, a second dock joins:\n');
   for (const step of steps) print(`  ${step}`);

@@ -84,7 +84,7 @@ export interface TimelineEntry {
   lastAt: number;
   count: number;
   /** The gateway it is about, if that is known. */
-  gateway?: string;
+  gateway?: string | undefined;
   /**
    * Whether `gateway` did this itself: its account was checked, and may act as it. What is not, anybody
    * who reaches the broker can cause, under any name.
@@ -94,27 +94,30 @@ export interface TimelineEntry {
   account: string;
   step: Step;
   outcome: Outcome;
-  reason?: Reason;
+  reason?: Reason | undefined;
   details: TimelineDetails;
 }
 
-export type TimelineDetails = Pick<
-  AccessEvent,
-  | 'sn'
-  | 'organizationId'
-  | 'method'
-  | 'result'
-  | 'action'
-  | 'topic'
-  | 'peerHost'
-  | 'peerPort'
-  | 'node'
-  | 'clockSkewMs'
-  | 'drone'
-  | 'detail'
-> & {
+/** What there is to say beside that. `undefined` is as good as absent: JSON drops it. */
+export type TimelineDetails = {
+  [
+    Name in
+      | 'sn'
+      | 'organizationId'
+      | 'method'
+      | 'result'
+      | 'action'
+      | 'topic'
+      | 'peerHost'
+      | 'peerPort'
+      | 'node'
+      | 'clockSkewMs'
+      | 'drone'
+      | 'detail'
+  ]?: AccessEvent[Name] | undefined;
+} & {
   /** The dock had sent this request before: it got no reply. */
-  again?: boolean;
+  again?: true | undefined;
 };
 
 /** How many rows the timeline keeps. */

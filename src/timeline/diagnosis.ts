@@ -91,7 +91,9 @@ function neverSeen({ entries, sessions }: Walk, facts: DockFacts): Finding[] {
 }
 
 function noRequest({ own, sessions, lastIn }: Walk, facts: DockFacts): Finding[] {
-  if (lastIn === undefined || own.some(({ step }) => step === 'request')) return [];
+  // What is bound has asked once, and need not ask again.
+  if (lastIn === undefined || facts.bindings.has(facts.sn) || own.some(({ step }) => step === 'request'))
+    return [];
   const session = sessions.at(-1);
   if (session !== undefined && facts.now - session.since < CONNECTING_MS) return [];
   return [

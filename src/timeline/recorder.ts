@@ -4,7 +4,7 @@
  */
 import { parseDeviceTopic } from '../dock/topics.js';
 import type { AccessEvent, Tell } from '../events.js';
-import type { TimelineDetails, TimelineEntry } from '../stores/types.js';
+import type { TimelineEntry } from '../stores/types.js';
 
 export interface Recorder {
   tell: Tell;
@@ -39,15 +39,15 @@ const MAX_TEXT = 255;
 /** What is remembered of one client: an account together with a client id. */
 interface Client {
   /** The gateway it was last known to be. */
-  gateway?: string;
+  gateway: string | undefined;
   /** What it did last, and how often again since that was recorded. */
-  last?: string;
-  repeats?: TimelineEntry;
+  last: TimelineEntry | undefined;
+  repeats: TimelineEntry | undefined;
   tids: string[];
-  messageId?: string;
+  messageId: string | undefined;
   /** Ports of the session that is up and of the one that ended. */
-  upFrom?: number;
-  endedFrom?: number;
+  upFrom: number | undefined;
+  endedFrom: number | undefined;
   /** Entries since the last take. */
   turn: number;
   burst: number;
@@ -67,7 +67,7 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
     const [known, max] = isStranger ? [strangers, MAX_STRANGERS] : [clients, MAX_CLIENTS];
     // Account names have no `#`, client ids that got in neither.
     const key = `${account}#${clientId}`;
-    const client = known.get(key) ?? { tids: [], turn, burst: 0 };
+    const client = known.get(key) ?? newClient(turn);
     known.delete(key);
     known.set(key, client);
     if (known.size > max) {
@@ -82,14 +82,14 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
   function release(client: Client | undefined): void {
     if (client?.repeats === undefined) return;
     waiting.push(client.repeats);
-    delete client.repeats;
+    client.repeats = undefined;
     repeating.delete(client);
   }
 
   function hasRoom(client: Client, { own }: TimelineEntry): boolean {
     if (waiting.length >= MAX_WAITING || (!own && ofOthers >= MAX_OF_OTHERS)) return false;
-    if (client.turn !== turn) Object.assign(client, { turn, burst: 0 });
-    client.burst += 1;
+    client.burst = client.turn === turn ? client.burst + 1 : 1;
+    client.turn = turn;
     return client.burst <= MAX_OF_CLIENT;
   }
 
@@ -99,15 +99,13 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
     const again = isAgain(event, client);
     const { gateway, own } = placeOf(event, client);
     const entry = entryOf(event, { at: now(), again, gateway, own });
-    const doing = signatureOf(entry);
-    if (client.last === doing) {
-      if (client.repeats === undefined) {
-        client.repeats = entry;
-        repeating.add(client);
-      } else {
-        const { at, count } = client.repeats;
-        Object.assign(client.repeats, entry, { at, count: count + 1 });
+    if (client.last !== undefined && isSame(client.last, entry)) {
+      if (client.repeats !== undefined) {
+        entry.at = client.repeats.at;
+        entry.count += client.repeats.count;
       }
+      client.repeats = entry;
+      repeating.add(client);
       return;
     }
     release(client);
@@ -116,7 +114,7 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
       onDropped(1);
       return;
     }
-    client.last = doing;
+    client.last = entry;
     waiting.push(entry);
     if (!own) ofOthers += 1;
   }
@@ -137,17 +135,31 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
   };
 }
 
+function newClient(turn: number): Client {
+  return {
+    gateway: undefined,
+    last: undefined,
+    repeats: undefined,
+    tids: [],
+    messageId: undefined,
+    upFrom: undefined,
+    endedFrom: undefined,
+    turn,
+    burst: 0,
+  };
+}
+
 /** EMQX 5.9.0–5.10.4 may report one session's beginning or end, or ask about one message, twice. */
 function isDoubled({ step, peerPort, messageId }: AccessEvent, client: Client): boolean {
   if (step === 'connected' && peerPort) {
     if (client.upFrom === peerPort) return true;
     client.upFrom = peerPort;
-    delete client.endedFrom;
+    client.endedFrom = undefined;
   }
   if (step === 'disconnected' && peerPort) {
     if (client.endedFrom === peerPort) return true;
     client.endedFrom = peerPort;
-    if (client.upFrom === peerPort) delete client.upFrom;
+    if (client.upFrom === peerPort) client.upFrom = undefined;
   }
   if ((step === 'request' || step === 'status') && messageId) {
     if (client.messageId === messageId) return true;
@@ -191,50 +203,60 @@ function placeOf(event: AccessEvent, client: Client): { gateway: string | undefi
   }
 }
 
+/** Written out field by field: this is done for each event, inside a hook. */
 function entryOf(
   event: AccessEvent,
   { at, again, gateway, own }: { at: number; again: boolean; gateway: string | undefined; own: boolean },
 ): TimelineEntry {
-  const { step, outcome, reason, clientId, account } = event;
-  const { sn, organizationId, method, result, action, topic, peerHost, peerPort, node } = event;
-  const { clockSkewMs, drone, detail } = event;
-  const details: { [Name in keyof TimelineDetails]: TimelineDetails[Name] | undefined } = {
-    ...{ sn, organizationId, method, result, action, topic: clip(topic), peerHost, peerPort, node },
-    ...{ clockSkewMs, drone, detail: clip(detail), again: again || undefined },
-  };
   return {
-    ...{ at, lastAt: at, count: 1, own, step, outcome },
-    ...(gateway === undefined ? {} : { gateway }),
-    ...(reason === undefined ? {} : { reason }),
-    clientId: clip(clientId) ?? '',
-    account: clip(account) ?? '',
-    // JSON drops what is undefined.
-    details: details as TimelineDetails,
+    at,
+    lastAt: at,
+    count: 1,
+    gateway,
+    own,
+    clientId: clip(event.clientId) ?? '',
+    account: clip(event.account) ?? '',
+    step: event.step,
+    outcome: event.outcome,
+    reason: event.reason,
+    details: {
+      sn: event.sn,
+      organizationId: event.organizationId,
+      method: event.method,
+      result: event.result,
+      action: event.action,
+      topic: clip(event.topic),
+      peerHost: event.peerHost,
+      peerPort: event.peerPort,
+      node: event.node,
+      clockSkewMs: event.clockSkewMs,
+      drone: event.drone,
+      detail: clip(event.detail),
+      again: again || undefined,
+    },
   };
 }
 
-/** Equal for events that are one and the same to a reader. */
-function signatureOf({ step, outcome, reason, gateway, details }: TimelineEntry): string {
-  const { sn, organizationId, method, result, action, topic, peerHost, drone, again } = details;
-  const session = step === 'connected' || step === 'disconnected' ? [details.peerPort, details.detail] : [];
-  return [
-    ...[
-      step,
-      outcome,
-      reason,
-      gateway,
-      sn,
-      organizationId,
-      method,
-      result,
-      action,
-      topic,
-      peerHost,
-      drone,
-      again,
-    ],
-    ...session,
-  ].join('\n');
+/** Whether two entries of one client are the same to a reader. */
+function isSame(one: TimelineEntry, other: TimelineEntry): boolean {
+  const [a, b] = [one.details, other.details];
+  const isSession = one.step === 'connected' || one.step === 'disconnected';
+  return (
+    one.step === other.step &&
+    one.outcome === other.outcome &&
+    one.reason === other.reason &&
+    one.gateway === other.gateway &&
+    a.method === b.method &&
+    a.result === b.result &&
+    a.sn === b.sn &&
+    a.organizationId === b.organizationId &&
+    a.action === b.action &&
+    a.topic === b.topic &&
+    a.peerHost === b.peerHost &&
+    a.drone === b.drone &&
+    a.again === b.again &&
+    (!isSession || (a.peerPort === b.peerPort && a.detail === b.detail))
+  );
 }
 
 function clip(text: string | undefined): string | undefined {

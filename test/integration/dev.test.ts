@@ -97,6 +97,12 @@ describe('dev', function () {
       .to.match(/password/)
       .and.to.not.include(password);
     expect((await run([...data, 'binding', 'list'])).stdout).to.match(/^7CTDTEST00000C +demo /m);
+    // Its story is written behind the hooks' back, and read through the process that holds the database.
+    let story = '';
+    do story = (await run([...data, 'dock', 'show', '7CTDTEST00000C'])).stdout;
+    while (!story.includes('wrong_password'));
+    expect(story).to.match(/organization +demo \("Demo yard"\)/);
+    expect((await run([...data, 'dock', 'list'])).stdout).to.match(/^7CTDDEMO00000A +online /m);
   });
 
   it('refuses a second dev in the same directory, and leaves the first alone', async () => {

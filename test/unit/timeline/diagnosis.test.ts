@@ -1,0 +1,290 @@
+/** What a story means: order, time and doubt. The faults themselves are injected in `integration/dock.test.ts`. */
+import { expect } from 'chai';
+import type { Account, TimelineDetails, TimelineEntry } from '../../../src/stores/types.js';
+import { diagnose, type Diagnosis } from '../../../src/timeline/diagnosis.js';
+import type { DockFacts } from '../../../src/timeline/facts.js';
+
+const SN = '7CTDTEST00000A';
+const START = 1_790_000_000_000;
+const HOME = '192.0.2.1';
+const ACCOUNT: Account = { name: 'dock-1', passwordHash: 'x', scope: { kind: 'gateways', gateways: [SN] } };
+const BINDING = {
+  sn: SN,
+  organizationId: 'north',
+  callsign: '',
+  modelKey: '3-3-0',
+  gateway: SN,
+  boundAt: '',
+};
+
+/** A story in the making: each entry comes a second after the one before. */
+class Story {
+  entries: TimelineEntry[] = [];
+  now = START;
+
+  add(step: TimelineEntry['step'], more: Partial<TimelineEntry> & { details?: TimelineDetails } = {}): this {
+    this.now += 1000;
+    const { details, ...rest } = more;
+    this.entries.push({
+      ...{
+        at: this.now,
+        lastAt: this.now,
+        count: 1,
+        gateway: SN,
+        own: true,
+        clientId: SN,
+        account: 'dock-1',
+      },
+      ...{ step, outcome: 'ok', details: { peerHost: HOME, ...details } },
+      ...rest,
+    });
+    return this;
+  }
+  connect(peerPort = 1): this {
+    return this.add('authenticate').add('connected', { details: { peerPort } });
+  }
+  request(method: string, details: TimelineDetails = {}, more: Partial<TimelineEntry> = {}): this {
+    return this.add('request', { ...more, details: { method, result: 0, ...details } });
+  }
+  disconnect(detail = 'tcp_closed', peerPort = 1): this {
+    return this.add('disconnected', { details: { detail, peerPort } });
+  }
+  refuse(peerHost = HOME, reason: NonNullable<TimelineEntry['reason']> = 'wrong_password'): this {
+    return this.add('authenticate', {
+      own: false,
+      outcome: 'refused',
+      reason,
+      details: { peerHost },
+    });
+  }
+  wait(milliseconds: number): this {
+    this.now += milliseconds;
+    return this;
+  }
+  diagnose(facts: Partial<DockFacts> = {}): Diagnosis {
+    return diagnose(this.entries, {
+      ...{ sn: SN, now: this.now, hasLicense: true, accounts: new Map([['dock-1', ACCOUNT]]) },
+      ...{ organizations: new Map(), bindings: new Map([[SN, BINDING]]), ...facts },
+    });
+  }
+}
+
+const codes = ({ state, findings }: Diagnosis) => [state, ...findings.map(({ code }) => code)];
+const UNBOUND = { bindings: new Map() };
+
+describe('the diagnosis of a dock', () => {
+  it('is "never seen" without a story, and asks for an account only if there is none', () => {
+    const never = new Story().diagnose();
+    expect(codes(never)).to.deep.equal(['never seen', 'never_seen']);
+    expect(never.findings[0]?.todo.join()).to.not.include('account add');
+    expect(new Story().diagnose({ accounts: new Map() }).findings[0]?.todo[0]).to.include('account add');
+  });
+
+  it('gives a new session half a minute for its first request', () => {
+    const story = new Story().connect();
+    expect(codes(story.wait(28_000).diagnose(UNBOUND))).to.deep.equal(['connecting']);
+    expect(codes(story.wait(2000).diagnose(UNBOUND))).to.deep.equal(['stopped at connect', 'no_request']);
+  });
+
+  it('does not wonder that a bound dock has asked for nothing since it came back', () => {
+    const story = new Story().connect().request('config').request('airport_bind_status').disconnect();
+    expect(codes(story.connect().wait(3_600_000).diagnose())).to.deep.equal(['online']);
+  });
+
+  it('is offline since the end of the last session, and says why', () => {
+    const story = new Story().connect().request('airport_bind_status').disconnect('keepalive_timeout');
+    const diagnosis = story.diagnose();
+    expect(codes(diagnosis)).to.deep.equal(['offline', 'offline']);
+    expect(diagnosis).to.include({ since: story.now, isConnected: false });
+    expect(diagnosis.findings[0]?.what).to.include('keepalive_timeout');
+  });
+
+  it('is online though the end of its old session was told after the beginning of the new', () => {
+    const story = new Story().connect(1).request('airport_bind_status').connect(2);
+    expect(codes(story.disconnect('takenover', 1).diagnose())).to.deep.equal(['online']);
+    expect(codes(story.disconnect('normal', 2).diagnose())).to.deep.equal(['offline', 'offline']);
+  });
+
+  it('is online while one of two sessions is', () => {
+    const story = new Story().connect().request('airport_bind_status');
+    story.add('connected', { clientId: `${SN}-drc` }).add('disconnected', { clientId: `${SN}-drc` });
+    expect(codes(story.diagnose())).to.deep.equal(['online']);
+  });
+});
+
+describe('a refused connect', () => {
+  it('is what is wrong if the dock was never in, or comes from where it was in', () => {
+    expect(codes(new Story().refuse().diagnose())).to.deep.equal(['refused', 'wrong_password']);
+    const story = new Story().connect().request('airport_bind_status').disconnect().refuse();
+    expect(codes(story.diagnose())).to.deep.equal(['refused', 'wrong_password']);
+  });
+
+  it("does not outweigh the dock's own story if it came from elsewhere", () => {
+    const story = new Story().connect().request('config').disconnect();
+    for (let time = 0; time < 50; time += 1) story.refuse('198.51.100.7');
+    const diagnosis = story.diagnose(UNBOUND);
+    expect(codes(diagnosis)).to.deep.equal(['stopped at config', 'license_refused', 'wrong_password']);
+    expect(diagnosis.findings[1]).to.include({ blocks: false });
+    expect(diagnosis.findings[1]?.what).to.include('somebody else');
+  });
+
+  it('is history once the dock was let in', () => {
+    const story = new Story().refuse().refuse().connect().request('airport_bind_status');
+    expect(codes(story.diagnose())).to.deep.equal(['online']);
+  });
+
+  it('is told since the first of its kind, and not since one before the last success', () => {
+    const story = new Story().refuse().connect().disconnect();
+    const first = story.now + 1000;
+    expect(story.refuse().refuse().diagnose()).to.include({ state: 'refused', since: first });
+  });
+
+  it('is mended if the account can be used now', () => {
+    const disabled = new Map([['dock-1', { ...ACCOUNT, disabled: true }]]);
+    const story = new Story().refuse(HOME, 'disabled');
+    expect(codes(story.diagnose({ accounts: disabled }))).to.deep.equal(['refused', 'disabled']);
+    expect(codes(story.diagnose())).to.deep.equal(['refused', 'mended']);
+  });
+
+  it('of topics, since the account was disabled while connected, is what is wrong', () => {
+    const disabled = new Map([['dock-1', { ...ACCOUNT, disabled: true }]]);
+    const story = new Story().connect().request('airport_bind_status');
+    story.add('authorize', {
+      outcome: 'refused',
+      reason: 'disabled',
+      details: { topic: `thing/product/${SN}/osd` },
+    });
+    expect(codes(story.diagnose({ accounts: disabled }))).to.deep.equal(['refused', 'disabled']);
+    expect(codes(story.diagnose())).to.deep.equal(['online']);
+  });
+});
+
+describe('a license', () => {
+  const failing = (): Story => new Story().connect().request('config').disconnect();
+
+  it('was probably refused if the dock leaves within half a minute of config', () => {
+    expect(codes(failing().diagnose(UNBOUND))).to.deep.equal(['stopped at config', 'license_refused']);
+    const slow = new Story().connect().request('config').wait(30_000).disconnect();
+    expect(codes(slow.diagnose(UNBOUND))).to.deep.equal(['offline', 'offline']);
+  });
+
+  for (const end of ['takenover', 'discarded', 'kicked', 'keepalive_timeout']) {
+    it(`was not refused because a session ended as ${end}, which is not the dock's own doing`, () => {
+      const story = new Story().connect().request('config').disconnect(end);
+      expect(codes(story.diagnose(UNBOUND))).to.deep.equal(['offline', 'offline']);
+    });
+  }
+
+  it('was verified if the dock asked for its bind status, then or later', () => {
+    const then = new Story().connect().request('config').request('airport_bind_status').disconnect();
+    expect(codes(then.diagnose(UNBOUND))).to.deep.equal(['offline', 'offline']);
+    const later = failing().connect().request('config').request('airport_bind_status');
+    expect(codes(later.diagnose())).to.deep.equal(['online']);
+  });
+
+  it('is still suspected while the dock is back for a moment, and no more once it stays', () => {
+    const story = failing().connect().request('config');
+    expect(codes(story.diagnose(UNBOUND))).to.deep.equal(['stopped at config', 'license_refused']);
+    expect(codes(story.wait(31_000).diagnose(UNBOUND))).to.deep.equal(['not bound', 'not_bound']);
+  });
+
+  it('is not suspected if the dock did not get the reply', () => {
+    const story = new Story().connect().request('config').request('config', { again: true }).disconnect();
+    expect(codes(story.diagnose(UNBOUND))[1]).to.equal('replies_lost');
+  });
+});
+
+describe('a request under an old tid', () => {
+  it('is no fault once the dock goes on', () => {
+    const story = new Story().connect().request('config').request('config', { again: true });
+    expect(codes(story.diagnose())).to.deep.equal(['stopped at config', 'replies_lost']);
+    expect(codes(story.request('airport_bind_status').diagnose())).to.deep.equal(['online']);
+  });
+
+  it('tells that nobody answers, if the method is not ours', () => {
+    const story = new Story().connect().request('airport_bind_status');
+    const passed = { outcome: 'passed', reason: 'method_not_ours' } as const;
+    story.add('request', { ...passed, details: { method: 'storage_config_get' } });
+    expect(codes(story.diagnose())).to.deep.equal(['online']);
+    story.add('request', { ...passed, details: { method: 'storage_config_get', again: true } });
+    expect(codes(story.diagnose())).to.deep.equal(['online', 'method_unanswered']);
+  });
+});
+
+describe('two clients with one client id', () => {
+  const fight = (times: number): Story => {
+    const story = new Story();
+    for (let time = 1; time <= times; time += 1) story.connect(time).disconnect('takenover', time);
+    return story.connect(times + 1);
+  };
+
+  it('are three takeovers within ten minutes, not one or two', () => {
+    expect(codes(fight(3).diagnose())).to.deep.equal(['unstable', 'client_id_twice']);
+    expect(codes(fight(2).diagnose())).to.deep.equal(['online']);
+  });
+
+  it('are history ten minutes after the last', () => {
+    expect(codes(fight(5).wait(600_000).diagnose())).to.deep.equal(['online']);
+  });
+});
+
+describe('a clock', () => {
+  const story = (clockSkewMs: number): Story =>
+    new Story().connect().request('airport_bind_status', { clockSkewMs });
+
+  for (const [skew, text] of [
+    [61_000, '61 s ahead'],
+    [-3_600_000, '60 min behind'],
+    [-1_780_000_000_000, '20602 days behind'],
+  ] as const) {
+    it(`that is ${text} is good to know, and keeps nobody from being online`, () => {
+      const diagnosis = story(skew).diagnose();
+      expect(codes(diagnosis)).to.deep.equal(['online', 'clock_skew']);
+      expect(diagnosis.findings[0]?.what).to.include(text);
+    });
+  }
+
+  it('may be a minute off, and is right again when a later message says so', () => {
+    expect(codes(story(-60_000).diagnose())).to.deep.equal(['online']);
+    expect(codes(story(90_000).request('config', { clockSkewMs: 3 }).diagnose())).to.deep.equal(['online']);
+  });
+});
+
+describe('a bind fault', () => {
+  const faulty = (reason: NonNullable<TimelineEntry['reason']>, details: TimelineDetails = {}): Story =>
+    new Story()
+      .connect()
+      .add('bind', { outcome: 'faulty', reason, details: { sn: SN, ...details } })
+      .request('airport_organization_bind');
+
+  it('is history once the device is bound', () => {
+    const story = faulty('wrong_binding_code');
+    expect(codes(story.diagnose(UNBOUND))).to.deep.equal(['not bound', 'wrong_binding_code']);
+    story.add('bind', { details: { sn: SN, organizationId: 'north' } });
+    expect(codes(story.diagnose())).to.deep.equal(['online']);
+  });
+
+  it('of the drone alone keeps no dock from being online', () => {
+    const diagnosis = faulty('bound_elsewhere', { sn: 'DRONE1', organizationId: 'north' }).diagnose();
+    expect(codes(diagnosis)).to.deep.equal(['online', 'bound_elsewhere']);
+  });
+
+  it('of a device bound elsewhere is over once an operator has moved it there', () => {
+    const story = faulty('bound_elsewhere', { organizationId: 'south' });
+    expect(codes(story.diagnose())).to.deep.equal(['not bound', 'bound_elsewhere']);
+    const moved = new Map([[SN, { ...BINDING, organizationId: 'south' }]]);
+    expect(codes(story.diagnose({ bindings: moved }))).to.deep.equal(['online']);
+    const [finding] = story.diagnose(UNBOUND).findings;
+    expect(finding?.todo).to.deep.equal(['bind it again in DJI Pilot 2']);
+  });
+});
+
+describe('an account of several docks', () => {
+  it('is told to keep the SNs that it lists when another is added', () => {
+    const scope = { kind: 'gateways' as const, gateways: ['SN1', 'SN2'] };
+    const story = new Story();
+    story.add('request', { own: false, outcome: 'dropped', reason: 'not_in_scope' });
+    const [finding] = story.diagnose({ accounts: new Map([['dock-1', { ...ACCOUNT, scope }]]) }).findings;
+    expect(finding?.todo.join('\n')).to.include(`dockhook account set dock-1 --gateway SN1 SN2 ${SN}`);
+  });
+});

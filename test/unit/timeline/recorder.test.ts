@@ -1,0 +1,239 @@
+/** From events to entries: whose they are, which are the same, and how few a flood leaves. */
+import { expect } from 'chai';
+import type { AccessEvent } from '../../../src/events.js';
+import type { TimelineEntry } from '../../../src/stores/types.js';
+import { createRecorder, type Recorder } from '../../../src/timeline/recorder.js';
+
+const SN = '7CTDTEST00000A';
+const about = { clientId: SN, account: 'dock-1' };
+const REQUESTS = `thing/product/${SN}/requests`;
+
+describe('the recorder', () => {
+  let now: number;
+  let dropped: number;
+  let recorder: Recorder;
+  beforeEach(() => {
+    now = 1_790_000_000_000;
+    dropped = 0;
+    recorder = createRecorder({ now: () => now, onDropped: (count) => (dropped += count) });
+  });
+
+  const tell = (event: Partial<AccessEvent> & Pick<AccessEvent, 'step'>): void => {
+    recorder.tell({ outcome: 'ok', ...about, ...event });
+  };
+  const request = (more: Partial<AccessEvent> = {}): void => {
+    tell({ step: 'request', gateway: SN, topic: REQUESTS, method: 'config', result: 0, ...more });
+  };
+  const places = (entries: TimelineEntry[]) => entries.map(({ gateway, own }) => [gateway, own]);
+
+  it('hands out each entry once', () => {
+    request();
+    expect(recorder.take()).to.deep.include.members([
+      {
+        ...{
+          at: now,
+          lastAt: now,
+          count: 1,
+          gateway: SN,
+          own: true,
+          ...about,
+          step: 'request',
+          outcome: 'ok',
+        },
+        reason: undefined,
+        details: { ...EMPTY, topic: REQUESTS, method: 'config', result: 0 },
+      },
+    ]);
+    expect(recorder.take(true)).to.deep.equal([]);
+  });
+
+  it('learns from the first accepted request which gateway a client is', () => {
+    tell({ step: 'authenticate', clientId: 'random' });
+    tell({ step: 'connected', clientId: 'random' });
+    request({ clientId: 'random' });
+    tell({ step: 'disconnected', clientId: 'random' });
+    tell({ step: 'disconnected', clientId: 'other' });
+    expect(places(recorder.take())).to.deep.equal([
+      [undefined, false],
+      [undefined, false],
+      [SN, true],
+      [SN, true],
+      [undefined, false],
+    ]);
+  });
+
+  it('takes the gateway from an accepted connect, and believes no refused one', () => {
+    tell({ step: 'authenticate', outcome: 'refused', reason: 'wrong_password', gateway: SN });
+    tell({ step: 'connected' });
+    tell({ step: 'authenticate', gateway: SN });
+    tell({ step: 'connected', peerPort: 7 });
+    expect(places(recorder.take())).to.deep.equal([
+      [SN, false],
+      [undefined, false],
+      [SN, true],
+      [SN, true],
+    ]);
+  });
+
+  it('believes a status only of the gateway that the client is known to be', () => {
+    const status = { step: 'status', outcome: 'passed', drone: 'DRONE1' } as const;
+    tell({ ...status, gateway: SN });
+    request();
+    tell({ ...status, gateway: SN });
+    tell({ ...status, gateway: '7CTDTEST00000Z' });
+    tell({ ...status, gateway: SN, account: 'another' });
+    expect(places(recorder.take())).to.deep.equal([
+      [SN, false],
+      [SN, true],
+      [SN, true],
+      ['7CTDTEST00000Z', false],
+      [SN, false],
+    ]);
+  });
+
+  it("gives what was denied under another's SN to that SN, as somebody else's", () => {
+    request();
+    tell({ step: 'authorize', outcome: 'refused', action: 'publish', topic: 'thing/product/OTHER/osd' });
+    tell({ step: 'authorize', outcome: 'refused', action: 'subscribe', topic: 'thing/product/+/osd' });
+    tell({ step: 'authorize', outcome: 'refused', action: 'publish', topic: `thing/product/${SN}/services` });
+    request({ outcome: 'dropped', reason: 'not_in_scope', gateway: 'OTHER' });
+    expect(places(recorder.take()).slice(1)).to.deep.equal([
+      ['OTHER', false],
+      [SN, true],
+      [SN, true],
+      ['OTHER', false],
+    ]);
+  });
+
+  it('writes the first of equal events at once and the rest as one, thirty seconds later or before the next', () => {
+    for (let time = 0; time < 5; time += 1) {
+      request({ clockSkewMs: time });
+      now += 1000;
+    }
+    expect(recorder.take().map(({ count }) => count)).to.deep.equal([1]);
+    now += 25_000;
+    expect(recorder.take()).to.deep.equal([]);
+    now += 1000;
+    const [repeats] = recorder.take();
+    expect(repeats).to.include({ count: 4, at: 1_790_000_001_000, lastAt: 1_790_000_004_000 });
+    expect(repeats?.details.clockSkewMs).to.equal(4);
+    request();
+    request();
+    request({ method: 'airport_bind_status' });
+    expect(recorder.take().map(({ count, details }) => [details.method, count])).to.deep.equal([
+      ['config', 2],
+      ['airport_bind_status', 1],
+    ]);
+  });
+
+  it('hands out all when it is told that there is no next time', () => {
+    request();
+    request();
+    expect(recorder.take(true).map(({ count }) => count)).to.deep.equal([1, 1]);
+  });
+
+  it('marks a request whose tid came before, also if others came between', () => {
+    for (const [method, tid] of [
+      ['config', 'a'],
+      ['airport_bind_status', 'b'],
+      ['config', 'a'],
+      ['config', 'c'],
+    ] as const) {
+      request({ method, tid });
+    }
+    request({ method: 'config', tid: 'a', clientId: 'another' });
+    expect(recorder.take().map(({ details }) => details.again)).to.deep.equal([
+      ...[undefined, undefined, true, undefined, undefined],
+    ]);
+  });
+
+  it('takes no event twice of which the broker tells twice', () => {
+    const told = (event: Partial<AccessEvent> & Pick<AccessEvent, 'step'>) => {
+      tell(event);
+      tell(event);
+    };
+    told({ step: 'connected', peerPort: 1 });
+    told({ step: 'request', gateway: SN, messageId: 'm', tid: 't' });
+    told({ step: 'disconnected', peerPort: 1 });
+    told({ step: 'connected', peerPort: 1 });
+    told({ step: 'disconnected', peerPort: 1, detail: 'takenover' });
+    told({ step: 'connected', peerPort: 2 });
+    expect(recorder.take(true).map(({ step, count }) => [step, count])).to.deep.equal([
+      ['connected', 1],
+      ['request', 1],
+      ['disconnected', 1],
+      ['connected', 1],
+      ['disconnected', 1],
+      ['connected', 1],
+    ]);
+  });
+
+  it('takes the end of an old session after the beginning of the new one for what it is', () => {
+    tell({ step: 'connected', peerPort: 1 });
+    tell({ step: 'connected', peerPort: 2 });
+    tell({ step: 'disconnected', peerPort: 1 });
+    tell({ step: 'disconnected', peerPort: 2 });
+    expect(recorder.take()).to.have.length(4);
+  });
+
+  it('keeps a hundred entries of strangers between two takes, and each of a dock', () => {
+    for (let index = 0; index < 1000; index += 1) {
+      const clientId = `random-${index}`;
+      tell({ step: 'authenticate', outcome: 'refused', reason: 'unknown_account', clientId });
+    }
+    request();
+    expect(recorder.take()).to.have.length(101);
+    expect(dropped).to.equal(900);
+    tell({ step: 'authenticate', outcome: 'refused', reason: 'unknown_account', clientId: 'next' });
+    expect(recorder.take()).to.have.length(1);
+  });
+
+  it('records no refusal of which so many came from there that it need not be logged, but counts repeats', () => {
+    const refusal = { step: 'authenticate', outcome: 'refused', reason: 'wrong_password' } as const;
+    tell(refusal);
+    tell({ ...refusal, repeated: true });
+    tell({ ...refusal, repeated: true, clientId: 'another' });
+    expect(recorder.take(true).map(({ clientId, count }) => [clientId, count])).to.deep.equal([
+      [SN, 1],
+      [SN, 1],
+    ]);
+    expect(dropped).to.equal(1);
+  });
+
+  it('keeps twenty entries of one client between two takes: it must not push out others', () => {
+    for (let index = 0; index < 50; index += 1) request({ method: `method-${index}` });
+    request({ clientId: 'another' });
+    expect(recorder.take()).to.have.length(21);
+    expect(dropped).to.equal(30);
+  });
+
+  it('holds five thousand entries and no more if nobody takes them', () => {
+    for (let index = 0; index < 6000; index += 1) request({ clientId: `client-${index}` });
+    expect(recorder.take()).to.have.length(5000);
+    expect(dropped).to.equal(1000);
+  });
+
+  it('forgets no dock for strangers, however many come', () => {
+    request();
+    for (let index = 0; index < 60_000; index += 1) {
+      tell({ step: 'authenticate', outcome: 'refused', reason: 'unknown_account', clientId: `x${index}` });
+    }
+    recorder.take();
+    tell({ step: 'disconnected' });
+    expect(places(recorder.take())).to.deep.equal([[SN, true]]);
+  });
+
+  it('keeps 256 characters of a text that a client chose', () => {
+    const long = 'x'.repeat(60_000);
+    tell({ step: 'authorize', outcome: 'refused', clientId: long, account: long, topic: long, detail: long });
+    const [entry] = recorder.take();
+    for (const text of [entry?.clientId, entry?.account, entry?.details.topic, entry?.details.detail])
+      expect(text).to.have.length(256);
+  });
+});
+
+const EMPTY = {
+  ...{ sn: undefined, organizationId: undefined, method: undefined, result: undefined, action: undefined },
+  ...{ topic: undefined, peerHost: undefined, peerPort: undefined, node: undefined, clockSkewMs: undefined },
+  ...{ drone: undefined, detail: undefined, again: undefined },
+};
