@@ -13,19 +13,32 @@ export interface GlobalOptions {
  * line means the embedded database, whatever `DATABASE_URL` the shell has.
  */
 export function configOf(command: Command, defaults: Readonly<Record<string, string>> = {}): Config {
-  const options = command.optsWithGlobals<Partial<Record<SettingName, string>>>();
-  return asChosen(options, readConfig({ ...defaults, ...process.env }, options));
+  const flags = flagsOf(command);
+  return asChosen(flags, readConfig({ ...defaults, ...process.env }, flags));
 }
 
 /** As {@link configOf}, with what cannot be used set apart. */
 export function inspectConfigOf(command: Command): ReturnType<typeof inspectConfig> {
-  const options = command.optsWithGlobals<Partial<Record<SettingName, string>>>();
-  const { config, faults } = inspectConfig(process.env, options);
-  return { config: asChosen(options, config), faults };
+  const flags = flagsOf(command);
+  const { config, faults } = inspectConfig(process.env, flags);
+  return { config: asChosen(flags, config), faults };
 }
 
-function asChosen(options: Partial<Record<SettingName, string>>, config: Config): Config {
-  return options.dataDir === undefined ? config : { ...config, databaseUrl: undefined };
+type Flags = Partial<Record<SettingName, string>>;
+
+function flagsOf(command: Command): Flags {
+  const options = command.optsWithGlobals<Record<string, string | undefined>>();
+  const flags: Flags = {};
+  for (const { name, flag } of settingList) {
+    // Commander's name of `--grpc-listen` is `grpcListen`.
+    const given = options[flag?.replace(/-./g, (part) => part.slice(1).toUpperCase()) ?? ''];
+    if (given !== undefined) flags[name] = given;
+  }
+  return flags;
+}
+
+function asChosen(flags: Flags, config: Config): Config {
+  return flags.dataDir === undefined ? config : { ...config, databaseUrl: undefined };
 }
 
 export function wantsJson(command: Command): boolean {

@@ -91,7 +91,10 @@ export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADL
         );
       }
       if (code === 403) {
-        return `the API key may not do this at EMQX (403, ${call}). Give the key the role administrator, and from EMQX 6.2 on all scopes`;
+        return (
+          `EMQX at ${address} does not let this API key do ${call} (403). Give the key the role administrator, and ` +
+          'from EMQX 6.2 on every scope'
+        );
       }
       if (code >= 300 && code < 400) {
         return `${address} is not EMQX but leads to ${clip(location ?? 'nowhere')} (${code}). Give EMQX's own address with --emqx`;

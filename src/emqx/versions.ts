@@ -11,7 +11,7 @@ const OLDEST: Version = [5, 0, 12];
 
 /** Reads `5.8.9`, `v5.8.9`, `5.8.9-rc.1`, `5.10` or `6`; undefined for what is no version. */
 export function parseVersion(text: string): Version | undefined {
-  const match = /^[ev]?(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?:[-+.].*)?$/.exec(text);
+  const match = /^[ev]?(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?:\.\d+)*(?:[-+].*)?$/.exec(text);
   if (!match) return undefined;
   const [major = 0, minor, patch] = match.slice(1).map((part) => (part ? Number(part) : Infinity));
   return [major, minor ?? Infinity, patch ?? Infinity];

@@ -131,6 +131,15 @@ describe('settings', () => {
     expect(faultsOf({ DOCKHOOK_GRPC_TLS_CLIENT_CA: pem })).to.include('needs DOCKHOOK_GRPC_TLS_CERT');
   });
 
+  it("want key and secret of EMQX's API together, and both for its address, which may come later", () => {
+    const pem = file('key', 'k');
+    const both = { DOCKHOOK_EMQX_API_KEY_FILE: pem, DOCKHOOK_EMQX_API_SECRET_FILE: pem };
+    expect(readConfig(both).emqxUrl).to.equal(undefined);
+    expect(readConfig(both, { emqxUrl: 'https://emqx.example/api' }).emqxUrl?.host).to.equal('emqx.example');
+    expect(faultsOf({ DOCKHOOK_EMQX_API_KEY_FILE: pem })).to.include('go together');
+    expect(faultsOf({ DOCKHOOK_EMQX_URL: 'http://127.0.0.1:18083' })).to.include('needs both');
+  });
+
   describe('the database URL', () => {
     it('may come from a file', () => {
       const path = file('url', 'postgres://u:p@localhost/d\n');

@@ -1,0 +1,187 @@
+/** What becomes of connected clients when an account or a binding changes: commands as processes, EMQX a stand-in. */
+import { expect } from 'chai';
+import { run, type Result } from '../support/cli.js';
+import { API_SECRET, startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
+import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
+
+describeWithPostgres('a change of an account or a binding', function () {
+  this.timeout(60_000);
+  let database: TestDatabase;
+  let emqx: FakeEmqx;
+  before(async () => {
+    database = await freshDatabase();
+    emqx = await startEmqxRest();
+  });
+  after(async () => {
+    await emqx.close();
+    await database.drop();
+  });
+  beforeEach(() => {
+    emqx.calls.length = 0;
+    emqx.fault = () => undefined;
+  });
+
+  const dockhook = (...args: string[]): Promise<Result> =>
+    run(args, { environment: { DATABASE_URL: database.url, ...emqx.environment } });
+  const json = async (...args: string[]): Promise<Record<string, unknown>> => {
+    const { code, stdout, stderr } = await dockhook('--json', ...args);
+    expect(code, stderr).to.equal(0);
+    return JSON.parse(stdout) as Record<string, unknown>;
+  };
+  const add = (name: string, ...scope: string[]): Promise<unknown> =>
+    json('account', 'add', name, ...scope, '--generate');
+  const clientIds = (): string[] => emqx.state.clients.map(({ clientid }) => clientid);
+
+  it('disconnects the clients of a disabled account, and no others, whatever their names', async () => {
+    const name = 'dock & co? %2F "ü"';
+    await add(name, '--any-gateway');
+    emqx.state.clients = [
+      { clientid: 'a b&c=d?%2F', username: name },
+      { clientid: '..', username: name },
+      { clientid: '.', username: name },
+      { clientid: 'gone', username: name, connected: false },
+      { clientid: 'other', username: `${name}2` },
+      { clientid: 'nobody', username: null },
+    ];
+    const { code, stdout, stderr } = await dockhook('account', 'disable', name);
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.include('disabled. 3 clients were disconnected.');
+    expect(clientIds()).to.deep.equal(['gone', 'other', 'nobody']);
+    // What EMQX remembers goes first, so that something is won if the rest fails.
+    const id = encodeURIComponent('a b&c=d?%2F');
+    expect(emqx.calls).to.include(`DELETE /clients/${id}/authorization/cache`);
+    expect(emqx.calls.indexOf(`DELETE /clients/${id}/authorization/cache`)).to.be.lessThan(
+      emqx.calls.indexOf(`DELETE /clients/${id}`),
+    );
+  });
+
+  it('disconnects nobody if EMQX takes no notice of the filter', async () => {
+    await add('quiet', '--any-gateway');
+    // A username that a broken filter would give back for every query.
+    emqx.state.clients = [{ clientid: 'other', username: 'other' }];
+    emqx.fault = (call) => (call === 'GET /clients' ? undefined : 500);
+    expect(await json('account', 'disable', 'quiet')).to.include({ disconnected: 0 });
+    expect(clientIds()).to.deep.equal(['other']);
+  });
+
+  it('disconnects those of a removed account, on as many pages as it takes', async () => {
+    await add('fleet', '--any-gateway');
+    emqx.state.clients = Array.from({ length: 2300 }, (_, n) => ({
+      clientid: `c${n}`,
+      // The first page holds sessions that are not connected alone.
+      ...{ username: 'fleet', connected: n >= 1000 },
+    }));
+    expect(await json('account', 'remove', 'fleet')).to.deep.equal({ name: 'fleet', disconnected: 1300 });
+    expect(emqx.calls.filter((call) => call.startsWith('GET /clients'))).to.have.length(3);
+  });
+
+  it('takes a client that has left in between for no failure', async () => {
+    await add('fleeting', '--any-gateway');
+    emqx.state.clients = [
+      { clientid: 'here', username: 'fleeting' },
+      { clientid: 'left', username: 'fleeting' },
+    ];
+    emqx.fault = (call) => {
+      if (call === 'DELETE /clients/left/authorization/cache') {
+        emqx.state.clients = emqx.state.clients.filter(({ clientid }) => clientid !== 'left');
+      }
+      return undefined;
+    };
+    const { stdout, stderr } = await dockhook('account', 'disable', 'fleeting');
+    expect(stderr).to.equal('');
+    expect(stdout).to.include('1 client was disconnected.');
+  });
+
+  it('enable and a client that was not there cost no session', async () => {
+    await add('empty', '--any-gateway');
+    emqx.state.clients = [];
+    expect((await dockhook('account', 'disable', 'empty')).stdout).to.include(
+      'No client of it was connected.',
+    );
+    emqx.calls.length = 0;
+    expect(await json('account', 'enable', 'empty')).to.not.have.property('disconnected');
+    expect(emqx.calls).to.deep.equal([]);
+  });
+
+  it('is made, and a warning given, if EMQX fails; a script sees null', async () => {
+    await add('kept-on', '--any-gateway');
+    emqx.state.clients = [{ clientid: 'kept-on', username: 'kept-on' }];
+    for (const [fault, words] of [
+      [401, 'refuses the API key'],
+      [500, 'its log says why'],
+      ['web page', 'with a web page'],
+      ['truncated', 'only part of it'],
+    ] as const) {
+      emqx.fault = () => fault;
+      await json('account', 'enable', 'kept-on');
+      const { code, stdout, stderr } = await dockhook('--json', 'account', 'disable', 'kept-on');
+      expect(code).to.equal(0);
+      expect(JSON.parse(stdout)).to.include({ disabled: true, disconnected: null });
+      const { warning } = JSON.parse(stderr) as { warning: string };
+      expect(warning).to.include('the change is made').and.to.include(words);
+      expect(warning).to.not.include(API_SECRET);
+    }
+    const { stdout } = await dockhook('account', 'disable', 'kept-on');
+    expect(stdout).to.include('stays on until it reconnects');
+    expect(clientIds()).to.deep.equal(['kept-on']);
+  });
+
+  it('says how many were disconnected if EMQX refuses it for one', async () => {
+    await add('stubborn', '--any-gateway');
+    emqx.state.clients = ['s1', 's2', 's3'].map((clientid) => ({ clientid, username: 'stubborn' }));
+    emqx.fault = (call) => (call === 'DELETE /clients/s2' ? 500 : undefined);
+    const { code, stdout, stderr } = await dockhook('--json', 'account', 'disable', 'stubborn');
+    expect(code).to.equal(0);
+    expect(JSON.parse(stdout)).to.include({ disconnected: 2 });
+    expect(stderr)
+      .to.include('only 2 of its clients were disconnected')
+      .and.to.include('DELETE /api/v5/clients/s2');
+    expect(clientIds()).to.deep.equal(['s2']);
+  });
+
+  it('says that a client stays on if no EMQX is named', async () => {
+    await add('unnamed', '--any-gateway');
+    const environment = { DATABASE_URL: database.url };
+    const { stdout } = await run(['account', 'disable', 'unnamed'], { environment });
+    expect(stdout).to.include('A client that is connected stays on until it reconnects.');
+  });
+
+  it('of a binding disconnects the gateway by client id or by its account, and spares the other docks', async () => {
+    for (const id of ['north', 'south']) await json('organization', 'add', id, '--name', id);
+    await database.query(
+      `INSERT INTO dockhook_bindings (key, value) VALUES ('DRONE1', '{"value":{"organizationId":"north",
+       "callsign":"A","modelKey":"0-1-0","gateway":"GATE1","boundAt":"2026-01-01T00:00:00Z"}}')`,
+    );
+    await add('only-this', '--gateway', 'GATE1');
+    await add('several', '--gateway', 'GATE1', 'GATE2');
+    await add('others', '--gateway', 'GATE2');
+    const stays = [
+      { clientid: 'GATE2', username: 'several' },
+      { clientid: 'opaque-of-several', username: 'several' },
+      { clientid: 'opaque-of-others', username: 'others' },
+      { clientid: 'GATE11', username: 'any' },
+      { clientid: 'XGATE1', username: 'any' },
+    ];
+    emqx.state.clients = [
+      ...stays,
+      { clientid: 'GATE1', username: 'any' },
+      { clientid: 'drc-GATE1', username: 'several' },
+      { clientid: 'GATE1-1700000000', username: 'any' },
+      { clientid: 'opaque', username: 'only-this' },
+    ];
+    expect(await json('binding', 'move', 'DRONE1', '--organization', 'south')).to.include({
+      organizationId: 'south',
+      disconnected: 4,
+    });
+    expect(clientIds()).to.deep.equal(stays.map(({ clientid }) => clientid));
+    // It may be the dock: it keeps its session, and EMQX asks anew what it may do.
+    const flushed = emqx.calls.filter((call) => call.endsWith('/cache')).map((call) => call.split('/')[2]);
+    expect(flushed).to.have.members([
+      'GATE1',
+      'drc-GATE1',
+      'GATE1-1700000000',
+      'opaque',
+      'opaque-of-several',
+    ]);
+  });
+});

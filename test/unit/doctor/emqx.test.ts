@@ -1,0 +1,298 @@
+/** The checks of EMQX, each fault injected into a stand-in for its REST API and named. */
+import { expect } from 'chai';
+import { checkEmqx } from '../../../src/doctor/emqx.js';
+import type { EmqxFacts } from '../../../src/doctor/emqx-facts.js';
+import type { Finding } from '../../../src/doctor/finding.js';
+import { connectEmqx } from '../../../src/emqx/api.js';
+import { exhookServer } from '../../../src/emqx/exhook.js';
+import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../support/emqx-rest.js';
+
+const FACTS: EmqxFacts = { accounts: [], unknownAccounts: 'deny', timeline: true };
+const DATABASE = 'password_based:built_in_database';
+
+describe('checkEmqx', () => {
+  let emqx: FakeEmqx;
+  beforeEach(async () => {
+    emqx = await startEmqxRest();
+    emqx.state.providers = [{ ...exhookServer({}), enable: true }];
+  });
+  afterEach(() => emqx.close());
+
+  const check = (facts: Partial<EmqxFacts> = {}, key = API_KEY): Promise<Finding[]> =>
+    checkEmqx(connectEmqx({ url: new URL(emqx.url), key, secret: API_SECRET }, 300), { ...FACTS, ...facts });
+
+  /** Findings that are not `ok`, as `level code`. */
+  const faults = async (facts: Partial<EmqxFacts> = {}): Promise<string[]> =>
+    (await check(facts)).filter(({ level }) => level !== 'ok').map(({ level, code }) => `${level} ${code}`);
+
+  it('finds nothing wrong with the shipped configuration and a registered dockhook, and says what it saw', async () => {
+    const findings = await check();
+    expect(findings.map(({ level, code }) => `${level} ${code}`)).to.deep.equal([
+      'ok emqx_version',
+      'ok emqx_provider',
+      'ok emqx_authenticator',
+      'ok emqx_authorization',
+      'ok emqx_listener',
+      'ok emqx_mqtt',
+    ]);
+    expect(findings[0]?.what).to.include('5.8.9').and.to.include('v2');
+  });
+
+  const provider = (): Record<string, unknown> => emqx.state.providers[0]!;
+  const listener = (id = 'ssl:default'): Record<string, unknown> => emqx.state.listeners[id]!;
+  const cases: [expected: string, what: string, inject: () => void, facts?: Partial<EmqxFacts>][] = [
+    ['error emqx_version_too_old', 'EMQX 5.0.11', () => (emqx.state.version = '5.0.11')],
+    ['warning emqx_version_unknown', 'EMQX 7', () => (emqx.state.version = '7.0.0')],
+    ['error emqx_provider_missing', 'no provider', () => (emqx.state.providers = [])],
+    ['error emqx_provider_disabled', 'a disabled provider', () => (provider()['enable'] = false)],
+    [
+      'error emqx_provider_not_connected',
+      'one of two nodes that does not reach dockhook',
+      () => {
+        emqx.state.nodes.push('emqx@10.0.0.2');
+        emqx.state.status['emqx@10.0.0.2'] = 'connecting';
+      },
+    ],
+    [
+      'error emqx_hooks_missing',
+      'client.authorize not mounted',
+      () => (emqx.state.hooks = emqx.state.hooks.filter(({ name }) => name !== 'client.authorize')),
+    ],
+    [
+      'error emqx_hooks_missing',
+      'message.publish mounted for other topics',
+      () => (emqx.state.hooks.find(({ name }) => name === 'message.publish')!.params.topics = ['x/#']),
+    ],
+    [
+      'warning emqx_hooks_timeline',
+      'no client.connected though the timeline is on',
+      () => (emqx.state.hooks = emqx.state.hooks.filter(({ name }) => name !== 'client.connected')),
+    ],
+    [
+      'warning emqx_provider_order',
+      'another provider first',
+      () => emqx.state.providers.unshift({ ...exhookServer({ name: 'other', url: 'http://10.0.0.9:9000' }) }),
+    ],
+    ['error emqx_failed_action', 'failed_action = ignore', () => (provider()['failed_action'] = 'ignore')],
+    [
+      'error emqx_request_timeout_short',
+      'request_timeout = 2.5s, of which EMQX makes 2 s',
+      () => (provider()['request_timeout'] = '2500ms'),
+    ],
+    [
+      'warning emqx_request_timeout_cut',
+      'request_timeout = 4.5s',
+      () => (provider()['request_timeout'] = '4500ms'),
+    ],
+    ['warning emqx_auto_reconnect', 'auto_reconnect = 1m', () => (provider()['auto_reconnect'] = '1m')],
+    ['error emqx_auto_reconnect', 'auto_reconnect = false', () => (provider()['auto_reconnect'] = false)],
+    [
+      'warning emqx_exhook_plain',
+      'http to another machine',
+      () => (provider()['url'] = 'http://10.0.0.5:9000'),
+    ],
+    [
+      'warning emqx_exhook_unverified',
+      'https without verify_peer',
+      () =>
+        Object.assign(provider(), { url: 'https://d:9000', ssl: { enable: true, verify: 'verify_none' } }),
+    ],
+    ['error emqx_no_authenticator', 'no authenticator', () => (emqx.state.authenticators = [])],
+    [
+      'error emqx_no_authenticator',
+      'a disabled authenticator',
+      () => (emqx.state.authenticators[0]!['enable'] = false),
+    ],
+    [
+      'warning emqx_authenticator_users',
+      'users in the built-in database',
+      () => (emqx.state.users[DATABASE] = 3),
+    ],
+    [
+      'warning emqx_authenticator_decides',
+      'an authenticator on PostgreSQL',
+      () =>
+        emqx.state.authenticators.push({ mechanism: 'password_based', backend: 'postgresql', enable: true }),
+    ],
+    [
+      'warning emqx_certificate_without_password',
+      'accounts with a certificate on 5.8',
+      () => (listener()['ssl_options'] = { verify: 'verify_peer' }),
+      { accounts: [{ certificateCn: 'dock' }, {}] },
+    ],
+    ['error emqx_no_match_allow', 'no_match = allow', () => (emqx.state.authorization['no_match'] = 'allow')],
+    [
+      'error emqx_authorization_allows_all',
+      'the acl.conf that EMQX ships',
+      () =>
+        (emqx.state.sources = [
+          {
+            type: 'file',
+            enable: true,
+            rules: '%% comment\n{deny, all, subscribe, ["$SYS/#"]}.\n{allow, all}.\n',
+          },
+        ]),
+    ],
+    [
+      'warning emqx_authorization_source',
+      'an acl.conf in which "allow all" is a comment',
+      () => (emqx.state.sources = [{ type: 'file', enable: true, rules: '%% {allow, all}.\n{deny, all}.' }]),
+    ],
+    [
+      'warning emqx_authorization_source',
+      'a source that decides',
+      () => (emqx.state.sources = [{ type: 'http', enable: true }]),
+    ],
+    [
+      'warning emqx_deny_action',
+      'deny_action = disconnect',
+      () => (emqx.state.authorization['deny_action'] = 'disconnect'),
+    ],
+    [
+      'warning emqx_authorization_cache',
+      'no authorization cache',
+      () => (emqx.state.authorization['cache'] = { enable: false }),
+    ],
+    ['error emqx_listener_open', 'enable_authn = false', () => (listener()['enable_authn'] = false)],
+    [
+      'warning emqx_listener_authentication',
+      'a listener with an authenticator of its own',
+      () => (listener()['authentication'] = [{ mechanism: 'jwt' }]),
+    ],
+    [
+      'error emqx_websocket_skips_hooks',
+      'WebSocket over TLS on 5.8.4',
+      () => {
+        emqx.state.version = '5.8.4';
+        emqx.state.listeners['wss:default'] = { enable: true, bind: '0.0.0.0:8084', enable_authn: true };
+      },
+    ],
+    [
+      'warning emqx_listener_plain',
+      'plain TCP for everybody',
+      () =>
+        (emqx.state.listeners['tcp:default'] = { enable: true, bind: '0.0.0.0:1883', enable_authn: true }),
+    ],
+    [
+      'warning emqx_demo_certificate',
+      'the demo certificate',
+      () => (listener()['ssl_options'] = { certfile: '${EMQX_ETC_DIR}/certs/cert.pem' }),
+    ],
+    ['warning emqx_listener_zone', 'a zone of its own', () => (listener()['zone'] = 'docks')],
+    ['error emqx_no_listener', 'no listener', () => (emqx.state.listeners = {})],
+    [
+      'error emqx_no_client_certificates',
+      'accounts with a certificate and no listener that asks for one',
+      () => (emqx.state.version = '6.2.0'),
+      { accounts: [{ certificateCn: 'dock' }] },
+    ],
+    [
+      'error emqx_ignore_loop_deliver',
+      'ignore_loop_deliver',
+      () => (emqx.state.mqtt['ignore_loop_deliver'] = true),
+    ],
+    [
+      'warning emqx_peer_cert_as_username',
+      'peer_cert_as_username',
+      () => (emqx.state.mqtt['peer_cert_as_username'] = 'cn'),
+    ],
+    [
+      'warning emqx_peer_cert_as_clientid',
+      'peer_cert_as_clientid',
+      () => (emqx.state.mqtt['peer_cert_as_clientid'] = 'dn'),
+    ],
+  ];
+  for (const [expected, what, inject, facts] of cases) {
+    it(`names ${what}: ${expected}, and nothing else`, async () => {
+      inject();
+      expect(await faults(facts)).to.deep.equal([expected]);
+      const found = (await check(facts)).find(({ level }) => level !== 'ok');
+      expect(found?.what).to.be.a('string').and.not.equal('');
+      expect(found?.why).to.be.a('string').and.not.equal('');
+      expect(found?.mend).to.be.a('string').and.not.equal('');
+    });
+  }
+
+  for (const version of ['5.9.0', '5.10.4', '6.0.2', '6.1.1']) {
+    it(`names the fault of ${version} that loses hooks`, async () => {
+      emqx.state.version = version;
+      expect(await faults()).to.deep.equal(['warning emqx_version_loses_hooks']);
+    });
+  }
+  for (const version of ['5.10.5', '6.0.3', '6.1.2', '6.2.0', '5.8.10']) {
+    it(`finds ${version} sound`, async () => {
+      emqx.state.version = version;
+      expect(await faults()).to.deep.equal([]);
+    });
+  }
+
+  it('takes no listener that is off, on loopback, or asks only for a name, for a fault', async () => {
+    Object.assign(emqx.state.listeners, {
+      'tcp:local': { enable: true, bind: '127.0.0.1:1883', enable_authn: true },
+      'tcp:off': { enable: false, bind: '1883', enable_authn: false },
+      'tcp:old': { enabled: false, bind: '1883', enable_authn: false },
+      'ssl:quick': { enable: true, bind: '8885', enable_authn: 'quick_deny_anonymous', ssl_options: {} },
+    });
+    expect(await faults()).to.deep.equal([]);
+  });
+
+  it('does not know a bare port or IPv6 for loopback by mistake', async () => {
+    for (const bind of ['1883', ':1883', '[::]:1883']) {
+      emqx.state.listeners['tcp:default'] = { enable: true, bind, enable_authn: true };
+      expect(await faults(), bind).to.deep.equal(['warning emqx_listener_plain']);
+    }
+    emqx.state.listeners['tcp:default'] = { enable: true, bind: '[::1]:1883', enable_authn: true };
+    expect(await faults()).to.deep.equal([]);
+  });
+
+  it('says of DOCKHOOK_UNKNOWN_ACCOUNTS=ignore that nobody stops such accounts', async () => {
+    emqx.state.authenticators = [];
+    const found = (await check({ unknownAccounts: 'ignore' })).find(
+      ({ code }) => code === 'emqx_no_authenticator',
+    );
+    expect(found?.why).to.include('dockhook leaves to EMQX');
+  });
+
+  describe('if EMQX does not answer', () => {
+    const paths: [string, string][] = [
+      ['GET /nodes', 'its version'],
+      ['GET /exhooks', 'whether it asks dockhook'],
+      ['GET /authentication', 'its authenticators'],
+      [`GET /authentication/${encodeURIComponent(DATABASE)}/users`, 'its authenticators'],
+      ['GET /authorization/settings', 'its authorization'],
+      ['GET /authorization/sources', 'its authorization'],
+      ['GET /listeners', 'its listeners'],
+      ['GET /configs/global_zone', 'its MQTT settings'],
+    ];
+    for (const [path, what] of paths) {
+      for (const fault of [403, 404, 500, 'web page', 'truncated', 'wrong JSON'] as const) {
+        if (path === 'GET /nodes' && typeof fault === 'string') continue;
+        it(`${path} (${fault}), one warning says that ${what} could not be checked`, async () => {
+          emqx.fault = (call) => (call === path ? fault : undefined);
+          const findings = await check();
+          const unchecked = findings.filter(({ level }) => level !== 'ok');
+          expect(unchecked.map(({ code }) => code)).to.deep.equal(['emqx_not_checked']);
+          expect(unchecked[0]?.level).to.equal('warning');
+          expect(unchecked[0]?.what).to.include(what);
+          expect(findings.filter(({ level }) => level === 'ok')).to.have.length(5);
+        });
+      }
+    }
+
+    it('at all, one error says so and nothing is called ok', async () => {
+      for (const fault of ['hang', 'cut', 'web page', 'redirect'] as const) {
+        emqx.fault = () => fault;
+        const findings = await check();
+        expect(
+          findings.map(({ level, code }) => `${level} ${code}`),
+          fault,
+        ).to.deep.equal(['error emqx_unreachable']);
+      }
+      emqx.fault = () => undefined;
+      const refused = await check({}, 'another-key');
+      expect(refused.map(({ code }) => code)).to.deep.equal(['emqx_unreachable']);
+      expect(refused[0]?.what).to.include('401');
+      expect(JSON.stringify(refused)).to.not.include('another-key').and.to.not.include(API_SECRET);
+    });
+  });
+});
