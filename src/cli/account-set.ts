@@ -59,11 +59,13 @@ export async function setAccount(name: string, options: SetOptions, command: Com
   warnOf(name, after.scope, shared, command);
   const changes = changesOf(before, after);
   const { note: _note, ...rights } = changes;
-  const clients = Object.keys(rights).length > 0 ? await disconnectClients(command, { account: name }) : '';
+  const clients =
+    Object.keys(rights).length > 0 ? await disconnectClients(command, { account: name }) : undefined;
   if (wantsJson(command)) {
     printJson({
       ...publicAccount(after),
       ...(password?.generated === undefined ? {} : { password: password.generated }),
+      ...(clients && { disconnected: clients.disconnected }),
     });
     return;
   }
@@ -75,7 +77,7 @@ export async function setAccount(name: string, options: SetOptions, command: Com
   printFields(changes);
   if (password) printPassword(password);
   if (password) print('The dock needs it, too: type it into DJI Pilot 2.');
-  if (clients !== '') print(clients);
+  if (clients) print(clients.text);
 }
 
 function isNamed(value: unknown): boolean {

@@ -113,7 +113,7 @@ async function examine(
       ...(await checked('TLS of the ExHook port', async () => checkGrpcTls(config))),
       ...(options.mqttTlsCert === undefined ? [] : checkMqttCertificate(options.mqttTlsCert)),
     ]);
-    // EMQX's own checks have their place here, if config.emqxUrl is set: report('EMQX', await checked(…)).
+    report('EMQX', await checked('EMQX', () => examineEmqx(config, stores)));
     if (probing) {
       const { examineBroker } = await import('../doctor/examine-broker.js');
       report(
@@ -124,6 +124,19 @@ async function examine(
   } finally {
     await stores?.close();
   }
+}
+
+const API_SETTINGS = 'set DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE';
+
+/** Without the stores, no account is known. */
+async function examineEmqx(config: Config, stores: Stores | undefined): Promise<Finding[]> {
+  const { notChecked } = await import('../doctor/check.js');
+  const { checkEmqx } = await import('../doctor/emqx.js');
+  const { openEmqx } = await import('../emqx/api.js');
+  const api = await openEmqx(config);
+  if (!api) return [{ ...notChecked('EMQX', 'its REST API is not known'), mend: API_SETTINGS }];
+  const accounts = (await stores?.accounts.list())?.records ?? [];
+  return checkEmqx(api, { accounts, unknownAccounts: config.unknownAccounts, timeline: config.timeline });
 }
 
 /** Opens the stores if they can be looked at. */

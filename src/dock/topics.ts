@@ -11,6 +11,9 @@ export const SERIAL_NUMBER_PATTERN = '^[A-Za-z0-9]{1,64}$';
 
 const serialNumber = new RegExp(SERIAL_NUMBER_PATTERN);
 
+/** Begins SNs that `dockhook doctor --probe` invents; DJI's have 14 and 20 characters. */
+export const INVENTED_SERIAL_NUMBER = 'DOCKHOOKPROBE';
+
 export function isSerialNumber(text: string): boolean {
   return serialNumber.test(text);
 }

@@ -20,6 +20,7 @@ const GUARDS: Readonly<Record<TableName, { constraints: string[]; generated?: st
   dockhook_organizations: { constraints: ['c', 'p', 'u'], generated: 'binding_code' },
   dockhook_bindings: { constraints: ['c', 'f', 'p'], generated: 'organization_id' },
   dockhook_settings: { constraints: ['c', 'p'] },
+  dockhook_timeline: { constraints: ['p'], index: 'dockhook_timeline_gateway' },
 };
 
 /** With one of these, nothing in the tables can be looked at. */

@@ -1,6 +1,7 @@
 /** The accounts that a probe works with: made for it, expiring soon, and removed whatever happens. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { generatePassword, hashGenerated } from '../access/passwords.js';
+import { INVENTED_SERIAL_NUMBER } from '../dock/topics.js';
 import { DockhookError, hasCode, messageOf } from '../errors.js';
 import type { Accounts, Scope } from '../stores/types.js';
 import type { Finding } from './finding.js';
@@ -9,11 +10,11 @@ import type { ProbeOptions } from './probe.js';
 /** For a probe that was killed: longer than any takes. */
 const EXPIRES_MS = 5 * 60_000;
 
-/** An SN that no device has: DJI's have 14 and 20 characters. */
+/** An SN that no device has. */
 export function inventedSerialNumber(): string {
   const letters = 'ABCDEFGHJKMNPQRSTUVWXYZ23456789';
   const tail = Array.from({ length: 12 }, () => letters.charAt(randomInt(letters.length))).join('');
-  return `DOCKHOOKPROBE${tail}`;
+  return `${INVENTED_SERIAL_NUMBER}${tail}`;
 }
 
 /** Runs the work with an account for a dock of its own and one that watches it. */

@@ -1,5 +1,6 @@
 /** Finds what belongs to a dock's story: its own entries, and those of others that name it. */
 import { gatewaysOf, serialNumbersIn } from '../access/scope.js';
+import { INVENTED_SERIAL_NUMBER } from '../dock/topics.js';
 import type { DockhookError } from '../errors.js';
 import type { Account, Stores, Timeline, TimelineEntry } from '../stores/types.js';
 import type { DockFacts } from './facts.js';
@@ -29,7 +30,7 @@ export async function readKnown(stores: Stores, now: number): Promise<Known> {
   };
 }
 
-/** SNs of all docks that did something, are listed in an account, or are bound; sorted. */
+/** SNs of all docks that did something, are listed in an account, or are bound; sorted. What a probe invented is none. */
 export async function knownDocks(timeline: Timeline, { accounts, bindings }: Known): Promise<string[]> {
   const docks = new Set<string>();
   for (let after = ''; ;) {
@@ -43,7 +44,7 @@ export async function knownDocks(timeline: Timeline, { accounts, bindings }: Kno
     if (scope.kind === 'gateways') for (const sn of scope.gateways) docks.add(sn);
   }
   for (const { sn, gateway } of bindings.values()) if (sn === gateway) docks.add(sn);
-  return [...docks].sort();
+  return [...docks].filter((sn) => !sn.startsWith(INVENTED_SERIAL_NUMBER)).sort();
 }
 
 /** Entries that no dock vouches for, to be asked whose story they may belong to. */

@@ -98,7 +98,7 @@ describe('dev', function () {
       .and.to.not.include(password);
     expect((await run([...data, 'binding', 'list'])).stdout).to.match(/^7CTDTEST00000C +demo /m);
     // Its story is written behind the hooks' back, and read through the process that holds the database.
-    let story = '';
+    let story: string;
     do story = (await run([...data, 'dock', 'show', '7CTDTEST00000C'])).stdout;
     while (!story.includes('wrong_password'));
     expect(story).to.match(/organization +demo \("Demo yard"\)/);

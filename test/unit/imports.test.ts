@@ -63,6 +63,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   doctor: {
     values: [
       'access/passwords.ts',
+      'dock/topics.ts',
       'embedded/mqtt-connect.ts',
       'emqx',
       'errors.ts',
@@ -106,9 +107,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   commander: ['cli'],
   ajv: ['stores', 'dock', 'emqx'],
   'csv-parse': ['cli'],
-  'csv-parse': ['cli'],
   'csv-stringify': ['cli'],
-  ajv: ['stores', 'dock'],
   '@electric-sql/pglite': ['embedded'],
   aedes: ['embedded'],
   mqtt: ['embedded'],
