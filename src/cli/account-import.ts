@@ -78,12 +78,11 @@ interface Ready {
 
 async function importAccounts(path: string, options: ImportOptions, command: Command): Promise<void> {
   const name = path === '-' ? 'standard input' : path;
-  const report = createReport(name, wantsJson(command));
-  const algorithm = algorithmOf(options);
-  const input = path === '-' ? process.stdin : createReadStream(path);
-  const size = path === '-' ? undefined : (await stat(path).catch(() => undefined))?.size;
   const progress = startProgress('accounts');
-
+  const report = createReport(name, wantsJson(command), progress.clear);
+  const algorithm = algorithmOf(options);
+  const size = path === '-' ? undefined : (await stat(path).catch(() => undefined))?.size;
+  const input = path === '-' ? process.stdin : createReadStream(path);
   const lines = readLines(readCsv(input, name), { now: Date.now(), algorithm }, report);
   // With a fault nothing will be imported, and only faults are looked for.
   const isTrial = (): boolean => options.dryRun === true || (report.faults > 0 && !options.continue);
@@ -119,6 +118,8 @@ async function importAccounts(path: string, options: ImportOptions, command: Com
     throw hasCode(error, 'store_unavailable') ? interrupted(error, isPrinted) : error;
   } finally {
     progress.clear();
+    // Lets go of the file where the work ended before it.
+    await batches.return(undefined);
   }
   report.conclude(imported, options);
 }
@@ -275,7 +276,8 @@ function accountsIn(count: number): string {
   return count === 1 ? '1 account' : `${count.toLocaleString('en')} accounts`;
 }
 
-function createReport(name: string, json: boolean): Report {
+/** @param clear makes room on the terminal for a line */
+function createReport(name: string, json: boolean, clear: () => void): Report {
   const codes = new Set<ErrorCode>();
   const say = (text: string): void => {
     if (!json) process.stderr.write(`${text}\n`);
@@ -287,12 +289,14 @@ function createReport(name: string, json: boolean): Report {
     fault(line, { code, message }) {
       report.faults += 1;
       codes.add(code);
+      clear();
       const text = json
         ? JSON.stringify({ line, code, message })
         : `${style('red', `${name}:${line}:`, process.stderr)} ${message}`;
       process.stderr.write(`${text}\n`);
     },
     doubt(line, text) {
+      clear();
       warn(`line ${line}: ${text}`, json);
     },
     conclude(imported, { dryRun, continue: goOn }) {
