@@ -94,7 +94,7 @@ function addExhookFlags(command: Command): Command {
 }
 
 async function printConfiguration(options: ConfigOptions, command: Command): Promise<void> {
-  const { BROKER_FILES, configuration } = await import('../emqx/configuration.js');
+  const { BROKER_FILES, configuration, LISTENERS } = await import('../emqx/configuration.js');
   const { lineOf, losesHooks, parseVersion, verifiesExhook } = await import('../emqx/versions.js');
   const wanted = options.emqxVersion;
   const version = parseVersion(wanted);
@@ -145,13 +145,14 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
 
   function listenersOf(list: string): Set<ListenerName> {
     const names = list.split(',').map((name) => name.trim());
-    const known = ['tcp', 'tls', 'client-certificate'] satisfies ListenerName[];
-    for (const name of names) {
-      if (!known.some((one) => one === name)) {
-        throw new DockhookError('usage', `--listeners ${list}: "${name}" is not one of ${known.join(', ')}`);
-      }
+    const unknown = names.find((name) => !LISTENERS.some((known) => known === name));
+    if (unknown !== undefined) {
+      throw new DockhookError(
+        'usage',
+        `--listeners ${list}: "${unknown}" is not one of ${LISTENERS.join(', ')}`,
+      );
     }
-    return new Set(known.filter((name) => names.includes(name)));
+    return new Set(LISTENERS.filter((known) => names.includes(known)));
   }
 }
 

@@ -27,6 +27,8 @@ export interface EmqxState {
   listeners: Record<string, Json>;
   mqtt: Json;
   clients: FakeClient[];
+  /** Whether `GET /clients` gives every client, whatever it is asked for. */
+  ignoresFilters: boolean;
 }
 
 export interface Reply {
@@ -81,6 +83,7 @@ export function closedState(): EmqxState {
       peer_cert_as_clientid: 'disabled',
     },
     clients: [],
+    ignoresFilters: false,
   };
 }
 
@@ -194,13 +197,14 @@ function nodeMetrics({ nodes }: EmqxState): Json[] {
   return nodes.map((node) => ({ metrics: METRICS, node }));
 }
 
-function clientsPage({ clients, nodes }: EmqxState, query: URLSearchParams): Json {
+function clientsPage({ clients, nodes, ignoresFilters }: EmqxState, query: URLSearchParams): Json {
   const [limit, page] = [Number(query.get('limit')), Number(query.get('page'))];
   const [username, like] = [query.get('username'), query.get('like_clientid')];
   const found = clients.filter(
     (client) =>
-      (username === null || client.username === username) &&
-      (like === null || client.clientid.includes(like)),
+      ignoresFilters ||
+      ((username === null || client.username === username) &&
+        (like === null || client.clientid.includes(like))),
   );
   const data = found.slice((page - 1) * limit, page * limit);
   return {
