@@ -15,6 +15,33 @@ export interface Dock {
   foreign: string;
   timeoutMs: number;
   protocolVersion: 4 | 5;
+  within: Within;
+}
+
+/** Waits for what a broker may never do: `undefined` if it took too long. Rejects if the probe is stopped. */
+export type Within = <T>(work: Promise<T>) => Promise<T | undefined>;
+
+export function withinOf(timeoutMs: number, signal: AbortSignal): Within {
+  return async (work) => {
+    signal.throwIfAborted();
+    let end = (): void => undefined;
+    const limit = new Promise<undefined>((resolve, reject) => {
+      const timer = setTimeout(resolve, timeoutMs, undefined);
+      const onAbort = (): void => {
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      end = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+      };
+    });
+    try {
+      return await Promise.race([work, limit]);
+    } finally {
+      end();
+    }
+  };
 }
 
 const CONFIG =
@@ -22,9 +49,9 @@ const CONFIG =
 
 /** Subscribes to the replies, as every dock does first. */
 export async function ownReplies(dock: Dock): Promise<Finding[]> {
-  const { client, watcher, gateway, foreign, timeoutMs } = dock;
+  const { client, watcher, gateway, foreign } = dock;
   const topic = `thing/product/${gateway}/requests_reply`;
-  const [code] = await codesOf(client, [topic], timeoutMs);
+  const [code] = await codesOf(dock, client, [topic]);
   if (code === undefined || code >= REFUSED) {
     return [
       {
@@ -38,18 +65,19 @@ export async function ownReplies(dock: Dock): Promise<Finding[]> {
   }
   if (watcher) {
     await codesOf(
+      dock,
       watcher,
       [gateway, foreign].map((sn) => `thing/product/${sn}/#`),
-      timeoutMs,
     );
   }
   return [{ level: 'ok', code: 'probe_replies', what: 'a dock may subscribe to its own replies' }];
 }
 
 /** Asks for what belongs to others. */
-export async function foreignFilters({ client, foreign, timeoutMs }: Dock): Promise<Finding[]> {
+export async function foreignFilters(dock: Dock): Promise<Finding[]> {
+  const { client, foreign } = dock;
   const filters = [`thing/product/${foreign}/services`, 'thing/product/+/osd', '#'];
-  const codes = await codesOf(client, filters, timeoutMs);
+  const codes = await codesOf(dock, client, filters);
   const granted = filters.filter((_, index) => (codes[index] ?? REFUSED) < REFUSED);
   if (granted.length === 0) {
     return [
@@ -60,10 +88,7 @@ export async function foreignFilters({ client, foreign, timeoutMs }: Dock): Prom
       },
     ];
   }
-  await within(
-    timeoutMs,
-    client.unsubscribeAsync(granted).catch(() => undefined),
-  );
+  await dock.within(client.unsubscribeAsync(granted).catch(() => undefined));
   return [
     {
       level: 'error',
@@ -76,7 +101,8 @@ export async function foreignFilters({ client, foreign, timeoutMs }: Dock): Prom
 }
 
 /** Sends one request and waits for its reply. */
-export async function reply({ client, watcher, gateway, timeoutMs }: Dock): Promise<Finding[]> {
+export async function reply(dock: Dock): Promise<Finding[]> {
+  const { client, watcher, gateway, timeoutMs, within } = dock;
   const topics = {
     request: `thing/product/${gateway}/requests`,
     reply: `thing/product/${gateway}/requests_reply`,
@@ -89,12 +115,13 @@ export async function reply({ client, watcher, gateway, timeoutMs }: Dock): Prom
   const data = { devices: [{ sn: gateway }] };
   const message = JSON.stringify({ ...ids, timestamp: Date.now(), gateway, method, data });
   const sent = await within(
-    timeoutMs,
     client.publishAsync(topics.request, message, { qos: 1 }).then(() => true as const, messageOf),
   );
-  const answer = sent === true ? await within(timeoutMs, heard.first(topics.reply)) : undefined;
+  const answer = sent === true ? await within(heard.first(topics.reply)) : undefined;
   const milliseconds = Math.round(performance.now() - started);
   heard.stop();
+  // A reply may overtake the request on its way to others.
+  if (answer !== undefined && seen) await sendMarker(dock, ids.tid, seen);
   seen?.stop();
   if (answer === undefined) {
     const [why, mend] = whyNoReply(sent, seen?.topics, topics);
@@ -157,30 +184,23 @@ function whyNoReply(
 
 /** Publishes what a dock must not, and then what it may: if only the second arrives, the first was dropped. */
 export async function foreignPublish(dock: Dock): Promise<Finding[]> {
-  const { client, watcher, gateway, foreign, timeoutMs } = dock;
+  const { client, watcher, gateway, foreign, within } = dock;
   // Under an SN of the operator's, a real dock might hear the second.
   const command = watcher ? [`thing/product/${gateway}/services`] : [];
   const forbidden = [`thing/product/${foreign}/services_reply`, ...command];
-  const marker = `thing/product/${gateway}/services_reply`;
   const tid = randomUUID();
   const seen = watcher ? listen(watcher, tid) : undefined;
-  // No backend waits for these ids or knows this method.
-  const message = JSON.stringify({
-    tid,
-    bid: tid,
-    timestamp: Date.now(),
-    method: 'dockhook_probe',
-    data: {},
-  });
   const outcomes = new Map<string, 'taken' | 'refused' | 'unknown'>();
   // A broker may also be set to end the connection of who is refused.
   const isCutOff = (): boolean => !client.connected;
-  for (const topic of [...forbidden, marker]) {
+  for (const topic of forbidden) {
     if (isCutOff()) break;
-    const sent = client.publishAsync(topic, message, { qos: 1 }).then(() => 'taken' as const, refusalOf);
-    outcomes.set(topic, (await within(timeoutMs, sent)) ?? 'unknown');
+    const sent = client
+      .publishAsync(topic, meaningless(tid), { qos: 1 })
+      .then(() => 'taken' as const, refusalOf);
+    outcomes.set(topic, (await within(sent)) ?? 'unknown');
   }
-  const arrived = isCutOff() || !seen ? undefined : await within(timeoutMs, seen.first(marker));
+  const arrived = isCutOff() || !seen ? undefined : await sendMarker(dock, tid, seen);
   seen?.stop();
   // Only MQTT 5 tells a publisher that it was refused; under 3.1.1 "taken" means nothing.
   const isTold = dock.protocolVersion === 5;
@@ -215,17 +235,31 @@ export async function foreignPublish(dock: Dock): Promise<Finding[]> {
   ];
 }
 
+/**
+ * Publishes what a dock may, and waits until the watcher has it: what was published before and let through has
+ * arrived by then. `undefined` if it does not arrive.
+ */
+async function sendMarker(
+  { client, gateway, within }: Dock,
+  tid: string,
+  seen: Listener,
+): Promise<Buffer | undefined> {
+  const topic = `thing/product/${gateway}/services_reply`;
+  await within(client.publishAsync(topic, meaningless(tid), { qos: 1 }).catch(() => undefined));
+  return within(seen.first(topic));
+}
+
+/** A message whose ids no backend waits for, of a method that none knows. */
+function meaningless(tid: string): string {
+  return JSON.stringify({ tid, bid: tid, timestamp: Date.now(), method: 'dockhook_probe', data: {} });
+}
+
 /** From here on, a code of a SUBACK or PUBACK is a refusal. */
 const REFUSED = 128;
 
 /** The codes of the SUBACK; none if there was no answer. */
-async function codesOf(client: Client, filters: string[], timeoutMs: number): Promise<number[]> {
-  return (
-    (await within(
-      timeoutMs,
-      subscribeCodes(client, filters).catch(() => []),
-    )) ?? []
-  );
+async function codesOf({ within }: Dock, client: Client, filters: string[]): Promise<number[]> {
+  return (await within(subscribeCodes(client, filters).catch(() => []))) ?? [];
 }
 
 /** Whether a publish failed because the broker said no. */
@@ -264,19 +298,6 @@ function listen(client: Client, tid: string): Listener {
       }),
     stop: () => void client.off('message', onMessage),
   };
-}
-
-/** `undefined` if it took too long. */
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, milliseconds, undefined);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function resultOf(payload: Buffer): number | undefined {

@@ -12,7 +12,7 @@ import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../embedd
 import { messageOf } from '../errors.js';
 import { checkCertificate } from './certificate.js';
 import type { Finding } from './finding.js';
-import { foreignFilters, foreignPublish, ownReplies, reply, type Dock } from './probe-dock.js';
+import { foreignFilters, foreignPublish, ownReplies, reply, withinOf, type Dock } from './probe-dock.js';
 
 export interface ProbeOptions extends Pick<MqttOptions, 'url' | 'tls' | 'protocolVersion' | 'timeoutMs'> {
   /** What a dock comes with. */
@@ -71,6 +71,7 @@ export async function probe(options: ProbeOptions): Promise<Finding[]> {
       foreign: options.foreign,
       timeoutMs: options.timeoutMs,
       protocolVersion: options.protocolVersion,
+      within: withinOf(options.timeoutMs, signal),
     };
     const subscribed = await ownReplies(session);
     findings.push(...subscribed);

@@ -50,7 +50,7 @@ const ofData = (findings: Finding[]): string[] =>
   troubles(findings).filter((trouble) => !/(grpc|http)_unreachable/.test(trouble));
 
 describe('doctor without a database', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let cwd: string;
   before(() => {
     cwd = mkdtempSync(join(tmpdir(), 'dockhook-doctor-'));
@@ -118,7 +118,7 @@ describe('doctor without a database', function () {
 });
 
 describeWithPostgres('doctor', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const { make } = certificateDirectories();
   let database: TestDatabase;
   let environment: Record<string, string>;
@@ -237,7 +237,7 @@ describeWithPostgres('doctor', function () {
     it('exits with 1 for an open broker', async () => {
       const open = await startBareBroker();
       cleanUps.push(() => open.close());
-      const at = ['--probe', '--broker', `mqtt://127.0.0.1:${open.port}`, '--timeout', '1'];
+      const at = ['--probe', '--broker', `mqtt://127.0.0.1:${open.port}`, '--timeout', '2'];
       const { code, findings } = await doctor(environment, at);
       expect(code).to.equal(1);
       expect(troubles(findings)).to.include.members([

@@ -16,7 +16,7 @@ const LICENSE = { appId: '166400', appKey: 'key-in-the-test', appLicense: 'licen
 const CODE = 'abcde-fghjk';
 
 describe('simulate', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const { make, empty } = certificateDirectories();
   let dockhook: TestDockhook;
   let broker: Broker;

@@ -17,7 +17,11 @@ const REFUSES_STRANGERS = [
   'probe_unknown_account_refused',
 ];
 
-describe('probe', () => {
+/** Where something does not come, this is waited for it, a few times in a test. */
+const SHORT = { timeoutMs: 1500 };
+
+describe('probe', function () {
+  this.timeout(30_000);
   let cleanUps: (() => Promise<unknown>)[] = [];
   let stores: Stores;
 
@@ -38,7 +42,7 @@ describe('probe', () => {
       url: `mqtt://127.0.0.1:${port}`,
       tls: {},
       protocolVersion: 4,
-      timeoutMs: 400,
+      timeoutMs: 10_000,
       accounts: stores.accounts,
       signal: new AbortController().signal,
       ...more,
@@ -66,7 +70,7 @@ describe('probe', () => {
     });
 
     it('finds nothing wrong, and says what it saw', async () => {
-      const findings = await probe(broker, { timeoutMs: 5000 });
+      const findings = await probe(broker);
       expect(findings.map(({ level, code }) => `${level} ${code}`)).to.deep.equal(
         [
           ...REFUSES_STRANGERS,
@@ -86,7 +90,7 @@ describe('probe', () => {
       const dock = await connectClient(`mqtt://127.0.0.1:${broker.port}`, login);
       const own = { username: 'dock', password: 'a password', gateway: '7CTDTEST00000A' };
       const findings = await examineBroker({
-        ...{ url: `mqtt://127.0.0.1:${broker.port}`, tls: {}, protocolVersion: 4, timeoutMs: 400 },
+        ...{ url: `mqtt://127.0.0.1:${broker.port}`, tls: {}, protocolVersion: 4, timeoutMs: 10_000 },
         ...{ dock: own, accounts: undefined, signal: new AbortController().signal },
       });
       // Nobody watched, and MQTT 3.1.1 tells a publisher nothing.
@@ -103,7 +107,7 @@ describe('probe', () => {
   });
 
   it('reports each door that an open broker leaves open', async () => {
-    const findings = await probe(await bare());
+    const findings = await probe(await bare(), SHORT);
     expect(troubles(findings)).to.deep.equal([
       'error probe_anonymous_accepted',
       'error probe_wrong_password_accepted',
@@ -124,7 +128,7 @@ describe('probe', () => {
   };
 
   it('finds the foreign topics that a broker with accounts but without rules lets through', async () => {
-    const findings = await probe(await bare({ authenticate: knowsAccounts }));
+    const findings = await probe(await bare({ authenticate: knowsAccounts }), SHORT);
     expect(findings.filter(({ level }) => level === 'ok').map(({ code }) => code)).to.include.members(
       REFUSES_STRANGERS,
     );
@@ -172,7 +176,7 @@ describe('probe', () => {
   it('names mqtt.ignore_loop_deliver if the reply reaches everybody but who asked', async () => {
     const notToDocks: AedesOptions['authorizeForward'] = ({ id }, packet) =>
       packet.topic.endsWith('/requests_reply') && id.includes('-probe') ? null : packet;
-    const findings = await probe(await bare(answering(0, { forward: notToDocks })));
+    const findings = await probe(await bare(answering(0, { forward: notToDocks })), SHORT);
     expect(found(findings, 'probe_no_reply').mend).to.equal('mqtt.ignore_loop_deliver = false in EMQX');
   });
 
@@ -183,12 +187,12 @@ describe('probe', () => {
         done(null);
       },
     });
-    expect(found(await probe(drops), 'probe_no_reply').why).to.match(/^the request was dropped/);
+    expect(found(await probe(drops, SHORT), 'probe_no_reply').why).to.match(/^the request was dropped/);
   });
 
   it('says that a broker does not acknowledge', async () => {
     const hangs = await bare({ authorizePublish: () => undefined });
-    const findings = await probe(hangs);
+    const findings = await probe(hangs, SHORT);
     expect(found(findings, 'probe_no_reply').why).to.equal('the broker did not even acknowledge the request');
     expect(troubles(findings)).to.include('warning probe_publish_unproven');
   });
@@ -203,7 +207,7 @@ describe('probe', () => {
         done(null, /[+#]|services$/.test(subscription.topic.replace(/\/#$/, '')) ? null : subscription);
       },
     });
-    const findings = await probe(cutsOff);
+    const findings = await probe(cutsOff, SHORT);
     for (const code of ['probe_foreign_publish_refused', 'probe_foreign_subscribe_refused']) {
       expect(found(findings, code).level).to.equal('ok');
     }
@@ -223,7 +227,7 @@ describe('probe', () => {
   it('is over in time if nobody answers, and if nobody listens', async () => {
     const silent = await startSilentServer();
     cleanUps.push(() => silent.close());
-    expect(troubles(await probe(silent))).to.deep.equal(['error probe_unreachable']);
+    expect(troubles(await probe(silent, SHORT))).to.deep.equal(['error probe_unreachable']);
     const gone = await startSilentServer();
     await gone.close();
     const findings = await probe(gone);
@@ -248,11 +252,23 @@ describe('probe', () => {
     expect((await stores.accounts.list()).records).to.deep.equal([]);
   });
 
+  it('waits no longer for a reply once it is stopped', async () => {
+    const stop = new AbortController();
+    const hangs = await bare({
+      authorizePublish: () => {
+        stop.abort(new DockhookError('failed', 'stopped'));
+      },
+    });
+    const probing = probe(hangs, { signal: stop.signal, timeoutMs: 60_000 });
+    expect(await probing.catch((error: unknown) => error)).to.have.property('message', 'stopped');
+    expect((await stores.accounts.list()).records).to.deep.equal([]);
+  });
+
   it('names an account that it could not remove', async () => {
     const { accounts } = stores;
     const stubborn = { ...accounts, remove: () => Promise.reject(new Error('the store is gone')) };
     const findings = await examineBroker({
-      ...{ url: `mqtt://127.0.0.1:${(await bare()).port}`, tls: {}, protocolVersion: 4, timeoutMs: 400 },
+      ...{ url: `mqtt://127.0.0.1:${(await bare()).port}`, tls: {}, protocolVersion: 4, ...SHORT },
       ...{ accounts: stubborn, signal: new AbortController().signal },
     });
     const left = findings.filter(({ code }) => code === 'probe_account_left');
