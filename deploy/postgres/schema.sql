@@ -16,7 +16,8 @@ END IF;
 IF found IS NULL OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_accounts')
   OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_organizations')
   OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_bindings')
-  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') THEN
+  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings')
+  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_timeline') THEN
 PERFORM pg_advisory_xact_lock(4022250775);
 IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_accounts') THEN 
 CREATE TABLE public.dockhook_accounts (
@@ -41,6 +42,17 @@ CREATE INDEX dockhook_bindings_organization_id ON public.dockhook_bindings (orga
 IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') THEN CREATE TABLE public.dockhook_settings (
   key varchar(255) COLLATE "C" PRIMARY KEY,
   value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false))); END IF;
+IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_timeline') THEN 
+CREATE TABLE public.dockhook_timeline (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL, last_at timestamptz NOT NULL, expires_at timestamptz NOT NULL,
+  gateway text COLLATE "C", own boolean NOT NULL,
+  client_id text COLLATE "C" NOT NULL, account text COLLATE "C" NOT NULL,
+  step text NOT NULL, outcome text NOT NULL, reason text, count integer NOT NULL, details jsonb NOT NULL);
+CREATE INDEX dockhook_timeline_gateway ON public.dockhook_timeline (gateway, id) WHERE own;
+CREATE INDEX dockhook_timeline_strangers ON public.dockhook_timeline (id) WHERE NOT own;
+CREATE INDEX dockhook_timeline_drone ON public.dockhook_timeline ((details ->> 'drone')) WHERE own AND step = 'status';
+CREATE INDEX dockhook_timeline_expires_at ON public.dockhook_timeline (expires_at); END IF;
 INSERT INTO public.dockhook_settings (key, value)
 VALUES ('schema', '{"value":{"version":1}}')
 ON CONFLICT (key) DO NOTHING;
