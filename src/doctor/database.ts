@@ -90,13 +90,15 @@ SELECT c.relname AS name,
     FROM pg_attribute WHERE attrelid = c.oid AND attgenerated = 's') AS generated,
   (SELECT coalesce(string_agg(indexrelid::regclass::text, ' '), '')
     FROM pg_index WHERE indrelid = c.oid AND indisvalid) AS indexes,
-  (SELECT coalesce(string_agg(word, ', '), '')
-    FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS word
-    WHERE NOT has_table_privilege(current_user, c.oid, word)) AS missing_rights
+  concat_ws(' ',
+    CASE WHEN has_table_privilege(current_user, c.oid, 'SELECT') THEN 'SELECT' END,
+    CASE WHEN has_any_column_privilege(current_user, c.oid, 'INSERT') THEN 'INSERT' END,
+    CASE WHEN has_any_column_privilege(current_user, c.oid, 'UPDATE') THEN 'UPDATE' END,
+    CASE WHEN has_table_privilege(current_user, c.oid, 'DELETE') THEN 'DELETE' END) AS rights
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname LIKE 'dockhook\\_%'`;
 
-type Table = Record<'name' | 'constraints' | 'generated' | 'indexes' | 'missingRights', string>;
+type Table = Record<'name' | 'constraints' | 'generated' | 'indexes' | 'rights', string>;
 
 function tableOf(row: Row): Table {
   const text = (name: string): string => String(row[name]);
@@ -105,7 +107,7 @@ function tableOf(row: Row): Table {
     constraints: text('constraints'),
     generated: text('generated'),
     indexes: text('indexes'),
-    missingRights: text('missing_rights'),
+    rights: text('rights'),
   };
 }
 
@@ -153,16 +155,52 @@ function checkRights(tables: readonly Table[], server: Row): Finding[] {
       },
     ];
   }
-  const short = tables.filter(({ missingRights }) => missingRights !== '');
-  if (short.length === 0)
-    return [{ level: 'ok', code: 'database_rights', what: 'its tables may be read and written' }];
-  return short.map(({ name, missingRights }) => ({
+  const lacking = Object.entries(USES).map(([use, needs]) => ({ use, lacks: lackingFor(needs, tables) }));
+  const able = lacking.filter(({ lacks }) => lacks.length === 0).map(({ use }) => use);
+  if (able.length > 0) {
+    const what = `role ${String(server['role'])} has the rights that ${able.join(' and ')} need`;
+    return [{ level: 'ok', code: 'database_rights', what }];
+  }
+  // What it is nearest to is what it is for.
+  const [nearest] = lacking.sort((a, b) => a.lacks.length - b.lacks.length);
+  return (nearest?.lacks ?? []).map(({ table, rights }) => ({
     level: 'error',
     code: 'database_rights',
-    what: `role ${String(server['role'])} lacks ${missingRights} on ${name}`,
+    what: `role ${String(server['role'])} lacks ${rights.join(', ')} on ${table} for ${nearest?.use ?? ''}`,
     why: 'what needs it is refused to docks and operators',
-    mend: `GRANT ${missingRights} ON ${name} TO ${String(server['role'])}`,
+    mend: `GRANT ${rights.join(', ')} ON ${table} TO ${String(server['role'])}, or run deploy/postgres/roles.sql`,
   }));
+}
+
+type Needs = Readonly<Record<TableName, string>>;
+
+/**
+ * Rights that a use of dockhook takes, as deploy/postgres/roles.sql grants them. A role for one of them has no more
+ * and is none the worse; whose `UPDATE` on accounts the server has only to replace imported hashes.
+ */
+const USES: Readonly<Record<string, Needs>> = {
+  'dockhook serve': {
+    dockhook_accounts: 'SELECT',
+    dockhook_organizations: 'SELECT',
+    dockhook_bindings: 'SELECT INSERT UPDATE',
+    dockhook_settings: 'SELECT',
+    dockhook_timeline: 'SELECT INSERT UPDATE DELETE',
+  },
+  'the other commands': {
+    dockhook_accounts: 'SELECT INSERT UPDATE DELETE',
+    dockhook_organizations: 'SELECT INSERT UPDATE DELETE',
+    dockhook_bindings: 'SELECT INSERT UPDATE DELETE',
+    dockhook_settings: 'SELECT INSERT UPDATE DELETE',
+    dockhook_timeline: 'SELECT',
+  },
+};
+
+function lackingFor(needs: Needs, tables: readonly Table[]): { table: string; rights: string[] }[] {
+  return tables.flatMap(({ name, rights }) => {
+    const needed = (needs[name as TableName] as string | undefined)?.split(' ') ?? [];
+    const lacks = needed.filter((right) => !rights.split(' ').includes(right));
+    return lacks.length === 0 ? [] : [{ table: name, rights: lacks }];
+  });
 }
 
 /** A table made by hand, or restored in part, lacks what keeps two docks from one binding. */

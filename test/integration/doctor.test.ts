@@ -299,7 +299,7 @@ describeWithPostgres('doctor', function () {
       await database.query(`DROP ROLE ${name}`);
       const rights = reader.findings.filter(({ code }) => code === 'database_rights');
       expect(rights.map(({ mend }) => mend)).to.include(
-        `GRANT INSERT, UPDATE, DELETE ON dockhook_bindings TO ${name}`,
+        `GRANT INSERT, UPDATE ON dockhook_bindings TO ${name}, or run deploy/postgres/roles.sql`,
       );
       expect(troubles(readOnly.findings)).to.include('error database_read_only');
     });

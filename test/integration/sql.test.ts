@@ -106,6 +106,25 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
     await mayNot('server', 'DROP TABLE dockhook_bindings');
   });
 
+  it('has roles whose rights satisfy the doctor, each for what it is for', async () => {
+    for (const [role, use] of [
+      ['server', 'dockhook serve'],
+      ['operator', 'the other commands'],
+    ] as const) {
+      const { stdout } = await run(['--json', 'doctor'], { environment: { DATABASE_URL: urlOf(role) } });
+      const rights = (JSON.parse(stdout) as { code: string }[]).filter(
+        ({ code }) => code === 'database_rights',
+      );
+      expect(rights).to.deep.equal([
+        {
+          level: 'ok',
+          code: 'database_rights',
+          what: `role dockhook_${role} has the rights that ${use} need`,
+        },
+      ]);
+    }
+  });
+
   describe('by the statements of its README, in order', () => {
     let dock: Asker;
     let first: Record<string, string>;
