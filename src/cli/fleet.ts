@@ -1,9 +1,9 @@
 /** `dockhook simulate` for many docks: who they are, and what became of them. */
-import { readFile } from 'node:fs/promises';
-import { parse } from 'csv-parse';
+import { createReadStream } from 'node:fs';
 import { isSerialNumber } from '../dock/topics.js';
 import type { FleetDock, FleetSummary } from '../embedded/simulated-fleet.js';
-import { DockhookError, messageOf } from '../errors.js';
+import { DockhookError } from '../errors.js';
+import { readCsv } from './csv.js';
 import { print, printJson, printTable, style } from './output.js';
 
 const DIGITS = 5;
@@ -23,39 +23,28 @@ export function fleetOf(dock: FleetDock, count: number): FleetDock[] {
 
 /**
  * One dock for each line of a CSV file with the columns `name`, `password` and `gateways`, as `account import`
- * has them; others are left aside. Of several SNs in one line the first comes; without the column, the name is
+ * has them; others are left aside. Of several SNs in one line the first comes; where there is none, the name is
  * the SN. Rejects with `usage` and the line.
  */
 export async function readAccounts(
   path: string,
 ): Promise<Pick<FleetDock, 'username' | 'password' | 'gateway'>[]> {
   const docks: Pick<FleetDock, 'username' | 'password' | 'gateway'>[] = [];
-  try {
-    const options = {
-      bom: true,
-      columns: true,
-      skip_empty_lines: true,
-      info: true,
-      relax_column_count: true,
-    };
-    const rows = parse(await readFile(path), options);
-    for await (const { record, info } of rows as AsyncIterable<{
-      record: Record<string, string | undefined>;
-      info: { lines: number };
-    }>) {
-      const { name: username = '', password = '', gateways = username } = record;
-      const [sn = ''] = gateways.trim().split(/\s+/);
-      if (username === '' || password === '' || !isSerialNumber(sn)) {
-        throw new Error(`line ${info.lines} has no name, password or SN of a gateway`);
-      }
-      docks.push({ username, password, gateway: sn });
+  let columns: string[] | undefined;
+  for await (const { line, cells } of readCsv(createReadStream(path), path)) {
+    if (columns === undefined) {
+      columns = cells.map((cell) => cell.trim());
+      continue;
     }
-  } catch (error) {
-    throw new DockhookError('usage', `--accounts: ${path} cannot be used: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const row = Object.fromEntries(columns.map((column, index) => [column, cells[index]]));
+    const { name: username = '', password = '', gateways = '' } = row;
+    const [sn = ''] = (gateways.trim() || username).split(/\s+/);
+    if (username === '' || password === '' || !isSerialNumber(sn)) {
+      throw new DockhookError('usage', `${path}:${line}: has no name, password or SN of a gateway`);
+    }
+    docks.push({ username, password, gateway: sn });
   }
-  if (docks.length === 0) throw new DockhookError('usage', `--accounts: ${path} holds no account`);
+  if (docks.length === 0) throw new DockhookError('usage', `${path} holds no accounts`);
   return docks;
 }
 
