@@ -22,6 +22,7 @@ interface DoctorOptions extends MqttFlags {
   passwordStdin?: boolean;
   gateway?: string;
   mqttTlsCert?: string;
+  provider?: string;
 }
 
 /** Told of each group of findings as soon as it is there. */
@@ -32,6 +33,7 @@ export function addDoctorCommand(program: Command): void {
     .command('doctor')
     .description('check everything that can be set up wrong, and say how to mend it')
     .option('--mqtt-tls-cert <file>', "certificate of the broker's TLS listener, to check it for docks")
+    .option('--provider <name>', 'name of the provider in EMQX (default: dockhook)')
     .option('--probe', 'also try it: come to the broker as a dock and as a stranger')
     .option('--broker <url>', 'for --probe: mqtt://host:1883 or mqtts://host:8883')
     .option(
@@ -113,7 +115,7 @@ async function examine(
       ...(await checked('TLS of the ExHook port', async () => checkGrpcTls(config))),
       ...(options.mqttTlsCert === undefined ? [] : checkMqttCertificate(options.mqttTlsCert)),
     ]);
-    report('EMQX', await checked('EMQX', () => examineEmqx(config, stores)));
+    report('EMQX', await checked('EMQX', () => examineEmqx(config, stores, options.provider)));
     if (config.emqxUrl === undefined && !wantsJson(command)) print(NO_EMQX);
     if (probing) {
       const { examineBroker } = await import('../doctor/examine-broker.js');
@@ -131,13 +133,18 @@ const NO_EMQX =
   'EMQX is not looked at: set DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE\n';
 
 /** Without the stores, no account is known. */
-async function examineEmqx(config: Config, stores: Stores | undefined): Promise<Finding[]> {
+async function examineEmqx(
+  config: Config,
+  stores: Stores | undefined,
+  provider: string | undefined,
+): Promise<Finding[]> {
   const { checkEmqx } = await import('../doctor/emqx.js');
   const { openEmqx } = await import('../emqx/api.js');
   const api = await openEmqx(config);
   if (!api) return [];
   const accounts = (await stores?.accounts.list())?.records ?? [];
-  return checkEmqx(api, { accounts, unknownAccounts: config.unknownAccounts, timeline: config.timeline });
+  const { unknownAccounts, timeline } = config;
+  return checkEmqx(api, { accounts, unknownAccounts, timeline, provider });
 }
 
 /** Opens the stores if they can be looked at. */

@@ -10,7 +10,7 @@ export interface EmqxFacts {
   /** Whether dockhook asks for `client.connected` and `client.disconnected`. */
   timeline: boolean;
   /** The provider's name in EMQX; `dockhook` unless given. */
-  provider?: string;
+  provider?: string | undefined;
 }
 
 /** What the checks share. */

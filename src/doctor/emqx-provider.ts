@@ -18,13 +18,17 @@ export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
   const providers = await context.api.get('/exhooks', answers.providers);
   const provider = providers.find((one) => one.name === name);
   if (!provider) {
+    const others = providers.map((one) => `"${one.name}"`).join(', ');
     return [
       {
         level: 'error',
         code: 'emqx_provider_missing',
         what: `EMQX has no provider "${name}"`,
         why: 'it never asks dockhook: no dock gets a license, and nobody is let in or kept out by dockhook',
-        mend: 'dockhook emqx register',
+        mend:
+          others === ''
+            ? 'dockhook emqx register'
+            : `dockhook emqx register; if dockhook is one of ${others} there, dockhook doctor --provider NAME`,
       },
     ];
   }

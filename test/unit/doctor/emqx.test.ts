@@ -38,6 +38,13 @@ describe('checkEmqx', () => {
     expect(findings[0]?.what).to.include('5.8.9').and.to.include('v2');
   });
 
+  it('finds dockhook under another name that it is given, and says which names there are', async () => {
+    emqx.state.providers = [{ ...exhookServer({ name: 'edge' }), enable: true }];
+    expect(await faults({ provider: 'edge' })).to.deep.equal([]);
+    const missing = (await check()).find(({ code }) => code === 'emqx_provider_missing');
+    expect(missing?.mend).to.include('"edge"').and.include('--provider NAME');
+  });
+
   const provider = (): Record<string, unknown> => emqx.state.providers[0]!;
   const listener = (id = 'ssl:default'): Record<string, unknown> => emqx.state.listeners[id]!;
   const cases: [expected: string, what: string, inject: () => void, facts?: Partial<EmqxFacts>][] = [
