@@ -1,4 +1,5 @@
 /** Accounts: those that allow too much, those that let nobody in, and whether a dock has one at all. */
+import { isForeign } from '../access/foreign-hashes.js';
 import { isFast } from '../access/passwords.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { count, some } from './check.js';
@@ -32,7 +33,7 @@ const RULES: readonly Rule[] = [
     is: (account) => account.scope.kind === 'any-gateway',
     what: 'accounts that may act as any dock',
     why: 'one dock with this password can speak for all others, and hear their license',
-    mend: 'one account per dock: dockhook account add NAME --gateway SN --generate, then remove this one',
+    mend: 'one account per dock: dockhook account set NAME --gateway SN, and account add for each other dock',
   },
   {
     level: 'warning',
@@ -40,7 +41,7 @@ const RULES: readonly Rule[] = [
     is: (account) => account.scope.kind === 'client-id',
     what: 'accounts that may act as the dock that the client id names',
     why: 'whoever has the password may come with any client id: the docks that share it are not isolated',
-    mend: 'one account per dock: dockhook account add NAME --gateway SN --generate, then remove this one',
+    mend: 'one account per dock: dockhook account set NAME --gateway SN, and account add for each other dock',
   },
   {
     level: 'warning',
@@ -49,7 +50,7 @@ const RULES: readonly Rule[] = [
       scope.kind === 'service' && [...scope.publish, ...scope.subscribe].some((filter) => filter === '#'),
     what: 'backend accounts that may publish or subscribe everything (#)',
     why: 'it can command every dock, and sees the license in config replies',
-    mend: "dockhook account add NAME --service --publish 'thing/product/+/services' … --subscribe 'thing/product/+/osd' …",
+    mend: "dockhook account set NAME --publish 'thing/product/+/services' … --subscribe 'thing/product/+/osd' …",
   },
   {
     level: 'warning',
@@ -57,7 +58,7 @@ const RULES: readonly Rule[] = [
     is: (account, now) => !account.disabled && endOf(account) <= now,
     what: 'accounts that have expired',
     why: 'a dock with such an account is refused',
-    mend: 'dockhook account remove NAME, or renew it',
+    mend: 'dockhook account set NAME --expires 90d, or dockhook account remove NAME',
   },
   {
     level: 'warning',
@@ -65,7 +66,7 @@ const RULES: readonly Rule[] = [
     is: (account, now) => !account.disabled && endOf(account) > now && endOf(account) <= now + SOON_MS,
     what: 'accounts that expire within a week',
     why: 'a dock with it is refused from then on',
-    mend: 'renew it in time, if the dock is to stay',
+    mend: 'dockhook account set NAME --expires 90d, if the dock is to stay',
   },
   {
     level: 'warning',
@@ -73,15 +74,15 @@ const RULES: readonly Rule[] = [
     is: ({ scope }) => scope.kind === 'gateways' && scope.gateways.some((sn) => /[a-z]/.test(sn)),
     what: 'accounts that list an SN with lower-case letters',
     why: 'SNs are compared letter by letter, and those of DJI docks have capitals only',
-    mend: 'look at the SN in DJI Pilot 2, and give the account that one',
+    mend: 'look at the SN in DJI Pilot 2, then dockhook account set NAME --gateway SN',
   },
   {
     level: 'warning',
     code: 'account_foreign_hash',
-    is: ({ passwordHash }) => !isFast(passwordHash) && !passwordHash.startsWith('$argon2id$'),
+    is: ({ passwordHash }) => isForeign(passwordHash),
     what: 'accounts that still have the password hash they were imported with',
     why: 'it is replaced by a better one when the dock comes; until then the old hash is kept',
-    mend: 'have the dock connect once, or give it a new password',
+    mend: 'have the dock connect once, or dockhook account set NAME --generate',
   },
   {
     level: 'ok',

@@ -36,7 +36,7 @@ export async function checkOrganizations({
       code: 'organization_code_short',
       what: `a device binding code of fewer than ${SHORT_CODE} characters: ${some(short.map(({ id }) => id))}`,
       why: 'who has any account of a dock can guess it and bind a device there',
-      mend: 'give the organization a longer code; docks that are bound stay bound',
+      mend: 'dockhook organization set ID --generate-binding-code; docks that are bound stay bound',
     });
   }
   return findings;

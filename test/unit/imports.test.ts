@@ -62,6 +62,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   emqx: { values: ['errors.ts'], types: ['config.ts'] },
   doctor: {
     values: [
+      'access/foreign-hashes.ts',
       'access/passwords.ts',
       'dock/topics.ts',
       'embedded/mqtt-connect.ts',

@@ -80,6 +80,9 @@ describe('doctor', () => {
       expectComplete(findings);
       expect(troubles(findings)).to.deep.equal(['warning organization_code_short']);
       expect(found(findings, 'organization_code_short').what).to.match(/: south$/);
+      expect(found(findings, 'organization_code_short').mend).to.include(
+        'dockhook organization set ID --generate-binding-code',
+      );
       expect(JSON.stringify(findings)).not.to.include('qwe4rty');
     });
 
@@ -142,9 +145,9 @@ describe('doctor', () => {
       it(`names ${what}`, async () => {
         const findings = await check({ name: 'good' }, { name: 'odd', ...account });
         expect(troubles(findings)).to.deep.equal([trouble]);
-        expect(found(findings, trouble.split(' ')[1]!).what)
-          .to.include('"odd"')
-          .and.not.include('good');
+        const { what: text, mend } = found(findings, trouble.split(' ')[1]!);
+        expect(text).to.include('"odd"').and.not.include('good');
+        expect(mend).to.include('dockhook account set NAME');
       });
     }
 
