@@ -9,7 +9,7 @@ import { grouped } from '../timeline/grouped.js';
 import { knownDocks, readKnown, readOthers, type Known } from '../timeline/story.js';
 import { localTime, printFindings, printStory, styledState } from './dock-story.js';
 import { withStores } from './open-stores.js';
-import { wantsJson } from './options.js';
+import { addExamples, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows, style } from './output.js';
 
 /** Entries of a dock that its state is read from: all that are kept. */
@@ -22,20 +22,20 @@ const STRANGERS = 5;
 
 export function addDockCommand(program: Command): void {
   const dock = program.command('dock').description('how each dock came online, and why not');
-  dock
-    .command('list')
-    .description('where each dock stands')
-    .addHelpText('after', '\nExamples:\n  dockhook dock list\n  dockhook --json dock list')
-    .action(listDocks);
-  dock
-    .command('show <sn>')
-    .description('the story of one dock, what is wrong, and what to do')
-    .option('--limit <n>', 'how many entries of the story to show, the newest', '40')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  dockhook dock show 7CTDTEST00000A\n  dockhook dock show 7CTDTEST00000A --limit 200',
-    )
-    .action(showDock);
+  addExamples(
+    dock.command('list').description('where each dock stands').action(listDocks),
+    'dockhook dock list',
+    'dockhook --json dock list',
+  );
+  addExamples(
+    dock
+      .command('show <sn>')
+      .description('the story of one dock, what is wrong, and what to do')
+      .option('--limit <n>', 'how many entries of the story to show, the newest', '40')
+      .action(showDock),
+    'dockhook dock show 7CTDTEST00000A',
+    'dockhook dock show 7CTDTEST00000A --limit 200',
+  );
 }
 
 interface Listed extends Diagnosis {

@@ -5,7 +5,7 @@ import type { Provider } from '../emqx/answers.js';
 import type { EmqxApi } from '../emqx/api.js';
 import type { ListenerName } from '../emqx/configuration.js';
 import { DockhookError } from '../errors.js';
-import { addSettingFlags, configOf, wantsJson } from './options.js';
+import { addExamples, addSettingFlags, configOf, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportError, style, warn } from './output.js';
 
 /** How long `register` waits for EMQX unless told otherwise, in seconds: six attempts of EMQX to reach dockhook. */
@@ -29,12 +29,11 @@ interface ConfigOptions extends ExhookOptions {
 
 export function addEmqxCommand(program: Command): void {
   const emqx = program.command('emqx').description('configure EMQX for dockhook, and see how it stands');
-  addExhookFlags(
-    emqx
-      .command('config')
-      .description('print a configuration for EMQX that keeps out whom dockhook has not let in')
-      .requiredOption('--emqx-version <version>', 'for which EMQX: 5.8, 5.10, 6, or exactly, such as 5.8.9'),
-  )
+  const config = emqx
+    .command('config')
+    .description('print a configuration for EMQX that keeps out whom dockhook has not let in')
+    .requiredOption('--emqx-version <version>', 'for which EMQX: 5.8, 5.10, 6, or exactly, such as 5.8.9');
+  addExhookFlags(config)
     .option(
       '--listeners <names>',
       'where docks connect, separated by commas: tcp (1883), tls (8883), client-certificate (8884)',
@@ -43,42 +42,38 @@ export function addEmqxCommand(program: Command): void {
     .option('--mqtt-cert <path>', 'certificate chain that docks see, on the machine of EMQX')
     .option('--mqtt-key <path>', 'its private key, on the machine of EMQX')
     .option('--docks-ca <path>', 'CA of the certificates of docks, on the machine of EMQX')
-    .addHelpText(
-      'after',
-      '\nExamples:\n' +
-        '  dockhook emqx config --emqx-version 5.8 >> /etc/emqx/emqx.conf\n' +
-        '  dockhook emqx config --emqx-version 6 --exhook https://dockhook.example:9000 --listeners tls',
-    )
     .action(printConfiguration);
+  addExamples(
+    config,
+    'dockhook emqx config --emqx-version 5.8 >> /etc/emqx/emqx.conf',
+    'dockhook emqx config --emqx-version 6 --exhook https://dockhook.example:9000 --listeners tls',
+  );
 
   const apiFlags = ['emqxUrl', 'emqxApiKeyFile', 'emqxApiSecretFile'] as const;
-  addSettingFlags(
-    addExhookFlags(
-      emqx
-        .command('register')
-        .description(
-          'make dockhook a provider of a running EMQX over its REST API, and wait until it is connected',
-        ),
-    ).option('--wait <seconds>', 'how long EMQX may take to reach dockhook', String(WAIT_S)),
-    apiFlags,
-  )
+  const registration = emqx
+    .command('register')
+    .description(
+      'make dockhook a provider of a running EMQX over its REST API, and wait until it is connected',
+    );
+  addExhookFlags(registration)
+    .option('--wait <seconds>', 'how long EMQX may take to reach dockhook', String(WAIT_S))
     .addHelpText(
       'after',
-      '\nExample:\n' +
-        '  export DOCKHOOK_EMQX_API_KEY_FILE=emqx-key DOCKHOOK_EMQX_API_SECRET_FILE=emqx-secret\n' +
-        '  dockhook emqx register --emqx http://127.0.0.1:18083\n' +
-        '\nRun again it changes nothing. It does not close EMQX to strangers: that is what `emqx config` is for.',
+      '\nRun again it changes nothing. It does not close EMQX to strangers: that is what `emqx config` is for.',
     )
     .action(registerProvider);
-  addSettingFlags(
-    emqx
-      .command('status')
-      .description('show whether EMQX asks dockhook: version, nodes, hooks, calls')
-      .option('--name <name>', 'name of the provider in EMQX (default: dockhook)'),
-    apiFlags,
-  )
-    .addHelpText('after', '\nExample:\n  dockhook emqx status --emqx http://127.0.0.1:18083')
+  addExamples(
+    addSettingFlags(registration, apiFlags),
+    'export DOCKHOOK_EMQX_API_KEY_FILE=emqx-key DOCKHOOK_EMQX_API_SECRET_FILE=emqx-secret',
+    'dockhook emqx register --emqx http://127.0.0.1:18083',
+  );
+
+  const status = emqx
+    .command('status')
+    .description('show whether EMQX asks dockhook: version, nodes, hooks, calls')
+    .option('--name <name>', 'name of the provider in EMQX (default: dockhook)')
     .action(showStatus);
+  addExamples(addSettingFlags(status, apiFlags), 'dockhook emqx status --emqx http://127.0.0.1:18083');
 }
 
 function addExhookFlags(command: Command): Command {
