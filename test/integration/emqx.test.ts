@@ -11,7 +11,9 @@ import { leaves, parseHocon } from '../support/hocon.js';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-describe('dockhook emqx config', () => {
+describe('dockhook emqx config', function () {
+  // Each test starts some processes.
+  this.timeout(60_000);
   const config = (...args: string[]): Promise<Result> => run(['emqx', 'config', ...args]);
 
   for (const [line, version] of Object.entries(VERSION_OF)) {
@@ -127,7 +129,9 @@ describe('dockhook emqx config', () => {
   }
 });
 
-describe('dockhook emqx register and status', () => {
+describe('dockhook emqx register and status', function () {
+  // Each test starts some processes.
+  this.timeout(60_000);
   let emqx: FakeEmqx;
   beforeEach(async () => {
     emqx = await startEmqxRest();
@@ -431,7 +435,9 @@ describe('dockhook emqx register and status', () => {
   });
 });
 
-describe('a stand-in for EMQX', () => {
+describe('a stand-in for EMQX', function () {
+  // Each test starts some processes.
+  this.timeout(60_000);
   it('answers as a live one did, where that was recorded', async () => {
     const emqx = await startEmqxRest();
     const recorded = read('test/fixtures/emqx-5.8.9-rest.txt');
