@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { AccessEvent } from '../events.js';
+import { excerpt } from '../excerpt.js';
 
 /** A request taken apart. `undefined`: not sent, or of a type that is not worth repeating. */
 export interface Envelope {
@@ -42,7 +43,7 @@ export function traitsOf(
   now: number,
 ): Pick<AccessEvent, 'tid' | 'clockSkewMs'> {
   return {
-    ...(tid === undefined ? {} : { tid: String(tid).slice(0, MAX_TOLD_TID) }),
+    ...(tid === undefined ? {} : { tid: excerpt(String(tid), MAX_TOLD_TID) }),
     ...(timestamp === undefined ? {} : { clockSkewMs: Math.round(timestamp - now) }),
   };
 }

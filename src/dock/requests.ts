@@ -10,6 +10,7 @@ import type { Asker, Askers } from '../askers.js';
 import { STORE_BUDGET_MS, storeBudget, type Within } from '../budget.js';
 import { traceOf } from '../errors.js';
 import type { AccessEvent, Tell } from '../events.js';
+import { excerpt } from '../excerpt.js';
 import type { Message, PublishVerdict } from '../hooks.js';
 import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
 import { createCodeGuesses } from './code-guesses.js';
@@ -90,7 +91,7 @@ export function createRequests(options: DockOptions): Requests {
       tell({ outcome: 'passed', reason: envelope });
       return { kind: 'pass' };
     }
-    const told = { method: envelope.method.slice(0, MAX_TOLD_METHOD), ...traitsOf(envelope, now()) };
+    const told = { method: excerpt(envelope.method, MAX_TOLD_METHOD), ...traitsOf(envelope, now()) };
     const answer = await answerTo(envelope, asked);
     if (answer === undefined) {
       tell({ outcome: 'passed', reason: 'method_not_ours', ...told });

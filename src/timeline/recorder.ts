@@ -4,6 +4,7 @@
  */
 import { parseDeviceTopic } from '../dock/topics.js';
 import type { AccessEvent, Tell } from '../events.js';
+import { excerpt } from '../excerpt.js';
 import type { TimelineEntry } from '../stores/types.js';
 
 export interface Recorder {
@@ -65,8 +66,8 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
   function clientOf({ step, outcome, clientId, account }: AccessEvent): Client {
     const isStranger = step === 'authenticate' && outcome !== 'ok';
     const [known, max] = isStranger ? [strangers, MAX_STRANGERS] : [clients, MAX_CLIENTS];
-    // Account names have no `#`, client ids that got in neither.
-    const key = `${account}#${clientId}`;
+    // Account names have no `#`, client ids that got in neither. A stranger's names may be 64 KiB each.
+    const key = `${excerpt(account, MAX_TEXT)}#${excerpt(clientId, MAX_TEXT)}`;
     const client = known.get(key) ?? newClient(turn);
     known.delete(key);
     known.set(key, client);
@@ -260,5 +261,5 @@ function isSame(one: TimelineEntry, other: TimelineEntry): boolean {
 }
 
 function clip(text: string | undefined): string | undefined {
-  return text !== undefined && text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+  return text !== undefined && text.length > MAX_TEXT ? `${excerpt(text, MAX_TEXT)}…` : text;
 }

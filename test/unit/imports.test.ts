@@ -27,6 +27,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'budget.ts': { values: ['errors.ts'] },
   'askers.ts': { values: [], types: ['budget.ts'] },
   'throttle.ts': { values: [] },
+  'excerpt.ts': { values: [] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'listen.ts': { values: [] },
   exhook: { values: ['budget.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
@@ -35,14 +36,14 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   dock: {
-    values: ['errors.ts', 'budget.ts', 'throttle.ts'],
+    values: ['errors.ts', 'budget.ts', 'excerpt.ts', 'throttle.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   stores: { values: ['errors.ts', 'dock/topics.ts'], types: ['events.ts'] },
   observability: { values: ['errors.ts', 'listen.ts'], types: ['events.ts'] },
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
   timeline: {
-    values: ['access/scope.ts', 'budget.ts', 'dock/topics.ts'],
+    values: ['access/scope.ts', 'budget.ts', 'dock/topics.ts', 'excerpt.ts'],
     types: ['errors.ts', 'events.ts', 'stores'],
   },
   'app.ts': {

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { AccessEvent } from '../../../src/events.js';
 import type { TimelineEntry } from '../../../src/stores/types.js';
 import { createRecorder, type Recorder } from '../../../src/timeline/recorder.js';
+import { heapUsed } from '../../support/heap.js';
 
 const SN = '7CTDTEST00000A';
 const about = { clientId: SN, account: 'dock-1' };
@@ -221,6 +222,16 @@ describe('the recorder', () => {
     recorder.take();
     tell({ step: 'disconnected' });
     expect(places(recorder.take())).to.deep.equal([[SN, true]]);
+  });
+
+  it('holds on to no name of a stranger', () => {
+    const before = heapUsed();
+    for (let index = 0; index < 500; index += 1) {
+      const long = (end: string): string => `${index}${end}`.padEnd(60_000, `${index}${end}`);
+      const names = { clientId: long('c'), account: long('a') };
+      tell({ step: 'authenticate', outcome: 'refused', ...names, repeated: true });
+    }
+    expect(heapUsed() - before).to.be.below(10e6);
   });
 
   it('keeps 256 characters of a text that a client chose', () => {
