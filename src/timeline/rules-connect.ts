@@ -1,7 +1,7 @@
 /** Who was not let in, and who may not act as the gateway that its topics name. Pure. */
 import { parseDeviceTopic } from '../dock/topics.js';
 import type { TimelineEntry } from '../stores/types.js';
-import { word, type DockFacts, type Finding } from './facts.js';
+import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
 import { isMended, wordsOfRefusal } from './refusals.js';
 import type { Walk } from './walk.js';
 
@@ -81,8 +81,40 @@ export function wrongTopics(walk: Walk, facts: DockFacts): Finding[] {
     const isPast = !walk.isLast(entry, ({ own, step, outcome }) => {
       return own && step === 'request' && outcome !== 'dropped';
     });
-    return isPast && kind !== 'drone' ? [] : [findingOf(kind, entry, facts)];
+    if (isPast && kind !== 'drone') return [];
+    return [
+      kind === 'named' && isAnothers(entry, walk, facts)
+        ? intruding(entry, facts)
+        : findingOf(kind, entry, facts),
+    ];
   });
+}
+
+/** Whether the dock has an account already, which is not the one that was refused. */
+function isAnothers({ account }: TimelineEntry, { own }: Walk, facts: DockFacts): boolean {
+  const ownAccounts = own.filter(({ outcome }) => outcome === 'ok').map((entry) => entry.account);
+  return [...listingAccounts(facts), ...ownAccounts].some((name) => name !== account);
+}
+
+/**
+ * Anybody with an account can name this dock in a topic: that is no fault of the dock, and no reason to let them
+ * act as it.
+ */
+function intruding({ account, clientId, details, at }: TimelineEntry, { sn }: DockFacts): Finding {
+  return {
+    code: 'named_by_another',
+    blocks: false,
+    state: 'online',
+    since: at,
+    brief: `account "${account}" was refused its topics`,
+    what:
+      `Client id "${clientId}" with account "${account}" from ${details.peerHost ?? 'an unknown address'} uses topics of ` +
+      `${sn} (${details.topic ?? ''}), and was refused: this dock has another account.`,
+    todo: [
+      `see whose account that is: dockhook account show ${word(account)}`,
+      'if it is this dock, type the account that acts for it into DJI Pilot 2',
+    ],
+  };
 }
 
 type Kind =
@@ -166,6 +198,9 @@ function findingOf(kind: Kind, entry: TimelineEntry, facts: DockFacts): Finding 
 
 /** What lets an account act as an SN, too, with the SNs that it lists already. */
 function letItActAs(named: string, { account, clientId }: TimelineEntry, { accounts }: DockFacts): string {
+  const [owner] = listingAccounts({ accounts, sn: named }).filter((name) => name !== account);
+  if (owner !== undefined)
+    return `if ${named} is right, type "${owner}" as account into DJI Pilot 2: it acts for ${named}`;
   const scope = accounts.get(account)?.scope;
   if (scope?.kind === 'client-id') {
     return `this account acts as the SN in its client id, and "${clientId}" does not name ${named}`;

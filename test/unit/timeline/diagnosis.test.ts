@@ -279,6 +279,44 @@ describe('a bind fault', () => {
   });
 });
 
+describe("a dock's topics, used with another account", () => {
+  const other = { name: 'other', passwordHash: 'x', scope: { kind: 'gateways' as const, gateways: ['SN9'] } };
+  const accounts = new Map([
+    ['dock-1', ACCOUNT],
+    ['other', other],
+  ]);
+  const named = {
+    own: false,
+    outcome: 'refused',
+    reason: 'not_in_scope',
+    account: 'other',
+    clientId: 'SN9',
+  } as const;
+  const details = { topic: `thing/product/${SN}/services`, action: 'subscribe' as const };
+
+  it('are no fault of the dock, and open no account for its SN', () => {
+    const story = new Story().connect().request('airport_bind_status');
+    const diagnosis = story.add('authorize', { ...named, details }).diagnose({ accounts });
+    expect(codes(diagnosis)).to.deep.equal(['online', 'named_by_another']);
+    expect(diagnosis.findings[0]).to.include({ blocks: false });
+    expect(diagnosis.findings[0]?.todo.join()).to.not.match(/account (set|add)/);
+  });
+
+  it('are told to whoever used them with the account that acts for the dock', () => {
+    const story = new Story().connect();
+    story.add('authorize', { ...named, own: true, clientId: 'SN9', details });
+    const diagnosis = diagnose(
+      story.entries.map((entry) => ({ ...entry, gateway: SN, own: false })),
+      {
+        ...{ sn: 'SN9', now: story.now, hasLicense: true, accounts },
+        ...{ organizations: new Map(), bindings: new Map() },
+      },
+    );
+    const todo = diagnosis.findings.flatMap((finding) => finding.todo).join();
+    expect(todo).to.include('type "dock-1" as account').and.not.include('account set other');
+  });
+});
+
 describe('an account of several docks', () => {
   it('is told to keep the SNs that it lists when another is added', () => {
     const scope = { kind: 'gateways' as const, gateways: ['SN1', 'SN2'] };
