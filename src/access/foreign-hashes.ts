@@ -31,6 +31,8 @@ const MIN_DERIVED_BYTES = 16;
 const MAX_DERIVED_BYTES = 64;
 /** What bcrypt reads of a password. */
 const BCRYPT_BYTES = 72;
+/** Of the digests with the shortest. */
+const HMAC_BLOCK_BYTES = 64;
 
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const HEX = '((?:[0-9a-f]{2})*)';
@@ -121,13 +123,15 @@ export async function verifyForeign(passwordHash: string, password: string): Pro
 }
 
 /**
- * Whether a password that was right may become the account's hash in our format. Not if bcrypt did not read
- * it to its end: another one that begins alike is as right, and the dock may have that.
+ * Whether a password that was right may become the account's hash in our format. Not if the old hash takes others
+ * as well, for the docks may have one of those: bcrypt reads 72 bytes, and a NUL in them begins the password anew;
+ * PBKDF2 (HMAC) takes one that ends with NULs for one that does not, and one longer than a block for its digest.
  */
 export function mayReplace(passwordHash: string, password: string): boolean {
-  return (
-    isForeign(passwordHash) && !(BCRYPT.test(passwordHash) && Buffer.byteLength(password) > BCRYPT_BYTES)
-  );
+  if (!isForeign(passwordHash)) return false;
+  const bytes = Buffer.byteLength(password);
+  if (BCRYPT.test(passwordHash)) return bytes <= BCRYPT_BYTES && !password.includes('\0');
+  return SALTED.test(passwordHash) || (bytes <= HMAC_BLOCK_BYTES && !password.includes('\0'));
 }
 
 function digestName(name: string): string {

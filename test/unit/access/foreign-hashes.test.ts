@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createHash, pbkdf2Sync } from 'node:crypto';
 import { foreignFault, fromEmqx, isForeign, mayReplace } from '../../../src/access/foreign-hashes.js';
 import { hashFault, verifySlow } from '../../../src/access/passwords.js';
 
@@ -160,5 +161,22 @@ describe('hashes that were made elsewhere', () => {
     expect(await verifySlow(BCRYPT_72, longer)).to.equal(true);
     expect(mayReplace(BCRYPT_72, longer)).to.equal(false);
     expect(mayReplace(BCRYPT_72, 'a'.repeat(72))).to.equal(true);
+  });
+
+  it('does not replace a hash by another password that it takes as well', async () => {
+    const pbkdf2 = (password: string) =>
+      `$emqx-pbkdf2$sha256$10$61$${pbkdf2Sync(password, 'a', 10, 32, 'sha256').toString('hex')}`;
+    const long = 'x'.repeat(65);
+    for (const [stored, other] of [
+      [BCRYPT_10, 'secret-of-bcrypt\0secret-of-bcrypt'],
+      [pbkdf2('secret'), 'secret\0'],
+      [pbkdf2(long), long],
+    ] as const) {
+      expect(await verifySlow(stored, other), other).to.equal(true);
+      expect(mayReplace(stored, other), other).to.equal(false);
+    }
+    expect(mayReplace(pbkdf2('secret'), 'secret')).to.equal(true);
+    const salted = createHash('sha256').update('secret\0').digest('hex');
+    expect(mayReplace(`$emqx-hash$sha256$prefix$$${salted}`, 'secret\0')).to.equal(true);
   });
 });
