@@ -21,7 +21,7 @@ import { doubts, gatewaysIn } from './account-scope.js';
 import { readCsv } from './csv.js';
 import { withStores } from './open-stores.js';
 import { addExamples, wantsJson } from './options.js';
-import { style, warn } from './output.js';
+import { printable, style, warn } from './output.js';
 import { startProgress } from './progress.js';
 
 /** Lines that are hashed and inserted together. */
@@ -292,7 +292,7 @@ function createReport(name: string, json: boolean, clear: () => void): Report {
       clear();
       const text = json
         ? JSON.stringify({ line, code, message })
-        : `${style('red', `${name}:${line}:`, process.stderr)} ${message}`;
+        : `${style('red', `${name}:${line}:`, process.stderr)} ${printable(message)}`;
       process.stderr.write(`${text}\n`);
     },
     doubt(line, text) {

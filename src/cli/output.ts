@@ -34,7 +34,9 @@ export function printJson(value: unknown): void {
 /** Something to know that stops nothing, on stderr: `warning: …`, or `{"warning": …}` for scripts. */
 export function warn(text: string, json: boolean): void {
   const label = style('yellow', 'warning:', process.stderr);
-  process.stderr.write(json ? `${JSON.stringify({ warning: text })}\n` : `${label} ${text}\n`);
+  process.stderr.write(
+    json ? `${JSON.stringify({ warning: text })}\n` : `${label} ${printableLines(text)}\n`,
+  );
 }
 
 /** Prints rows under their headings, columns aligned. */
@@ -58,12 +60,20 @@ export function printFields(fields: Readonly<Record<string, string | undefined>>
   for (const [label, value] of shown) print(`${style('dim', label.padEnd(width))}  ${printable(value)}`);
 }
 
-/** A name or callsign comes from outside: control characters in it must not steer the terminal. */
+/**
+ * A name or callsign comes from outside: control characters in it must not steer the terminal, nor characters that
+ * nobody sees make it read as another.
+ */
 export function printable(text: string): string {
   return text.replace(
-    /\p{Control}/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    /[\p{Control}\p{Format}\p{Line_Separator}\p{Paragraph_Separator}]/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** The same for a text of several lines. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
 }
 
 /** Rows that could not be read, on stderr, with a failing exit code: the listing is not whole. */
@@ -77,7 +87,7 @@ export function reportError(error: unknown, json: boolean): number {
   const message = messageOf(error);
   const text = json
     ? JSON.stringify({ code, message })
-    : `${style('red', 'error:', process.stderr)} ${message}`;
+    : `${style('red', 'error:', process.stderr)} ${printableLines(message)}`;
   process.stderr.write(`${text}\n`);
   return EXIT_CODES[code] ?? 1;
 }
