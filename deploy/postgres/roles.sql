@@ -9,6 +9,12 @@ FOREACH name IN ARRAY ARRAY['dockhook_owner', 'dockhook_server', 'dockhook_opera
 END LOOP;
 END $$;
 
+-- What PUBLIC may do by default is more than any role here needs.
+DO $$ BEGIN EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$;
+DO $$ BEGIN
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO dockhook_server, dockhook_operator, dockhook_reader', current_database());
+END $$;
+
 -- dockhook_owner has the tables and never logs in; the others cannot change or drop what they did not make.
 GRANT dockhook_owner TO CURRENT_USER;
 GRANT USAGE, CREATE ON SCHEMA public TO dockhook_owner;

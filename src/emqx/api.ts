@@ -6,6 +6,8 @@ import type { Answer } from './answers.js';
 
 /** For one request with its answer, in milliseconds. */
 const DEADLINE_MS = 5000;
+/** A page of a thousand clients has about a megabyte; what sends more is not EMQX. In bytes. */
+const MAX_ANSWER = 16 * 1024 * 1024;
 /** More of EMQX's own words would bury ours. */
 const MAX_QUOTE = 300;
 
@@ -68,10 +70,11 @@ export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADL
       });
       return {
         status: response.status,
-        text: await response.text(),
+        text: await bodyOf(response, address),
         location: response.headers.get('location'),
       };
     } catch (error) {
+      if (error instanceof DockhookError) throw error;
       throw new DockhookError('failed', whyUnreached(address, error, deadlineMs), { cause: error });
     }
   }
@@ -231,4 +234,20 @@ function jsonError(text: string): { code: string; message: string } | undefined 
 function clip(text: string): string {
   const line = text.replace(/\p{Control}+/gu, ' ').trim();
   return line.length > MAX_QUOTE ? `${line.slice(0, MAX_QUOTE)}…` : line;
+}
+
+async function bodyOf({ body }: Response, address: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > MAX_ANSWER) {
+      throw new DockhookError(
+        'failed',
+        `${address} sends more than ${MAX_ANSWER} bytes and is not EMQX's REST API`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }

@@ -1,9 +1,12 @@
 /** Clients that are connected to EMQX now: finding them, and ending their sessions. */
+import { DockhookError } from '../errors.js';
 import { answers } from './answers.js';
 import { statusOf, type EmqxApi } from './api.js';
 
 /** EMQX gives up to 10,000 a page; each takes about a kilobyte. */
 const PAGE = 1000;
+/** More clients than one broker has of one account; what goes on for ever is not EMQX. */
+const MAX_PAGES = 200;
 /** Requests under way at once. */
 const PARALLEL = 8;
 
@@ -86,6 +89,12 @@ async function list(api: EmqxApi, filter: string): Promise<ConnectedClient[]> {
     }
     // Also if a page brings nothing new: what takes no notice of `page` must not be asked for ever.
     if (data.length < PAGE || seen.size === before) break;
+    if (page === MAX_PAGES) {
+      throw new DockhookError(
+        'failed',
+        `EMQX at ${api.address} lists more than ${MAX_PAGES * PAGE} clients; disconnect them there`,
+      );
+    }
   }
   return [...seen.values()].filter(({ connected }) => connected);
 }

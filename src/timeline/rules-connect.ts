@@ -177,7 +177,7 @@ function findingOf(kind: Kind, entry: TimelineEntry, facts: DockFacts): Finding 
             : `${who} flies drone ${named}, which is bound to another organization.`,
         todo: [
           `see where it belongs: dockhook binding show ${named}`,
-          `then: dockhook binding move ${named} --organization ID`,
+          `only if the drone was really handed over: dockhook binding move ${named} --organization ID`,
         ],
       };
     case 'own': {

@@ -291,6 +291,7 @@ describe('dockhook emqx register and status', function () {
       ['wrong JSON', 'with JSON in which'],
       ['truncated', 'only part of it'],
       ['cut', 'broke off its answer'],
+      ['endless', 'sends more than 16777216 bytes'],
       ['redirect', 'leads to https://elsewhere.example/login'],
       ['hang', 'within 5 s'],
     ];

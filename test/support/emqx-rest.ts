@@ -25,7 +25,7 @@ const REPLIES = {
 } satisfies Record<string, Reply>;
 
 /** What goes wrong in place of an answer. */
-export type Fault = keyof typeof REPLIES | 'redirect' | 'truncated' | 'cut' | 'hang';
+export type Fault = keyof typeof REPLIES | 'redirect' | 'truncated' | 'cut' | 'endless' | 'hang';
 
 export interface FakeEmqx {
   /** Without a path. */
@@ -102,6 +102,16 @@ export async function startEmqxRest({ tls, prefix = '' }: FakeEmqxOptions = {}):
       case 'cut':
         response.writeHead(200, { 'content-length': 1000 }).write('[{"node":', () => response.destroy());
         return;
+      case 'endless': {
+        response.writeHead(200, { 'content-type': 'application/json' });
+        const more = (): void => {
+          response.write(' '.repeat(1024 * 1024), () => {
+            if (!response.destroyed) more();
+          });
+        };
+        more();
+        return;
+      }
       case undefined: {
         const body: unknown = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
         const known = pathname.startsWith(`${base}/`);
