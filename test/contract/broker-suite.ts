@@ -11,14 +11,12 @@ export interface Capabilities {
   mqtt5: boolean;
   /** What a client meets that publishes what it may not: an ordinary acknowledgement, or the end of its connection. */
   refusedPublish: 'acked' | 'closes';
-  /** The QoS a reply has when the request came with this one: EMQX takes it from the answer, Mosquitto from the request. */
-  replyQos: (requestQos: 0 | 1 | 2) => number;
 }
 
 export interface BrokerUnderTest {
   /** `mqtt://host:port` */
   url: string;
-  stop(): Promise<void>;
+  stop(): Promise<unknown>;
 }
 
 type Data = Record<string, unknown>;
@@ -147,7 +145,7 @@ function describeVersion(
           const reply = await dock.next();
           replies.push(reply);
           expect(reply.topic).to.equal(`${requestsOf(sn)}_reply`);
-          expect(reply.qos).to.equal(capabilities.replyQos(qos));
+          expect(reply.qos).to.equal(Math.max(1, qos));
           const { data: answer, timestamp, ...envelope } = JSON.parse(reply.payload.toString()) as Data;
           expect(envelope).to.deep.equal({ tid: `T-${method}`, bid: `B-${method}`, gateway: sn, method });
           expect(timestamp).to.be.a('number').above(1);

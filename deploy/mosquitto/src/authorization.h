@@ -1,0 +1,82 @@
+/**
+ * What a client may publish and subscribe. The server decides; an answer counts for `acl_seconds`, as EMQX's cache does
+ * for a minute. Then it is asked for again while the old yes stands once more, so that telemetry never waits for it.
+ * What may be delivered to a client follows from what it may subscribe, and UNSUBSCRIBE is always fine: no question.
+ * Everything here runs on the broker's thread.
+ */
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "exhook.h"
+#include "options.h"
+#include "patience.h"
+#include "provider.h"
+
+namespace dockhook {
+
+class Authorization {
+ public:
+  Authorization(Exhook& exhook, Provider& provider, Patience& patience, const Options& options);
+
+  /** Before any other call for a client that was let in. What was answered in its last session is asked again. */
+  void connected(const ClientPtr& client, bool ours);
+  void disconnected(const Client& client);
+
+  /** @return failed if nobody says */
+  Verdict may_publish(const ClientPtr& client, const std::string& topic);
+  /** @param filter as the client sent it, with `$share/group/` if that is there */
+  Verdict may_subscribe(const ClientPtr& client, const std::string& filter);
+  Verdict may_receive(const ClientPtr& client, const std::string& topic);
+  void unsubscribed(const ClientPtr& client, const std::string& filter);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct Decision {
+    Verdict verdict = Verdict::failed;
+    Clock::time_point when;
+    /** In which of the client's sessions. */
+    std::uint64_t session = 0;
+    bool asking = false;
+  };
+
+  /** One client id under one username. */
+  struct Record {
+    ClientPtr client;
+    bool ours = true;
+    bool connected = false;
+    std::uint64_t session = 0;
+    std::unordered_map<std::string, Decision> decisions;
+    /** Filters that were granted: they let messages through, in later sessions too, for the broker may keep them. */
+    std::vector<std::string> granted;
+  };
+
+  Record& record_of(const ClientPtr& client);
+  void forget_later(const std::string& key, std::uint64_t session);
+  Verdict decide(Record& record, Action action, const std::string& topic);
+  Decision& decision_of(Record& record, Action action, const std::string& topic);
+  bool can_ask() const;
+  void refresh(Record& record, Decision& decision, Action action, const std::string& topic);
+  Patience::Ask question(const Record& record, Action action, const std::string& topic);
+  std::function<void(Verdict)> settling(const Record& record, Action action, const std::string& topic);
+  void settle(Record& record, Action action, const std::string& topic, std::uint64_t session, Verdict verdict);
+
+  Exhook& exhook_;
+  Provider& provider_;
+  Patience& patience_;
+  const std::chrono::seconds fresh_;
+  const std::chrono::seconds cache_;
+  std::uint64_t sessions_ = 0;
+  std::unordered_map<std::string, Record> records_;
+  /** In the order in which they left, to be forgotten, with their session. */
+  std::deque<std::pair<std::string, std::uint64_t>> left_;
+};
+
+}  // namespace dockhook

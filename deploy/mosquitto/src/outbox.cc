@@ -1,0 +1,139 @@
+/** What the server is told and asked without anybody waiting. */
+#include "outbox.h"
+
+#include <mosquitto.h>
+#include <mosquitto_broker.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace dockhook {
+namespace {
+
+constexpr std::size_t MAX_BYTES = 64 * 1024 * 1024;
+constexpr std::size_t MAX_TOPIC = 65535;
+
+bool matches(const std::string& filter, const std::string& topic) {
+  bool result = false;
+  return mosquitto_topic_matches_sub(filter.c_str(), topic.c_str(), &result) == MOSQ_ERR_SUCCESS && result;
+}
+
+/** The broker would route it wherever its wildcards match. */
+bool is_publishable(const PublishAnswer& answer) {
+  const auto& topic = answer.topic;
+  return !topic.empty() && topic.size() <= MAX_TOPIC && topic.find('\0') == std::string::npos &&
+         mosquitto_validate_utf8(topic.c_str(), static_cast<int>(topic.size())) == MOSQ_ERR_SUCCESS &&
+         mosquitto_pub_topic_check(topic.c_str()) == MOSQ_ERR_SUCCESS && answer.qos <= 2;
+}
+
+}  // namespace
+
+Outbox::Outbox(Exhook& exhook, Provider& provider, Inbox& inbox, const Options& options)
+    : exhook_(exhook),
+      provider_(provider),
+      inbox_(inbox),
+      most_per_client_(options.queue_per_client),
+      most_(options.queue_total) {}
+
+bool Outbox::wants(const std::string& client_id, const std::string& topic) const {
+  const auto hooks = provider_.hooks();
+  // EMQX calls no message hook for $SYS.
+  if (!hooks || !hooks->publish || topic.compare(0, 5, "$SYS/") == 0) return false;
+  const bool asked_for = hooks->topics.empty() || std::any_of(hooks->topics.begin(), hooks->topics.end(),
+                                                              [&](const auto& one) { return matches(one, topic); });
+  // As in EMQX, a message passes if the server is away; but not before an earlier one of its client.
+  return asked_for && (provider_.serving() || lines_.count(client_id) > 0);
+}
+
+bool Outbox::publish(Message message) {
+  const std::string client_id = message.from;
+  return add(client_id, std::move(message));
+}
+
+void Outbox::connected(const ClientPtr& client) {
+  const auto hooks = provider_.hooks();
+  if (hooks && hooks->connected && provider_.serving()) add(client->id, Connected{client});
+}
+
+void Outbox::disconnected(const ClientPtr& client, const std::string& reason) {
+  const auto hooks = provider_.hooks();
+  if (hooks && hooks->disconnected && provider_.serving()) add(client->id, Disconnected{client, reason});
+}
+
+bool Outbox::add(const std::string& client_id, Act act) {
+  const auto* message = std::get_if<Message>(&act);
+  const std::size_t bytes = message == nullptr ? 0 : message->payload.size();
+  const auto line = lines_.find(client_id);
+  const std::size_t before = line == lines_.end() ? 0 : line->second.size();
+  if (before >= most_per_client_ || waiting_ >= most_ || waiting_bytes_ + bytes > MAX_BYTES) {
+    too_many_.warn("too much waits for an answer (" + std::to_string(waiting_) + " in all, " + std::to_string(before) +
+                   " of client " + client_id + "): what comes is refused");
+    return false;
+  }
+  lines_[client_id].push_back(std::move(act));
+  waiting_ += 1;
+  waiting_bytes_ += bytes;
+  if (before == 0) start(client_id);
+  return true;
+}
+
+/** Begins the call for the first act of a client. */
+void Outbox::start(const std::string& client_id) {
+  const Act& act = lines_.at(client_id).front();
+  const auto told = [this, client_id] {
+    inbox_.post([this, client_id] { finish(client_id, nullptr); });
+  };
+  if (const auto* message = std::get_if<Message>(&act)) {
+    exhook_.publish(*message, [this, client_id](PublishAnswer answer) {
+      inbox_.post([this, client_id, answer = std::move(answer)] { finish(client_id, &answer); });
+    });
+  } else if (const auto* connected = std::get_if<Connected>(&act)) {
+    exhook_.connected(*connected->client, told);
+  } else if (const auto* disconnected = std::get_if<Disconnected>(&act)) {
+    exhook_.disconnected(*disconnected->client, disconnected->reason, told);
+  }
+}
+
+void Outbox::finish(const std::string& client_id, const PublishAnswer* answer) {
+  const auto line = lines_.find(client_id);
+  const Act act = std::move(line->second.front());
+  line->second.pop_front();
+  waiting_ -= 1;
+  const auto* message = std::get_if<Message>(&act);
+  if (message != nullptr) waiting_bytes_ -= message->payload.size();
+  if (line->second.empty()) {
+    lines_.erase(line);
+  } else {
+    start(client_id);
+  }
+  if (message != nullptr && answer != nullptr) apply(*message, *answer);
+}
+
+void Outbox::apply(const Message& message, const PublishAnswer& answer) {
+  switch (answer.kind) {
+    case PublishAnswer::drop:
+      return;
+    case PublishAnswer::replace:
+      if (!is_publishable(answer)) {
+        bad_answer_.warn("the ExHook server made something of a message on " + message.topic +
+                         " that cannot be published (topic or QoS): dropped");
+        return;
+      }
+      publish_now(answer.topic, answer.payload, static_cast<int>(answer.qos), false);
+      return;
+    // As in EMQX, also if the call failed.
+    case PublishAnswer::pass:
+    case PublishAnswer::failed:
+      publish_now(message.topic, message.payload, message.qos, message.retain);
+  }
+}
+
+void Outbox::publish_now(const std::string& topic, const std::string& payload, int qos, bool retain) {
+  const int fault = mosquitto_broker_publish_copy(nullptr, topic.c_str(), static_cast<int>(payload.size()),
+                                                  payload.empty() ? nullptr : payload.data(), qos, retain, nullptr);
+  if (fault != MOSQ_ERR_SUCCESS) {
+    bad_answer_.warn("a message on " + topic + " could not be published (Mosquitto's error " + std::to_string(fault) + ")");
+  }
+}
+
+}  // namespace dockhook

@@ -1,0 +1,100 @@
+/** Watches the server. */
+#include "provider.h"
+
+#include <utility>
+
+#include "log.h"
+
+namespace dockhook {
+namespace {
+
+/** Also how long the broker's end may have to wait for this thread. */
+constexpr std::chrono::milliseconds TURN{100};
+constexpr std::chrono::milliseconds PROBE_INTERVAL{1000};
+/** A server with much to do may take a while; one that is frozen takes for ever. */
+constexpr std::chrono::milliseconds PROBE_DEADLINE{1000};
+constexpr std::chrono::milliseconds LOAD_AGAIN{300};
+
+}  // namespace
+
+Provider::Provider(Exhook& exhook, Inbox& inbox, const std::string& target)
+    : exhook_(exhook), inbox_(inbox), target_(target), thread_([this] { watch(); }) {}
+
+Provider::~Provider() {
+  ended_ = true;
+  thread_.join();
+}
+
+std::shared_ptr<const Hooks> Provider::hooks() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return hooks_;
+}
+
+void Provider::watch() {
+  while (!ended_) {
+    if (exhook_.is_connected()) {
+      watch_connection();
+    } else {
+      set_serving(false, "cannot be reached");
+      exhook_.wait_while(false, TURN);
+    }
+  }
+}
+
+/** Returns when it is gone. */
+void Provider::watch_connection() {
+  while (!load()) {
+    const auto until = std::chrono::steady_clock::now() + LOAD_AGAIN;
+    while (std::chrono::steady_clock::now() < until) {
+      if (ended_ || !exhook_.is_connected()) return;
+      exhook_.wait_while(true, TURN);
+    }
+  }
+  set_serving(true, "serves");
+  auto next_probe = std::chrono::steady_clock::now() + PROBE_INTERVAL;
+  while (!ended_ && exhook_.is_connected()) {
+    exhook_.wait_while(true, TURN);
+    if (std::chrono::steady_clock::now() < next_probe || ended_) continue;
+    const bool answered = exhook_.probe(PROBE_DEADLINE);
+    set_serving(answered, answered ? "serves" : "does not answer");
+    next_probe = std::chrono::steady_clock::now() + PROBE_INTERVAL;
+  }
+}
+
+bool Provider::load() {
+  LoadFailure failure;
+  auto hooks = exhook_.load(failure);
+  if (!hooks) {
+    set_serving(false, "cannot be used: " + failure.reason);
+    return false;
+  }
+  const bool lacks = !hooks->authenticate || !hooks->authorize;
+  const bool everything = hooks->publish && hooks->topics.empty();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    hooks_ = std::make_shared<const Hooks>(std::move(*hooks));
+  }
+  if (lacks || everything) {
+    inbox_.post([this, lacks] {
+      log_warning(target_ + (lacks ? " does not ask for client.authenticate and client.authorize: nobody can be let in"
+                                   : " asks for all topics: each message, telemetry too, goes to it and back"));
+    });
+  }
+  return true;
+}
+
+void Provider::set_serving(bool serving, const std::string& why) {
+  serving_ = serving;
+  // Said when it changes.
+  if (why == last_failure_) return;
+  last_failure_ = why;
+  inbox_.post([line = "the ExHook server " + target_ + " " + why, serving] {
+    if (serving) {
+      log_notice(line);
+    } else {
+      log_error(line + ". Until it does, who was in lately may come back, and nobody else is let in");
+    }
+  });
+}
+
+}  // namespace dockhook
