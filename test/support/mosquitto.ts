@@ -2,7 +2,7 @@
  * A real Mosquitto with the plugin of `deploy/mosquitto`, which is built when it is first asked for. Wrap tests in
  * `describeWithMosquitto`: where there is no broker or no compiler, it says what did not run, and fails if CI=true.
  */
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -58,6 +58,10 @@ export function describeWithMosquitto(title: string, body: (this: Mocha.Suite) =
         this.timeout(BUILD_TIMEOUT_MS);
         await buildPlugin();
       });
+      // What a test that failed has left.
+      after(() => {
+        for (const broker of running) broker.kill('SIGKILL');
+      });
       body.call(this);
     });
     return;
@@ -82,6 +86,8 @@ function isInstalled(tool: string): boolean {
   }
 }
 
+const running = new Set<ChildProcess>();
+
 let built: Promise<void> | undefined;
 
 function buildPlugin(): Promise<void> {
@@ -104,6 +110,7 @@ export async function startMosquitto(options: MosquittoOptions): Promise<TestMos
     'per_listener_settings false',
     ...settings,
     'allow_anonymous false',
+    'set_tcp_nodelay true',
     ...(process.getuid?.() === 0 ? ['user root'] : []),
     ...listener(port),
     `plugin ${PLUGIN}`,
@@ -127,6 +134,7 @@ export function runMosquitto(lines: string[]): Omit<TestMosquitto, 'url' | 'port
     broker.kill('SIGKILL');
   };
   process.once('exit', kill);
+  running.add(broker);
   const logged: string[] = [];
   const waiting = new Set<() => void>();
   const wake = (): void => {
@@ -139,6 +147,7 @@ export function runMosquitto(lines: string[]): Omit<TestMosquitto, 'url' | 'port
   let ended = false;
   const exit = once(broker, 'close').then(([code]) => {
     ended = true;
+    running.delete(broker);
     process.off('exit', kill);
     rmSync(directory, { recursive: true, force: true });
     wake();

@@ -21,12 +21,8 @@ export interface TestClient {
 
 /** Rejects with mqtt.js' error, whose `code` is the CONNACK return code if there was one. */
 export async function connectClient(url: string, options: IClientOptions = {}): Promise<TestClient> {
-  const client = await mqtt.connectAsync(
-    url,
-    { reconnectPeriod: 0, connectTimeout: 5000, ...options },
-    false,
-  );
-  client.on('error', () => undefined);
+  const client = mqtt.connect(url, { reconnectPeriod: 0, connectTimeout: 5000, ...options });
+  // Messages that the broker has kept come with the CONNACK.
   const received: Received[] = [];
   const waiting: ((message: Received) => void)[] = [];
   let taken = 0;
@@ -38,6 +34,18 @@ export async function connectClient(url: string, options: IClientOptions = {}): 
       taken++;
       waiter(message);
     }
+  });
+  await new Promise<void>((resolve, reject) => {
+    client.once('connect', () => {
+      resolve();
+    });
+    client.once('close', () => {
+      reject(new Error('the broker closed the connection'));
+    });
+    client.on('error', (error) => {
+      client.end(true);
+      reject(error);
+    });
   });
   return {
     mqtt: client,

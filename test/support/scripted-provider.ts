@@ -14,6 +14,8 @@ export interface AskedClient {
   peerport: number;
   sockport: number;
   protocol: string;
+  cn: string;
+  dn: string;
 }
 
 export interface AskedMessage {

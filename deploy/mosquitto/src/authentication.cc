@@ -67,6 +67,7 @@ Verdict Authentication::check(const Client& client, const std::string& password,
   if (asking_.size() >= MAX_ASKING || !asking_.insert(credentials).second) return Verdict::no;
 
   const auto verdict = patience_.ask(
+      was_in_lately(credentials) ? Patience::For::known : Patience::For::stranger,
       [&](auto done) { exhook_.authenticate(client, password, std::move(done)); },
       [this, credentials, refusal](Verdict late) {
         if (settle(credentials, refusal, late) != Verdict::yes) return;

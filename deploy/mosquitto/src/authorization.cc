@@ -109,7 +109,8 @@ Verdict Authorization::decide(Record& record, Action action, const std::string& 
       return Verdict::yes;
     }
     decision.asking = true;
-    const auto verdict = patience_.ask(question(record, action, topic), settling(record, action, topic));
+    const auto verdict =
+        patience_.ask(Patience::For::known, question(record, action, topic), settling(record, action, topic));
     if (verdict) settle(record, action, topic, record.session, *verdict);
     if (verdict && is_answer(*verdict)) return *verdict;
   }

@@ -1,8 +1,9 @@
 /**
  * Waiting for an answer on the broker's thread, while which the broker stands still. Two bounds: the longest wait for
- * one answer (`auth_wait_ms`), and a budget for all of them together, so that strangers who try passwords, each of whom
- * makes us wait that long, take a tenth of the broker's time at most. Who comes when the budget is spent gets no wait:
- * the question is asked all the same, and its answer is there when the client comes again.
+ * one answer (`auth_wait_ms`), and a purse of time for all of them together, so that strangers who try passwords, each
+ * of whom makes us wait that long, take a tenth of the broker's time at most. Who comes when the purse is empty gets no
+ * wait: the question is asked all the same, and its answer is there when the client comes again. Clients that were let
+ * in before have a purse of their own, which no stranger can empty.
  */
 #pragma once
 
@@ -24,6 +25,7 @@ class Patience {
  public:
   using Clock = std::chrono::steady_clock;
   using Ask = std::function<void(std::function<void(Verdict)> done)>;
+  enum class For { known, stranger };
 
   Patience(Inbox& inbox, std::chrono::milliseconds longest) : inbox_(inbox), longest_(longest) {}
 
@@ -31,10 +33,11 @@ class Patience {
    * @param late gets the answer, in the inbox, if it does not come in time
    * @return nothing if it does not come in time
    */
-  std::optional<Verdict> ask(const Ask& ask, std::function<void(Verdict)> late) {
+  std::optional<Verdict> ask(For whom, const Ask& ask, std::function<void(Verdict)> late) {
     const auto start = Clock::now();
-    left_ = std::min(BURST, left_ + std::chrono::duration_cast<Duration>((start - refilled_) * SHARE));
-    refilled_ = start;
+    Purse& purse = whom == For::known ? known_ : strangers_;
+    purse.left = std::min(BURST, purse.left + std::chrono::duration_cast<Duration>((start - purse.filled) * SHARE));
+    purse.filled = start;
 
     auto question = std::make_shared<Question>();
     ask([this, question, late = std::move(late)](Verdict verdict) {
@@ -50,12 +53,12 @@ class Patience {
     });
 
     std::unique_lock<std::mutex> lock(question->mutex);
-    question->answered.wait_for(lock, std::min<Duration>(longest_, std::max(left_, Duration::zero())),
+    question->answered.wait_for(lock, std::min<Duration>(longest_, std::max(purse.left, Duration::zero())),
                                 [&] { return question->verdict.has_value(); });
     question->given_up = true;
     const auto waited = std::chrono::duration_cast<Duration>(Clock::now() - start);
     // A quick answer is free: between two of them the broker does its other work.
-    if (waited > FREE) left_ -= waited;
+    if (waited > FREE) purse.left -= waited;
     return question->verdict;
   }
 
@@ -79,10 +82,15 @@ class Patience {
   /** Of the time that goes by. */
   static constexpr double SHARE = 0.1;
 
+  struct Purse {
+    Duration left = BURST;
+    Clock::time_point filled = Clock::now();
+  };
+
   Inbox& inbox_;
   const std::chrono::milliseconds longest_;
-  Duration left_ = BURST;
-  Clock::time_point refilled_ = Clock::now();
+  Purse known_;
+  Purse strangers_;
 };
 
 }  // namespace dockhook

@@ -1,0 +1,209 @@
+/** The plugin's lines in mosquitto.conf: the shipped fragments start a broker that serves, faults start none. */
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { certificateDirectories, grpcSettings } from '../support/certificates.js';
+import { startDockhook, type TestDockhook } from '../support/dockhook.js';
+import { freePorts } from '../support/haproxy.js';
+import { connackCode, connectClient } from '../support/mqtt.js';
+import { describeWithMosquitto, PLUGIN, runMosquitto } from '../support/mosquitto.js';
+import { startProvider, type ScriptedProvider } from '../support/scripted-provider.js';
+
+const PASSWORD = 'p4ssword of the test';
+const SN = '7CTDTEST00000A';
+
+const shipped = (file: string): string =>
+  readFileSync(new URL(`../../deploy/mosquitto/${file}`, import.meta.url), 'utf8');
+const asWhoever = process.getuid?.() === 0 ? ['user root'] : [];
+
+/** ExHook servers that end after each test; call it inside a `describe`. */
+function providers(): () => Promise<ScriptedProvider> {
+  const started: ScriptedProvider[] = [];
+  afterEach(() => {
+    for (const provider of started.splice(0)) provider.stop();
+  });
+  return async () => {
+    const provider = await startProvider();
+    started.push(provider);
+    return provider;
+  };
+}
+
+describeWithMosquitto('the shipped mosquitto.conf', () => {
+  const { make } = certificateDirectories();
+  const start = providers();
+  let certificates: string;
+  let dockhook: TestDockhook;
+  before(async () => {
+    certificates = make(SN);
+    dockhook = await startDockhook({ environment: grpcSettings(certificates) });
+    await dockhook.addAccount('dock', PASSWORD, { kind: 'gateways', gateways: [SN] }, { certificateCn: SN });
+    await dockhook.addAccount('other', PASSWORD, { kind: 'any-gateway' });
+  });
+  after(() => dockhook.stop());
+
+  it('serves over TCP, TLS and TLS with client certificates, asking dockhook over mutual TLS', async () => {
+    const [tcp = 0, tls = 0, mutual = 0] = await freePorts(3);
+    const file = (path: string): string => join(certificates, path);
+    const replaced: [shipped: string, ours: string][] = [
+      ['plugin /usr/local/lib/mosquitto_dockhook.so', `plugin ${PLUGIN}`],
+      ['plugin_opt_url http://127.0.0.1:9000\n', '\n'],
+      ['#plugin_opt_url https://dockhook.example:9000', `plugin_opt_url https://${dockhook.grpc}`],
+      ['#plugin_opt_tls_ca /etc/mosquitto/certs/grpc-ca.pem', `plugin_opt_tls_ca ${file('grpc/ca.pem')}`],
+      [
+        '#plugin_opt_tls_cert /etc/mosquitto/certs/grpc-client.pem',
+        `plugin_opt_tls_cert ${file('grpc/emqx.pem')}`,
+      ],
+      [
+        '#plugin_opt_tls_key /etc/mosquitto/certs/grpc-client.key',
+        `plugin_opt_tls_key ${file('grpc/emqx.key')}`,
+      ],
+      ['listener 1883', `listener ${tcp}`],
+      ['listener 8883', `listener ${tls}`],
+      ['listener 8884', `listener ${mutual}`],
+    ];
+    const text = replaced.reduce((all, [theirs, ours]) => {
+      if (all.split(theirs).length !== 2) throw new Error(`the fragments do not hold "${theirs}" once`);
+      return all.replace(theirs, ours);
+    }, ['dockhook.conf', 'listener-client-certificates.conf', 'listener-server-certificate.conf', 'listener-tcp.conf'].map(shipped).join('\n'));
+    const broker = runMosquitto([
+      ...asWhoever,
+      ...text
+        .replaceAll('/etc/mosquitto/certs/broker', file('mqtt/broker'))
+        .replaceAll('/etc/mosquitto/certs/docks-ca.pem', file('mqtt/ca.pem'))
+        .split('\n'),
+    ]);
+    await broker.says(' serves');
+
+    const other = { clientId: 'c', username: 'other', password: PASSWORD };
+    const dock = { clientId: SN, username: 'dock', password: PASSWORD };
+    const ca = readFileSync(file('mqtt/ca.pem'));
+    const shown = {
+      cert: readFileSync(file(`mqtt/dock-${SN}.pem`)),
+      key: readFileSync(file(`mqtt/dock-${SN}.key`)),
+    };
+    expect(await connackCode(`mqtt://127.0.0.1:${tcp}`, other)).to.equal(0);
+    expect(await connackCode(`mqtts://localhost:${tls}`, { ...other, ca })).to.equal(0);
+    expect(await connackCode(`mqtts://localhost:${mutual}`, { ...dock, ca, ...shown })).to.equal(0);
+    // The account is tied to a certificate, and no other listener asks for one.
+    expect(await connackCode(`mqtts://localhost:${tls}`, { ...dock, ca })).to.equal(5);
+    expect(await broker.stop()).to.equal(0);
+  });
+
+  it('tells the common and the distinguished name of a client certificate', async () => {
+    const provider = await start();
+    const [port = 0] = await freePorts(1);
+    const broker = runMosquitto([
+      ...asWhoever,
+      `listener ${port}`,
+      `certfile ${join(certificates, 'mqtt/broker.pem')}`,
+      `keyfile ${join(certificates, 'mqtt/broker.key')}`,
+      `cafile ${join(certificates, 'mqtt/ca.pem')}`,
+      'require_certificate true',
+      `plugin ${PLUGIN}`,
+      `plugin_opt_url http://${provider.address}`,
+    ]);
+    await broker.says(' serves');
+    const client = await connectClient(`mqtts://localhost:${port}`, {
+      clientId: SN,
+      username: 'dock',
+      ca: readFileSync(join(certificates, 'mqtt/ca.pem')),
+      cert: readFileSync(join(certificates, `mqtt/dock-${SN}.pem`)),
+      key: readFileSync(join(certificates, `mqtt/dock-${SN}.key`)),
+      will: { topic: 'test/will', payload: Buffer.from('gone'), qos: 1, retain: false },
+    });
+    // The last will is published when the connection, and its certificate, are gone.
+    client.mqtt.stream.destroy();
+    await provider.once('OnClientDisconnected');
+    for (const method of ['OnClientAuthenticate', 'OnClientAuthorize']) {
+      expect((await provider.once(method)).clientinfo, method).to.include({ cn: SN, dn: `CN=${SN}` });
+    }
+    expect(await broker.stop()).to.equal(0);
+  });
+});
+
+describeWithMosquitto('a plugin line that cannot be used', () => {
+  const cases: [what: string, options: string[], said: string][] = [
+    [
+      'an option that is not there',
+      ['url http://a:1', 'ulr x'],
+      'plugin_opt_ulr: there is no such option. There are: ',
+    ],
+    ['no url', [], 'plugin_opt_url is missing'],
+    [
+      'a url of another kind',
+      ['url mqtt://a:1'],
+      'plugin_opt_url mqtt://a:1: must be http://HOST:PORT or https',
+    ],
+    ['a url without a port', ['url http://a'], 'plugin_opt_url http://a: must be http://HOST:PORT or https'],
+    ['an option twice', ['url http://a:1', 'node a', 'node b'], 'plugin_opt_node: stands there twice'],
+    [
+      'a wait that would stop the broker for too long',
+      ['url http://a:1', 'auth_wait_ms 251'],
+      'plugin_opt_auth_wait_ms 251: must be a whole number from 10 to 250',
+    ],
+    [
+      'half a certificate',
+      ['url https://a:1', 'tls_cert DIR/mqtt/ca.pem'],
+      'plugin_opt_tls_key belong together',
+    ],
+    [
+      'a certificate with another key',
+      ['url https://a:1', 'tls_cert DIR/mqtt/ca.pem', 'tls_key DIR/grpc/ca.key'],
+      'plugin_opt_tls_key: is not the key of plugin_opt_tls_cert',
+    ],
+    ['certificates without TLS', ['url http://a:1', 'tls_ca DIR/mqtt/ca.pem'], 'must begin with https://'],
+    [
+      'a key for a certificate',
+      ['url https://a:1', 'tls_ca DIR/mqtt/ca.key'],
+      'ca.key: holds no certificate',
+    ],
+    [
+      'a file that is not there',
+      ['url https://a:1', 'tls_ca /not/there.pem'],
+      "/not/there.pem: cannot be read by the broker's user (No such file or directory)",
+    ],
+  ];
+  const { make } = certificateDirectories();
+  const start = providers();
+  let certificates: string;
+  before(() => {
+    certificates = make();
+  });
+  for (const [what, options, said] of cases) {
+    it(`starts no broker and says why: ${what}`, async () => {
+      const [port = 0] = await freePorts(1);
+      const broker = runMosquitto([
+        ...asWhoever,
+        `listener ${port} 127.0.0.1`,
+        `plugin ${PLUGIN}`,
+        ...options.map((option) => `plugin_opt_${option.replace('DIR', certificates)}`),
+      ]);
+      expect(await broker.exit).not.to.equal(0);
+      expect(broker.log()).to.include(said);
+    });
+  }
+
+  it('lets nobody in under per_listener_settings, where the broker gives plugins no time, and says why', async () => {
+    const provider = await start();
+    const [port = 0] = await freePorts(1);
+    const broker = runMosquitto([
+      'per_listener_settings true',
+      ...asWhoever,
+      `listener ${port} 127.0.0.1`,
+      `plugin ${PLUGIN}`,
+      `plugin_opt_url http://${provider.address}`,
+    ]);
+    await broker.says(' running');
+    const code = await connackCode(`mqtt://127.0.0.1:${port}`, {
+      clientId: 'a',
+      username: 'a',
+      password: 'b',
+    });
+    if (broker.log().includes('mosquitto version 2.0.11')) {
+      expect(code).to.equal(5);
+      await broker.says('Set per_listener_settings false');
+    } else expect(code).to.equal(0);
+    expect(await broker.stop()).to.equal(0);
+  });
+});
