@@ -2,7 +2,7 @@ import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'coverage', '.dockhook'] },
+  { ignores: ['dist', 'coverage', '.dockhook', 'deploy/mosquitto/build'] },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

@@ -184,6 +184,15 @@ describeWithMosquitto('a plugin line that cannot be used', () => {
     });
   }
 
+  it('names every option there is, and those are the documented ones', async () => {
+    const broker = runMosquitto([...asWhoever, `plugin ${PLUGIN}`, 'plugin_opt_other value']);
+    await broker.exit;
+    const names = /There are: (.*)$/m.exec(broker.log())?.[1]?.split(', ');
+    const rows = shipped('README.md').matchAll(/^\| (`\w+`(?:, `\w+`)*) \|/gm);
+    const documented = [...rows].flatMap(([, cell = '']) => cell.replaceAll('`', '').split(', '));
+    expect(names).to.have.members(documented);
+  });
+
   it('lets nobody in under per_listener_settings, where the broker gives plugins no time, and says why', async () => {
     const provider = await start();
     const [port = 0] = await freePorts(1);
