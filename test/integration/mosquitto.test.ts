@@ -168,6 +168,47 @@ describeWithMosquitto('Mosquitto with the plugin', () => {
     });
   });
 
+  it('loses no request because the answer to "may it publish there?" takes long', async () => {
+    const asked = gate();
+    await start({
+      OnClientAuthorize: async ({ type }) => {
+        if (type === 'PUBLISH') await asked.opened;
+        return yes;
+      },
+      OnMessagePublish: replyTo,
+    });
+    const client = await connect('SN1');
+    await client.subscribe(`${requestsOf('SN1')}_reply`);
+    for (const payload of ['first', 'second']) await client.publish(requestsOf('SN1'), payload, { qos: 1 });
+    asked.open();
+    for (const payload of ['first', 'second']) {
+      expect((await client.next()).payload.toString()).to.equal(payload);
+    }
+  });
+
+  for (const ending of ['is cut off', 'is taken over']) {
+    it(`asks whether a last will may be published, when its session ${ending}`, async () => {
+      await start({ OnClientAuthorize: ({ topic }) => (topic === requestsOf('SN2') ? no : yes) });
+      const watcher = await connect('watcher');
+      await watcher.subscribe('thing/+/+/+', 'test/#');
+      const will = {
+        topic: requestsOf('SN2'),
+        payload: Buffer.from('forged'),
+        qos: 2 as const,
+        retain: false,
+      };
+      const client = await connect('SN1', { will });
+      const closed = closing(client);
+      if (ending === 'is cut off') client.mqtt.stream.destroy();
+      else await connect('SN1');
+      await closed;
+      await provider.once('OnClientDisconnected');
+      await watcher.publish('test/marker', '', { qos: 2 });
+      expect((await watcher.next()).topic).to.equal('test/marker');
+      expect(provider.of('OnClientAuthorize').map(({ topic }) => topic)).to.include(requestsOf('SN2'));
+    });
+  }
+
   describe('keeps the order of one client', () => {
     it('by one call at a time, while others are answered', async () => {
       const first = gate();
@@ -283,11 +324,11 @@ describeWithMosquitto('Mosquitto with the plugin', () => {
     const client = await connect('SN1');
     for (const qos of [0, 1, 2] as const)
       await client.publish(requestsOf('SN1'), 'secret', { qos, retain: true });
-    await client.publish('test/marker', '', { qos: 1 });
+    await client.publish('test/marker', '', { qos: 2 });
     expect((await watcher.next()).topic).to.equal('test/marker');
     const late = await connect('late');
     await late.subscribe('#', '$');
-    await client.publish('test/marker', '', { qos: 1 });
+    await client.publish('test/marker', '', { qos: 2 });
     expect((await late.next()).topic).to.equal('test/marker');
   });
 

@@ -64,6 +64,24 @@ Verdict Authorization::may_publish(const ClientPtr& client, const std::string& t
   return record.ours ? decide(record, Action::publish, topic) : Verdict::not_ours;
 }
 
+bool Authorization::knows_whether_may_publish(const ClientPtr& client, const std::string& topic) {
+  Record& record = record_of(client);
+  const Decision& decision = decision_of(record, Action::publish, topic);
+  return !record.ours || is_fresh(record, decision);
+}
+
+void Authorization::ask_whether_may_publish(const ClientPtr& client, const std::string& topic,
+                                            std::function<void(Verdict)> done) {
+  const Record& record = record_of(client);
+  const auto settle_it = settling(record, Action::publish, topic);
+  const Patience::Ask nobody = [](auto answered) { answered(Verdict::unreachable); };
+  patience_.ask_aside(can_ask() ? question(record, Action::publish, topic) : nobody,
+                      [this, client, topic, settle_it, done = std::move(done)](Verdict verdict) {
+                        settle_it(verdict);
+                        done(is_answer(verdict) ? verdict : last_said(record_of(client), Action::publish, topic));
+                      });
+}
+
 Verdict Authorization::may_subscribe(const ClientPtr& client, const std::string& filter) {
   Record& record = record_of(client);
   if (!record.ours) return Verdict::not_ours;
@@ -99,12 +117,10 @@ void Authorization::unsubscribed(const ClientPtr& client, const std::string& fil
 
 Verdict Authorization::decide(Record& record, Action action, const std::string& topic) {
   Decision& decision = decision_of(record, action, topic);
-  const auto age = Clock::now() - decision.when;
-  const bool known = is_answer(decision.verdict);
-  const bool of_this_session = known && decision.session == record.session;
-  if (of_this_session && age <= fresh_) return decision.verdict;
+  if (is_fresh(record, decision)) return decision.verdict;
   if (can_ask() && !decision.asking) {
-    if (of_this_session && decision.verdict == Verdict::yes && age <= 2 * fresh_) {
+    const bool was_fresh_lately = decision.session == record.session && Clock::now() - decision.when <= 2 * fresh_;
+    if (was_fresh_lately && decision.verdict == Verdict::yes) {
       refresh(record, decision, action, topic);
       return Verdict::yes;
     }
@@ -114,8 +130,17 @@ Verdict Authorization::decide(Record& record, Action action, const std::string& 
     if (verdict) settle(record, action, topic, record.session, *verdict);
     if (verdict && is_answer(*verdict)) return *verdict;
   }
-  // Nobody says: what was last said.
-  return known && age <= cache_ ? decision.verdict : Verdict::failed;
+  return last_said(record, action, topic);
+}
+
+bool Authorization::is_fresh(const Record& record, const Decision& decision) const {
+  return is_answer(decision.verdict) && decision.session == record.session && Clock::now() - decision.when <= fresh_;
+}
+
+/** For when nobody says. */
+Verdict Authorization::last_said(Record& record, Action action, const std::string& topic) {
+  const Decision& decision = decision_of(record, action, topic);
+  return Clock::now() - decision.when <= cache_ ? decision.verdict : Verdict::failed;
 }
 
 bool Authorization::can_ask() const { return provider_.serving() && provider_.hooks()->authorize; }

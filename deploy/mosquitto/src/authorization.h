@@ -31,6 +31,10 @@ class Authorization {
 
   /** @return failed if nobody says */
   Verdict may_publish(const ClientPtr& client, const std::string& topic);
+  /** Whether the answer to that is there, and nobody would have to wait. */
+  bool knows_whether_may_publish(const ClientPtr& client, const std::string& topic);
+  /** Without waiting. @param done gets the answer, in the inbox */
+  void ask_whether_may_publish(const ClientPtr& client, const std::string& topic, std::function<void(Verdict)> done);
   /** @param filter as the client sent it, with `$share/group/` if that is there */
   Verdict may_subscribe(const ClientPtr& client, const std::string& filter);
   Verdict may_receive(const ClientPtr& client, const std::string& topic);
@@ -62,6 +66,8 @@ class Authorization {
   void forget_later(const std::string& key, std::uint64_t session);
   Verdict decide(Record& record, Action action, const std::string& topic);
   Decision& decision_of(Record& record, Action action, const std::string& topic);
+  bool is_fresh(const Record& record, const Decision& decision) const;
+  Verdict last_said(Record& record, Action action, const std::string& topic);
   bool can_ask() const;
   void refresh(Record& record, Decision& decision, Action action, const std::string& topic);
   Patience::Ask question(const Record& record, Action action, const std::string& topic);

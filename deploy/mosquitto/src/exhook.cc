@@ -256,16 +256,16 @@ void Exhook::publish(const Message& message, std::function<void(PublishAnswer)> 
   asked.set_node(wire_->node);
   asked.set_id(new_id());
   asked.set_qos(static_cast<std::uint32_t>(message.qos));
-  asked.set_from(message.from);
+  asked.set_from(message.client->id);
   asked.set_topic(message.topic);
   asked.set_payload(message.payload);
   asked.set_timestamp(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
                           std::chrono::system_clock::now().time_since_epoch())
                           .count()));
   auto& headers = *asked.mutable_headers();
-  if (!message.username.empty()) headers["username"] = message.username;
+  if (!message.client->username.empty()) headers["username"] = message.client->username;
   headers["protocol"] = "mqtt";
-  headers["peerhost"] = message.peerhost;
+  headers["peerhost"] = message.client->peerhost;
   wire_->start(Method<v3::MessagePublishRequest, v3::ValuedResponse>(&Async::OnMessagePublish), std::move(call),
                [done = std::move(done)](const grpc::Status& status, v3::ValuedResponse& answer) {
                  done(publish_answer_of(status, answer));

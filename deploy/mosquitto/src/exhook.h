@@ -33,9 +33,7 @@ enum class Verdict {
 
 /** A published message. */
 struct Message {
-  std::string from;
-  std::string username;
-  std::string peerhost;
+  ClientPtr client;
   std::string topic;
   std::string payload;
   int qos = 0;

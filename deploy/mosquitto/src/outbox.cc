@@ -28,9 +28,10 @@ bool is_publishable(const PublishAnswer& answer) {
 
 }  // namespace
 
-Outbox::Outbox(Exhook& exhook, Provider& provider, Inbox& inbox, const Options& options)
+Outbox::Outbox(Exhook& exhook, Provider& provider, Authorization& authorization, Inbox& inbox, const Options& options)
     : exhook_(exhook),
       provider_(provider),
+      authorization_(authorization),
       inbox_(inbox),
       most_per_client_(options.queue_per_client),
       most_(options.queue_total) {}
@@ -45,9 +46,9 @@ bool Outbox::wants(const std::string& client_id, const std::string& topic) const
   return asked_for && (provider_.serving() || lines_.count(client_id) > 0);
 }
 
-bool Outbox::publish(Message message) {
-  const std::string client_id = message.from;
-  return add(client_id, std::move(message));
+bool Outbox::publish(Message message, bool authorized) {
+  const std::string client_id = message.client->id;
+  return add(client_id, Published{std::move(message), authorized});
 }
 
 void Outbox::connected(const ClientPtr& client) {
@@ -61,8 +62,8 @@ void Outbox::disconnected(const ClientPtr& client, const std::string& reason) {
 }
 
 bool Outbox::add(const std::string& client_id, Act act) {
-  const auto* message = std::get_if<Message>(&act);
-  const std::size_t bytes = message == nullptr ? 0 : message->payload.size();
+  const auto* published = std::get_if<Published>(&act);
+  const std::size_t bytes = published == nullptr ? 0 : published->message.payload.size();
   const auto line = lines_.find(client_id);
   const std::size_t before = line == lines_.end() ? 0 : line->second.size();
   if (before >= most_per_client_ || waiting_ >= most_ || waiting_bytes_ + bytes > MAX_BYTES) {
@@ -83,9 +84,21 @@ void Outbox::start(const std::string& client_id) {
   const auto told = [this, client_id] {
     inbox_.post([this, client_id] { finish(client_id, nullptr); });
   };
-  if (const auto* message = std::get_if<Message>(&act)) {
-    exhook_.publish(*message, [this, client_id](PublishAnswer answer) {
-      inbox_.post([this, client_id, answer = std::move(answer)] { finish(client_id, &answer); });
+  if (const auto* published = std::get_if<Published>(&act)) {
+    const Message& message = published->message;
+    // An answer may have come since, for the one before it.
+    if (published->authorized || (authorization_.knows_whether_may_publish(message.client, message.topic) &&
+                                  authorization_.may_publish(message.client, message.topic) == Verdict::yes)) {
+      ask(client_id, message);
+      return;
+    }
+    authorization_.ask_whether_may_publish(message.client, message.topic, [this, client_id](Verdict verdict) {
+      if (verdict == Verdict::yes) {
+        ask(client_id, std::get<Published>(lines_.at(client_id).front()).message);
+      } else {
+        const PublishAnswer refused{PublishAnswer::drop, {}, {}, 0};
+        finish(client_id, &refused);
+      }
     });
   } else if (const auto* connected = std::get_if<Connected>(&act)) {
     exhook_.connected(*connected->client, told);
@@ -94,19 +107,25 @@ void Outbox::start(const std::string& client_id) {
   }
 }
 
+void Outbox::ask(const std::string& client_id, const Message& message) {
+  exhook_.publish(message, [this, client_id](PublishAnswer answer) {
+    inbox_.post([this, client_id, answer = std::move(answer)] { finish(client_id, &answer); });
+  });
+}
+
 void Outbox::finish(const std::string& client_id, const PublishAnswer* answer) {
   const auto line = lines_.find(client_id);
   const Act act = std::move(line->second.front());
   line->second.pop_front();
   waiting_ -= 1;
-  const auto* message = std::get_if<Message>(&act);
-  if (message != nullptr) waiting_bytes_ -= message->payload.size();
+  const auto* published = std::get_if<Published>(&act);
+  if (published != nullptr) waiting_bytes_ -= published->message.payload.size();
   if (line->second.empty()) {
     lines_.erase(line);
   } else {
     start(client_id);
   }
-  if (message != nullptr && answer != nullptr) apply(*message, *answer);
+  if (published != nullptr && answer != nullptr) apply(published->message, *answer);
 }
 
 void Outbox::apply(const Message& message, const PublishAnswer& answer) {

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <variant>
 
+#include "authorization.h"
 #include "exhook.h"
 #include "inbox.h"
 #include "log.h"
@@ -20,12 +21,15 @@ namespace dockhook {
 
 class Outbox {
  public:
-  Outbox(Exhook& exhook, Provider& provider, Inbox& inbox, const Options& options);
+  Outbox(Exhook& exhook, Provider& provider, Authorization& authorization, Inbox& inbox, const Options& options);
 
   /** Whether a message goes to the server, rather than straight on. */
   bool wants(const std::string& client_id, const std::string& topic) const;
-  /** @return false if too much waits: the message is not taken */
-  bool publish(Message message);
+  /**
+   * @param authorized whether its client is known to be allowed to publish there; else that is asked first
+   * @return false if too much waits: the message is not taken
+   */
+  bool publish(Message message, bool authorized);
   void connected(const ClientPtr& client);
   void disconnected(const ClientPtr& client, const std::string& reason);
 
@@ -37,16 +41,22 @@ class Outbox {
     ClientPtr client;
     std::string reason;
   };
-  using Act = std::variant<Message, Connected, Disconnected>;
+  struct Published {
+    Message message;
+    bool authorized;
+  };
+  using Act = std::variant<Published, Connected, Disconnected>;
 
   bool add(const std::string& client_id, Act act);
   void start(const std::string& client_id);
+  void ask(const std::string& client_id, const Message& message);
   void finish(const std::string& client_id, const PublishAnswer* answer);
   void apply(const Message& message, const PublishAnswer& answer);
   void publish_now(const std::string& topic, const std::string& payload, int qos, bool retain);
 
   Exhook& exhook_;
   Provider& provider_;
+  Authorization& authorization_;
   Inbox& inbox_;
   const std::size_t most_per_client_;
   const std::size_t most_;

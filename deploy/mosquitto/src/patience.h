@@ -78,7 +78,7 @@ class Patience {
   };
 
   static constexpr Duration BURST{1000};
-  static constexpr Duration FREE{10};
+  static constexpr Duration FREE{25};
   /** Of the time that goes by. */
   static constexpr double SHARE = 0.1;
 

@@ -51,7 +51,7 @@ class Plugin {
         patience_(inbox_, options.auth_wait),
         authentication_(exhook_, provider_, patience_, options.cache),
         authorization_(exhook_, provider_, patience_, options),
-        outbox_(exhook_, provider_, inbox_, options) {
+        outbox_(exhook_, provider_, authorization_, inbox_, options) {
     if (!options.tls && !is_loopback(options.target)) {
       log_warning("passwords go to " + options.target + " in plain text; use https:// beyond this machine");
     }
@@ -67,6 +67,7 @@ class Plugin {
   int on_tick() {
     has_ticked_ = true;
     reloading_ = false;
+    newest_ = nullptr;
     for (const auto& client : std::exchange(arrived_, {})) outbox_.connected(client);
     inbox_.run();
     return MOSQ_ERR_SUCCESS;
@@ -99,6 +100,7 @@ class Plugin {
     const Verdict verdict = authentication_.check(*client, password, credentials);
     if (verdict != Verdict::yes && verdict != Verdict::not_ours) return MOSQ_ERR_AUTH;
     const bool ours = verdict == Verdict::yes;
+    newest_ = client;
     sessions_[event.client] = Session{client, credentials, ours};
     authorization_.connected(client, ours);
     if (!ours) return MOSQ_ERR_PLUGIN_DEFER;
@@ -140,7 +142,12 @@ class Plugin {
         if (topic == NOWHERE) return MOSQ_ERR_ACL_DENIED;
         return acl_answer(authorization_.may_receive(client, topic));
       case MOSQ_ACL_WRITE:
-        return acl_answer(authorization_.may_publish(client, topic));
+        unasked_ = is_publish(event.client) && outbox_.wants(client->id, topic) &&
+                           !authorization_.knows_whether_may_publish(client, topic)
+                       ? event.client
+                       : nullptr;
+        // A message that goes to the server anyway is asked about there, without the broker waiting.
+        return unasked_ != nullptr ? MOSQ_ERR_SUCCESS : acl_answer(authorization_.may_publish(client, topic));
       case MOSQ_ACL_SUBSCRIBE: {
         const Verdict verdict = authorization_.may_subscribe(client, topic);
         // A SUBACK that refuses would leave a dock deaf until somebody restarts it; one that is cut off comes again.
@@ -156,16 +163,15 @@ class Plugin {
 
   int on_message(mosquitto_evt_message& event) {
     const ClientPtr client = client_of(event.client);
-    if (!outbox_.wants(client->id, event.topic)) return MOSQ_ERR_SUCCESS;
+    const bool unasked = std::exchange(unasked_, nullptr) == event.client;
+    if (!unasked && !outbox_.wants(client->id, event.topic)) return MOSQ_ERR_SUCCESS;
     Message message;
-    message.from = client->id;
-    message.username = client->username;
-    message.peerhost = client->peerhost;
+    message.client = client;
     message.topic = event.topic;
     message.payload.assign(static_cast<const char*>(event.payload), event.payloadlen);
     message.qos = event.qos;
     message.retain = event.retain;
-    if (!outbox_.publish(std::move(message))) return MOSQ_ERR_ACL_DENIED;
+    if (!outbox_.publish(std::move(message), !unasked)) return MOSQ_ERR_ACL_DENIED;
     event.topic[0] = NOWHERE[0];
     event.topic[1] = '\0';
     event.retain = false;
@@ -176,6 +182,17 @@ class Plugin {
   ClientPtr client_of(const mosquitto* connection) const {
     const auto session = sessions_.find(connection);
     return session == sessions_.end() ? read_client(connection) : session->second.client;
+  }
+
+  /**
+   * Whether the broker, which asks if this connection may publish, has a message of it in hand that it will show us
+   * next. If not, it is a last will, which it will not: of a connection that is gone, or being taken over.
+   */
+  bool is_publish(const mosquitto* connection) const {
+    const auto session = sessions_.find(connection);
+    if (session == sessions_.end()) return false;
+    const ClientPtr& client = session->second.client;
+    return newest_ == nullptr || newest_->id != client->id || newest_ == client;
   }
 
   static int acl_answer(Verdict verdict) {
@@ -194,6 +211,10 @@ class Plugin {
   /** Let in since the last tick. */
   std::vector<ClientPtr> arrived_;
   const char* took_over_ = "";
+  /** The last that logged in since the last tick. */
+  ClientPtr newest_;
+  /** Whose message, which the broker shows us next, may not be published unless the server says so. */
+  const mosquitto* unasked_ = nullptr;
   bool has_ticked_ = false;
   bool reloading_ = false;
   Seldom no_tick_{std::chrono::seconds(10)};
