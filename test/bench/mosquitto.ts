@@ -4,6 +4,7 @@
  *
  *   npm run build:mosquitto && node --import tsx test/bench/mosquitto.ts
  */
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePorts } from '../support/haproxy.js';
 import { runMosquitto, startMosquitto } from '../support/mosquitto.js';
@@ -33,7 +34,11 @@ const LOADS: Load[] = [
 ];
 
 /** Milliseconds from publish to arrival, of every osd and of every request to its reply. */
-async function measure({ plugin, requestsPerSecond, answerMs }: Load): Promise<{ osd: number[]; replies: number[] }> {
+async function measure({
+  plugin,
+  requestsPerSecond,
+  answerMs,
+}: Load): Promise<{ osd: number[]; replies: number[] }> {
   const provider = await startProvider({
     OnMessagePublish: async ({ message }) => {
       if (answerMs > 0) await pause(answerMs);
@@ -47,7 +52,12 @@ async function measure({ plugin, requestsPerSecond, answerMs }: Load): Promise<{
     : runMosquitto(['allow_anonymous true', 'set_tcp_nodelay true', ...user, `listener ${port} 127.0.0.1`]);
   if (!plugin) await broker.says(' running');
   const url = 'url' in broker ? broker.url : `mqtt://127.0.0.1:${port}`;
-  const connect = (clientId: string) => connectClient(url, { clientId, username: clientId, password: 'p' });
+  const connect = async (clientId: string) => {
+    const client = await connectClient(url, { clientId, username: clientId, password: 'p' });
+    // Else Nagle's algorithm is what is measured.
+    (client.mqtt.stream as Socket).setNoDelay(true);
+    return client;
+  };
   const [dock, watcher, asker] = [await connect('dock'), await connect('watcher'), await connect('asker')];
   const osd: number[] = [];
   const replies: number[] = [];

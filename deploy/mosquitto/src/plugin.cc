@@ -45,8 +45,9 @@ struct Session {
 /** One `plugin` line of mosquitto.conf. */
 class Plugin {
  public:
-  explicit Plugin(const Options& options)
-      : exhook_(options),
+  Plugin(mosquitto_plugin_id_t* identifier, const Options& options)
+      : identifier_(identifier),
+        exhook_(options),
         provider_(exhook_, inbox_, options.target),
         patience_(inbox_, options.auth_wait),
         authentication_(exhook_, provider_, patience_, options.cache),
@@ -56,6 +57,11 @@ class Plugin {
       log_warning("passwords go to " + options.target + " in plain text; use https:// beyond this machine");
     }
   }
+
+  ~Plugin();
+
+  /** @return Mosquitto's error code */
+  int subscribe();
 
   /** The last words to the server; then nothing of it is under way. */
   void end() {
@@ -200,6 +206,7 @@ class Plugin {
     return verdict == Verdict::not_ours ? MOSQ_ERR_PLUGIN_DEFER : MOSQ_ERR_ACL_DENIED;
   }
 
+  mosquitto_plugin_id_t* const identifier_;
   Inbox inbox_;
   Exhook exhook_;
   Provider provider_;
@@ -257,8 +264,24 @@ constexpr struct {
     {MOSQ_EVT_MESSAGE, handle<mosquitto_evt_message, &Plugin::on_message, MOSQ_ERR_ACL_DENIED>},
 };
 
+int Plugin::subscribe() {
+  for (const auto& [event, handler] : HANDLERS) {
+    const int fault = mosquitto_callback_register(identifier_, event, handler, nullptr, this);
+    if (fault != MOSQ_ERR_SUCCESS) {
+      log_error("the broker takes no handler for its event " + std::to_string(event) +
+                ": is there a second plugin line for this file?");
+      return fault;
+    }
+  }
+  return MOSQ_ERR_SUCCESS;
+}
+
+Plugin::~Plugin() {
+  for (const auto& [event, handler] : HANDLERS) mosquitto_callback_unregister(identifier_, event, handler, nullptr);
+}
+
 /** Makes a plugin whose threads get none of the broker's signals. */
-std::unique_ptr<Plugin> start(const mosquitto_opt* options, int count) {
+std::unique_ptr<Plugin> start(mosquitto_plugin_id_t* identifier, const mosquitto_opt* options, int count) {
   const Options read = read_options(options, count);
   sigset_t all;
   sigset_t before;
@@ -266,7 +289,7 @@ std::unique_ptr<Plugin> start(const mosquitto_opt* options, int count) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   std::unique_ptr<Plugin> plugin;
   try {
-    plugin = std::make_unique<Plugin>(read);
+    plugin = std::make_unique<Plugin>(identifier, read);
   } catch (...) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw;
@@ -290,15 +313,9 @@ EXPORT int mosquitto_plugin_version(int count, const int* versions) {
 EXPORT int mosquitto_plugin_init(mosquitto_plugin_id_t* identifier, void** userdata, mosquitto_opt* options,
                                  int option_count) {
   try {
-    auto plugin = dockhook::start(options, option_count);
-    for (const auto& [event, handler] : dockhook::HANDLERS) {
-      const int fault = mosquitto_callback_register(identifier, event, handler, nullptr, plugin.get());
-      if (fault != MOSQ_ERR_SUCCESS) {
-        dockhook::log_error("the broker takes no handler for its event " + std::to_string(event) +
-                            ": is there a second plugin line for this file?");
-        return fault;
-      }
-    }
+    auto plugin = dockhook::start(identifier, options, option_count);
+    const int fault = plugin->subscribe();
+    if (fault != MOSQ_ERR_SUCCESS) return fault;
     *userdata = plugin.release();
     return MOSQ_ERR_SUCCESS;
   } catch (const std::exception& error) {
