@@ -42,7 +42,7 @@ export function warn(text: string, json: boolean): void {
 /** Prints rows under their headings, columns aligned. */
 export function printTable(headings: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => printable(row[column] ?? '').length)),
+    rows.reduce((width, row) => Math.max(width, printable(row[column] ?? '').length), heading.length),
   );
   const line = (cells: readonly string[]): string =>
     widths
