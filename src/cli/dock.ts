@@ -119,7 +119,7 @@ function publicDock({
   };
 }
 
-/** A dock whose account name is mistyped is in nobody's list. */
+/** A dock whose account name is mistyped is in nobody's list, nor is one whose SN no account lists. */
 function printStrangers(refusals: readonly TimelineEntry[]): void {
   const groups = grouped(refusals, ({ clientId, account, reason = '' }) =>
     JSON.stringify([clientId, account, reason]),

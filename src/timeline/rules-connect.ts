@@ -1,4 +1,5 @@
 /** Who was not let in, and who may not act as the gateway that its topics name. Pure. */
+import { serialNumbersIn } from '../access/scope.js';
 import { parseDeviceTopic } from '../dock/topics.js';
 import type { TimelineEntry } from '../stores/types.js';
 import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
@@ -85,7 +86,7 @@ export function wrongTopics(walk: Walk, facts: DockFacts): Finding[] {
     return [
       kind === 'named' && isAnothers(entry, walk, facts)
         ? intruding(entry, facts)
-        : findingOf(kind, entry, facts),
+        : findingOf(kind, entry, walk, facts),
     ];
   });
 }
@@ -133,7 +134,7 @@ function kindOf({ gateway, own, reason }: TimelineEntry, { sn }: DockFacts): Kin
   return gateway === sn ? 'named' : 'naming';
 }
 
-function findingOf(kind: Kind, entry: TimelineEntry, facts: DockFacts): Finding {
+function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFacts): Finding {
   const { sn } = facts;
   const { clientId, account, reason, details, at } = entry;
   const topic = details.topic ?? '';
@@ -154,6 +155,19 @@ function findingOf(kind: Kind, entry: TimelineEntry, facts: DockFacts): Finding 
         ],
       };
     case 'naming':
+      if (cameItself(walk, entry, sn)) {
+        return {
+          ...base,
+          code: 'account_shared',
+          blocks: false,
+          brief: `its account is used for SN ${named}, too`,
+          what: `${who} uses topics of SN ${named}, but this account may not act as that. It is not this dock, which came under another client id.`,
+          todo: [
+            `give that one an account of its own: dockhook account add NAME --gateway ${named} --generate`,
+            letItActAs(named, entry, facts, [sn]),
+          ],
+        };
+      }
       return {
         ...base,
         code: 'sn_not_in_account',
@@ -196,8 +210,23 @@ function findingOf(kind: Kind, entry: TimelineEntry, facts: DockFacts): Finding 
   }
 }
 
-/** What lets an account act as an SN, too, with the SNs that it lists already. */
-function letItActAs(named: string, { account, clientId }: TimelineEntry, { accounts }: DockFacts): string {
+/** Whether the dock was seen under its SN and another client id than the one that names somebody else. */
+function cameItself({ own }: Walk, { clientId }: TimelineEntry, sn: string): boolean {
+  return own.some(
+    (entry) =>
+      entry.clientId !== clientId &&
+      ((entry.step === 'connected' && serialNumbersIn(entry.clientId).includes(sn)) ||
+        (entry.step === 'request' && entry.outcome !== 'dropped')),
+  );
+}
+
+/** What lets an account act as an SN, too: with the SNs that it lists already, unless the only one looks mistyped. */
+function letItActAs(
+  named: string,
+  { account, clientId }: TimelineEntry,
+  { accounts, bindings }: DockFacts,
+  real: readonly string[] = [],
+): string {
   const [owner] = listingAccounts({ accounts, sn: named }).filter((name) => name !== account);
   if (owner !== undefined)
     return `if ${named} is right, type "${owner}" as account into DJI Pilot 2: it acts for ${named}`;
@@ -205,6 +234,8 @@ function letItActAs(named: string, { account, clientId }: TimelineEntry, { accou
   if (scope?.kind === 'client-id') {
     return `this account acts as the SN in its client id, and "${clientId}" does not name ${named}`;
   }
-  const listed = scope?.kind === 'gateways' && scope.gateways.length > 1 ? scope.gateways : [];
+  const gateways = scope?.kind === 'gateways' ? scope.gateways : [];
+  const isReal = gateways.length > 1 || gateways.some((sn) => bindings.has(sn) || real.includes(sn));
+  const listed = isReal ? gateways : [];
   return `if ${named} is right: dockhook account set ${word(account)} --gateway ${[...listed, named].join(' ')}`;
 }

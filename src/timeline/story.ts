@@ -51,7 +51,7 @@ export async function knownDocks(timeline: Timeline, { accounts, bindings }: Kno
 export interface Others {
   /** @param own the dock's own entries: who came under their client ids belongs to it, too */
   of(sn: string, own: readonly TimelineEntry[]): TimelineEntry[];
-  /** Refused connects of which `of` found no dock so far, newest first. */
+  /** Refusals, of a connect or of a gateway's topics, of which `of` found no dock so far; newest first. What a probe did is none. */
   unclaimed(): TimelineEntry[];
 }
 
@@ -84,10 +84,19 @@ export async function readOthers(timeline: Timeline, { accounts }: Known): Promi
     unclaimed: () =>
       entries
         .filter(
-          (entry) => entry.step === 'authenticate' && entry.outcome === 'refused' && !claimed.has(entry),
+          (entry) =>
+            (entry.step === 'authenticate' ? entry.outcome === 'refused' : isDeniedGateway(entry)) &&
+            !claimed.has(entry) &&
+            !entry.clientId.startsWith(INVENTED_SERIAL_NUMBER),
         )
         .reverse(),
   };
+}
+
+/** A dock that was let in, under an account that does not list its SN: no dock of the list has that SN. */
+function isDeniedGateway({ gateway, step, outcome }: TimelineEntry): boolean {
+  if (gateway === undefined) return false;
+  return (step === 'authorize' && outcome === 'refused') || (step === 'request' && outcome === 'dropped');
 }
 
 /** The SNs that an entry names: in its topic, its client id, or through the account that was refused. */

@@ -299,6 +299,18 @@ const FAULTS: Fault[] = [
       await scene.dock({ peerHost: '198.51.100.7' }).authenticate(WRONG_PASSWORD);
     },
   },
+  {
+    name: 'an SN that an account of several docks does not list',
+    code: 'sn_not_in_account',
+    state: 'stopped at connect',
+    todo: /dockhook account set dock-\d+ --gateway 7CTDFLEET0 7CTDFLEET1 7CTD/,
+    account: { scope: { kind: 'gateways', gateways: ['7CTDFLEET0', '7CTDFLEET1'] } },
+    async act({ dock, sn }) {
+      const actor = dock();
+      await actor.connect(PASSWORD);
+      await actor.authorize('SUBSCRIBE', `thing/product/${sn}/requests_reply`);
+    },
+  },
 ];
 
 describeWithPostgres('dock, after faults were injected', function () {
@@ -453,6 +465,7 @@ describeWithPostgres('dock, after faults were injected', function () {
     const [, strangers = ''] = stdout.split('Refused clients that belong to none of these docks');
     expect(strangers).to.match(/^7CTDFAULT1000 +mistyped +192\.0\.2\.1 +unknown_account +1 +\d/m);
     expect(strangers).to.not.include('7CTDFAULT1002');
+    expect(strangers).to.match(/^7CTDFAULT10\d\d +dock-\d+ .*not_in_scope/m);
   });
 
   it('says through which dock a drone comes', async () => {

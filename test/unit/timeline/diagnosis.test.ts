@@ -326,3 +326,30 @@ describe('an account of several docks', () => {
     expect(finding?.todo.join('\n')).to.include(`dockhook account set dock-1 --gateway SN1 SN2 ${SN}`);
   });
 });
+
+describe('an account that is typed into a second dock, too', () => {
+  const OTHER = '7CTDTEST00001A';
+  const both = `dockhook account set dock-1 --gateway ${SN} ${OTHER}`;
+  const comes = (story: Story): Story =>
+    story.add('connected', { clientId: OTHER, details: { peerPort: 2 } }).add('authorize', {
+      ...{ gateway: OTHER, own: false, clientId: OTHER, outcome: 'refused', reason: 'not_in_scope' },
+      details: { action: 'subscribe', topic: `thing/product/${OTHER}/requests_reply` },
+    });
+
+  it('does not stop the first, and is not told to drop it', () => {
+    const diagnosis = comes(new Story().connect().request('config')).diagnose();
+    expect(codes(diagnosis)).to.deep.equal(['online', 'account_shared']);
+    expect(diagnosis.findings[0]?.todo).to.include(`if ${OTHER} is right: ${both}`);
+  });
+  it('is a mistyped SN of the account if the dock itself never came', () => {
+    const [finding] = comes(new Story()).diagnose(UNBOUND).findings;
+    expect(finding?.code).to.equal('sn_not_in_account');
+    expect(finding?.todo.join('\n')).to.include(`--gateway ${OTHER}`).and.not.include(both);
+  });
+  it('is told to keep a bound dock, seen from the second', () => {
+    const story = new Story().add('request', {
+      ...{ gateway: OTHER, own: false, outcome: 'dropped', reason: 'not_in_scope' },
+    });
+    expect(story.diagnose({ sn: OTHER }).findings[0]?.todo.join('\n')).to.include(both);
+  });
+});
