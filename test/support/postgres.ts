@@ -41,12 +41,12 @@ export interface TestDatabase {
 
 /** A suite that needs a database, for {@link freshDatabase}. */
 export function describeWithPostgres(title: string, body: (this: Mocha.Suite) => void): void {
-  describeIf(process.env['TEST_DATABASE_URL'] !== undefined || binaries() !== undefined, title, body);
+  describeIf(process.env['TEST_DATABASE_URL'] !== undefined || serverBinaries() !== undefined, title, body);
 }
 
 /** A suite that needs a server of its own, for {@link startPostgres}. */
 export function describeWithOwnPostgres(title: string, body: (this: Mocha.Suite) => void): void {
-  describeIf(binaries() !== undefined, title, body);
+  describeIf(serverBinaries() !== undefined, title, body);
 }
 
 function describeIf(isPossible: boolean, title: string, body: (this: Mocha.Suite) => void): void {
@@ -68,9 +68,10 @@ function describeIf(isPossible: boolean, title: string, body: (this: Mocha.Suite
 
 let sharedServer: Promise<TestPostgres> | undefined;
 
-/** An empty database, to be dropped at the end. */
-export async function freshDatabase(): Promise<TestDatabase> {
-  const serverUrl = process.env['TEST_DATABASE_URL'] ?? (await (sharedServer ??= startPostgres())).url;
+/** An empty database, to be dropped at the end; on the shared server unless told which. */
+export async function freshDatabase(server?: TestPostgres): Promise<TestDatabase> {
+  const serverUrl =
+    server?.url ?? process.env['TEST_DATABASE_URL'] ?? (await (sharedServer ??= startPostgres())).url;
   const name = `dockhook_test_${randomBytes(6).toString('hex')}`;
   await queryOnce(serverUrl, `CREATE DATABASE ${name}`);
   const url = new URL(serverUrl);
@@ -84,9 +85,15 @@ export async function freshDatabase(): Promise<TestDatabase> {
   };
 }
 
-/** Starts a server of its own in a temporary directory below `parent`, on a free port of 127.0.0.1 and a Unix socket. */
-export async function startPostgres(parent = tmpdir()): Promise<TestPostgres> {
-  const bin = binaries();
+/**
+ * Starts a server of its own in a temporary directory below `parent`, on a free port of 127.0.0.1 and a Unix socket.
+ * It does not wait for its disk, unless `changed` settings say so.
+ */
+export async function startPostgres(
+  parent = tmpdir(),
+  changed: Record<string, string> = {},
+): Promise<TestPostgres> {
+  const bin = serverBinaries();
   if (bin === undefined)
     throw new Error('PostgreSQL is not installed: no initdb in PATH or its usual places');
   const user = serverUser();
@@ -109,6 +116,7 @@ export async function startPostgres(parent = tmpdir()): Promise<TestPostgres> {
     fsync: 'off',
     // Late enough that only a commit itself can be what writes to the log.
     wal_writer_delay: '10s',
+    ...changed,
   };
   const serverArguments = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
@@ -170,8 +178,12 @@ export async function startPostgres(parent = tmpdir()): Promise<TestPostgres> {
   };
 }
 
-/** Where initdb and postgres are. */
-function binaries(): string | undefined {
+function serverBinaries(): string | undefined {
+  return binaries('initdb', 'postgres');
+}
+
+/** The directory of these programs of PostgreSQL; `undefined` if they are not installed. */
+export function binaries(...programs: string[]): string | undefined {
   const packaged = '/usr/lib/postgresql';
   const versions = existsSync(packaged) ? readdirSync(packaged).sort().reverse() : [];
   const directories = [
@@ -179,7 +191,7 @@ function binaries(): string | undefined {
     ...versions.map((version) => join(packaged, version, 'bin')),
     '/usr/local/bin',
   ];
-  return directories.find((one) => existsSync(join(one, 'initdb')) && existsSync(join(one, 'postgres')));
+  return directories.find((one) => programs.every((program) => existsSync(join(one, program))));
 }
 
 /** PostgreSQL refuses to run as root. */

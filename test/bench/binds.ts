@@ -1,0 +1,98 @@
+/** `airport_organization_bind` against pgbench writing the same row with the same statement. */
+import { generatePassword, hashGenerated } from '../../src/access/passwords.js';
+import type { Database } from '../../src/stores/database.js';
+import { openStores } from '../../src/stores/stores.js';
+import type { Binding } from '../../src/stores/types.js';
+import { connectEmqxPool } from '../support/emqx-pool.js';
+import type { Bench } from './bench.js';
+import { drive, type Asked } from './driver.js';
+import { addFleet, dockOf, isGoodReply, ORGANIZATION, requested } from './fleet.js';
+import { pgbench } from './pgbench.js';
+import type { Report, Row } from './report.js';
+import { interleave, median, ratioOf } from './statistics.js';
+
+const DOCKS = 1000;
+/** Calls in flight, and clients of pgbench: dockhook has ten connections to Postgres. */
+const IN_FLIGHT = [1, 10];
+
+export async function binds(bench: Bench): Promise<Report> {
+  const database = await bench.database();
+  await addFleet(database, DOCKS, hashGenerated(generatePassword()));
+  const dockhook = await bench.dockhook(database.url);
+  const pool = connectEmqxPool(dockhook.port);
+  const { sql, value } = await bindStatement();
+  // Any of the docks, as the driver takes them.
+  const script = `\\set n random(0, ${DOCKS - 1})\n${sql.replace('$1', "'BENCH' || lpad(:n, 8, '0')").replace('$2', ':value')}`;
+  const asked = Array.from({ length: DOCKS }, (_, number): Asked => {
+    const call = requested(dockOf(number), 'airport_organization_bind');
+    const isRight: Asked['isRight'] = ({ message }) =>
+      message !== undefined && isGoodReply('airport_organization_bind', message.payload);
+    return { client: number, call, isRight };
+  });
+  const rows: Row[] = [];
+  try {
+    // Every row is there from now on, and is written anew.
+    await drive(pool, asked, 10);
+    for (const inFlight of IN_FLIGHT) {
+      const calls = bench.scale.calls ?? (inFlight === 1 ? 250 : DOCKS);
+      const { dockhook: ours, pgbench: floor } = await interleave(
+        ['dockhook', 'pgbench'],
+        bench.scale.rounds,
+        (side) =>
+          side === 'dockhook'
+            ? drive(pool, asked.slice(0, calls), inFlight)
+            : pgbench({
+                databaseUrl: database.url,
+                sql: script,
+                variables: { value },
+                clients: inFlight,
+                calls,
+              }),
+      );
+      rows.push({
+        'in flight': inFlight,
+        throughput: ratioOf(
+          ours.map(({ perSecond }) => perSecond),
+          floor.map(({ perSecond }) => perSecond),
+        ),
+        p50: ratioOf(
+          ours.map(({ p50 }) => p50),
+          floor.map(({ p50 }) => p50),
+        ),
+        'binds/s': median(ours.map(({ perSecond }) => perSecond)),
+        'pgbench/s': median(floor.map(({ perSecond }) => perSecond)),
+        'p50 ms': median(ours.map(({ p50 }) => p50)),
+        'pgbench p50 ms': median(floor.map(({ p50 }) => p50)),
+      });
+    }
+  } finally {
+    pool.close();
+    await dockhook.stop();
+    await database.drop();
+  }
+  return { title: 'airport_organization_bind against pgbench with the same statement, fsync on', rows };
+}
+
+/** The very statement that dockhook sends, with a row's text. */
+async function bindStatement(): Promise<{ sql: string; value: string }> {
+  const sent: { sql: string; parameters: readonly unknown[] }[] = [];
+  const database: Database = {
+    async query(sql, parameters = []) {
+      sent.push({ sql, parameters });
+      return [{}];
+    },
+    close: async () => undefined,
+  };
+  const { sn } = dockOf(0);
+  const binding: Binding = {
+    sn,
+    organizationId: ORGANIZATION.id,
+    callsign: 'Bench',
+    modelKey: '3-1-0',
+    gateway: sn,
+    boundAt: new Date().toISOString(),
+  };
+  await openStores(database).bindings.bind(binding);
+  const { sql, parameters } = sent.at(-1)!;
+  return { sql, value: String(parameters[1]) };
+}

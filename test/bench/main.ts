@@ -1,0 +1,67 @@
+/**
+ * `npm run bench [-- PART…]`: measures dockhook against floors from the same run, prints tables, and writes JSON to
+ * `test/bench/results/DATE.json`. Ratios are the claim: absolute figures are the machine's.
+ */
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startPostgres } from '../support/postgres.js';
+import { benchOn, FULL, SMOKE, type Bench } from './bench.js';
+import { binds } from './binds.js';
+import { h2loadVersion } from './h2load.js';
+import { hooks } from './hooks.js';
+import { journey } from './journey.js';
+import { originNow, save, tableOf, type Report } from './report.js';
+import { telemetry } from './telemetry.js';
+
+const PARTS: Record<string, (bench: Bench) => Promise<Report>> = { hooks, binds, journey, telemetry };
+/** Run without being named: under five minutes together. */
+const DEFAULT_PARTS = ['hooks', 'binds', 'journey', 'telemetry'];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    /** JSON file to write to. */
+    out: { type: 'string' },
+    /** Tiny counts: shows that the benchmark works, and measures nothing. */
+    smoke: { type: 'boolean', default: false },
+    /** Number of docks in a storm. */
+    docks: { type: 'string' },
+    rounds: { type: 'string' },
+    /** Directory for CPU profiles of dockhook, to be opened in Chrome's developer tools. */
+    'cpu-prof': { type: 'string' },
+  },
+});
+
+const parts = positionals.length > 0 ? positionals : DEFAULT_PARTS;
+const unknown = parts.find((part) => !(part in PARTS));
+if (unknown !== undefined) {
+  console.error(`there is no part "${unknown}"; there are ${Object.keys(PARTS).join(', ')}`);
+  process.exit(2);
+}
+if (h2loadVersion() === undefined) {
+  console.error('h2load is not installed: apt-get install nghttp2-client');
+  process.exit(1);
+}
+
+const scale = { ...(values.smoke ? SMOKE : FULL) };
+if (values.docks !== undefined) scale.docks = Number(values.docks);
+if (values.rounds !== undefined) scale.rounds = Number(values.rounds);
+const today = new Date().toISOString().slice(0, 10);
+const out = values.out ?? fileURLToPath(new URL(`results/${today}.json`, import.meta.url));
+
+// As a Postgres that keeps what it acknowledged: a bind must be on disk before its reply exists.
+const postgres = await startPostgres(tmpdir(), { fsync: 'on', wal_writer_delay: '200ms' });
+try {
+  const [row] = await postgres.query('SHOW server_version');
+  const bench = benchOn(postgres, scale, values['cpu-prof']);
+  for (const part of parts) {
+    const origin = originNow(String(row?.['server_version']));
+    const report = await PARTS[part]!(bench);
+    console.log(`\n${part}: ${report.title}\n\n${tableOf(report.rows)}`);
+    save(out, part, report, origin);
+  }
+  console.log(`\nwritten to ${out}`);
+} finally {
+  await postgres.stop();
+}

@@ -1,0 +1,76 @@
+/** `npm run bench` works, in all its parts. Its figures are not looked at here: nothing was measured long enough. */
+import { expect } from 'chai';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { h2loadVersion } from '../bench/h2load.js';
+import type { Origin, Report } from '../bench/report.js';
+import { describeWithOwnPostgres } from '../support/postgres.js';
+
+const MAIN = fileURLToPath(new URL('../bench/main.ts', import.meta.url));
+
+type Results = Record<string, Origin & Report>;
+
+describeWithOwnPostgres('npm run bench', function () {
+  this.timeout(120_000);
+  const directory = mkdtempSync(join(tmpdir(), 'dockhook-bench-'));
+  after(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  async function bench(...parts: string[]): Promise<{ stdout: string; results: Results }> {
+    const out = join(directory, `${parts.join('-')}.json`);
+    const args = ['--import', 'tsx', MAIN, '--smoke', '--out', out, ...parts];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    return { stdout, results: JSON.parse(readFileSync(out, 'utf8')) as Results };
+  }
+
+  before(function () {
+    if (h2loadVersion() !== undefined) return;
+    const missing = 'h2load is not installed (Debian: nghttp2-client)';
+    if (process.env['CI'] === 'true') throw new Error(missing);
+    console.warn(`\n*** NOT TESTED: npm run bench\n*** ${missing}\n`);
+    this.skip();
+  });
+
+  it('compares each hook and method with the no-op provider', async () => {
+    const { stdout, results } = await bench('hooks');
+    const { rows, versions, machine, commit } = results['hooks']!;
+    expect(new Set(rows.map(({ call }) => call))).to.have.property('size', 12);
+    for (const row of rows) expectRatios(row, 'throughput', 'p50', 'p99');
+    expect(versions).to.include.keys('dockhook', 'node', 'postgres', 'h2load');
+    expect(machine.cores).to.be.greaterThan(0);
+    expect(commit).to.match(/^([0-9a-f]{40}( and changes)?)?$/);
+    expect(stdout).to.include('| client.authorize, own topic');
+  });
+
+  it('compares binds with pgbench, and the journey with the classic design', async () => {
+    const { results } = await bench('binds', 'journey');
+    for (const row of results['binds']!.rows) expectRatios(row, 'throughput', 'p50');
+    for (const row of results['journey']!.rows) expectRatios(row, 'throughput', 'p50', 'p99');
+    expect(results['journey']!.rows.map(({ docks }) => docks)).to.deep.equal([1, 16]);
+  });
+
+  it('counts no call for telemetry', async () => {
+    const { results } = await bench('telemetry');
+    expect(results['telemetry']!.rows).to.have.length(1);
+    expect(results['telemetry']!.rows[0]).to.include({
+      'publish calls per osd message': 0,
+      'authorize calls per dock': 4,
+    });
+  });
+});
+
+function expectRatios(row: Report['rows'][number], ...names: string[]): void {
+  for (const name of names) {
+    const ratio = row[name];
+    expect(ratio, name).to.have.all.keys('median', 'least', 'most');
+    expect(
+      Object.values(ratio!).every((value: unknown) => Number(value) > 0),
+      name,
+    ).to.be.true;
+  }
+}
