@@ -12,21 +12,28 @@ export interface Scale {
   docks: number;
 }
 
-export const FULL: Scale = { rounds: 5, seconds: 0.6, docks: 10_000 };
+export const FULL: Scale = { rounds: 9, seconds: 0.3, docks: 10_000 };
 /** Only to see that the benchmark itself works: its figures mean nothing. */
 export const SMOKE: Scale = { rounds: 1, seconds: 0.05, calls: 20, docks: 30 };
 
 export interface Bench {
   scale: Scale;
   postgres: TestPostgres;
+  /** Of the hooks, only those with this in their name. */
+  only: string;
   /** An empty database. */
   database(): Promise<TestDatabase>;
   dockhook(databaseUrl: string, options?: DockhookOptions): Promise<Dockhook>;
 }
 
-/** @param profile directory to leave CPU profiles of dockhook in */
-export function benchOn(postgres: TestPostgres, scale: Scale, profile?: string): Bench {
+/** @param options.profile directory to leave CPU profiles of dockhook in */
+export function benchOn(
+  postgres: TestPostgres,
+  scale: Scale,
+  { only = '', profile }: { only?: string | undefined; profile?: string | undefined } = {},
+): Bench {
   return {
+    only,
     scale,
     postgres,
     database: () => freshDatabase(postgres),

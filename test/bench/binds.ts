@@ -12,6 +12,8 @@ import type { Report, Row } from './report.js';
 import { interleave, median, ratioOf } from './statistics.js';
 
 const DOCKS = 1000;
+/** Calls of one round, for each that is in flight. */
+const CALLS_IN_FLIGHT = 100;
 /** Calls in flight, and clients of pgbench: dockhook has ten connections to Postgres. */
 const IN_FLIGHT = [1, 10];
 
@@ -21,8 +23,10 @@ export async function binds(bench: Bench): Promise<Report> {
   const dockhook = await bench.dockhook(database.url);
   const pool = connectEmqxPool(dockhook.port);
   const { sql, value } = await bindStatement();
-  // Any of the docks, as the driver takes them.
-  const script = `\\set n random(0, ${DOCKS - 1})\n${sql.replace('$1', "'BENCH' || lpad(:n, 8, '0')").replace('$2', ':value')}`;
+  // Any of the docks, as the driver takes them; each is its own gateway.
+  const key = "'BENCH' || lpad(:n, 8, '0')";
+  const text = `replace(:value, '${dockOf(0).sn}', ${key})`;
+  const script = `\\set n random(0, ${DOCKS - 1})\n${sql.replace('$1', key).replace('$2', text)}`;
   const asked = Array.from({ length: DOCKS }, (_, number): Asked => {
     const call = requested(dockOf(number), 'airport_organization_bind');
     const isRight: Asked['isRight'] = ({ message }) =>
@@ -34,7 +38,7 @@ export async function binds(bench: Bench): Promise<Report> {
     // Every row is there from now on, and is written anew.
     await drive(pool, asked, 10);
     for (const inFlight of IN_FLIGHT) {
-      const calls = bench.scale.calls ?? (inFlight === 1 ? 250 : DOCKS);
+      const calls = bench.scale.calls ?? CALLS_IN_FLIGHT * inFlight;
       const { dockhook: ours, pgbench: floor } = await interleave(
         ['dockhook', 'pgbench'],
         bench.scale.rounds,

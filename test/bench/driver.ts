@@ -30,5 +30,8 @@ export async function drive(pool: EmqxPool, asked: readonly Asked[], inFlight: n
 
 async function askOnce(pool: EmqxPool, { client, call, isRight }: Asked): Promise<void> {
   const answer = await pool.call(client, call.method, call.request);
-  if (!isRight(answer)) throw new Error(`${call.method} was answered with ${JSON.stringify(answer)}`);
+  if (isRight(answer)) return;
+  throw new Error(
+    `${call.method} was answered with ${answer.message?.payload.toString() ?? JSON.stringify(answer)}`,
+  );
 }

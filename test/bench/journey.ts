@@ -98,7 +98,7 @@ async function compare(
     Promise.all(Array.from({ length: count }, (_, number) => connectDock(port, dockOf(number), password)));
   const docks = { dockhook: await online(brokers.dockhook), classic: await online(brokers.classic) };
   // Longer than others: with many docks one walk takes a good part of a second.
-  const milliseconds = scale.seconds * 2000;
+  const milliseconds = scale.seconds * 3000;
   for (const side of Object.values(docks)) await walkOn(side, milliseconds);
   const { dockhook, classic } = await interleave(['dockhook', 'classic'], scale.rounds, (side) =>
     walkOn(docks[side], milliseconds),

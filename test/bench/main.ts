@@ -8,13 +8,26 @@ import { parseArgs } from 'node:util';
 import { startPostgres } from '../support/postgres.js';
 import { benchOn, FULL, SMOKE, type Bench } from './bench.js';
 import { binds } from './binds.js';
+import { footprint } from './footprint.js';
+import { growth } from './growth.js';
 import { h2loadVersion } from './h2load.js';
 import { hooks } from './hooks.js';
 import { journey } from './journey.js';
 import { originNow, save, tableOf, type Report } from './report.js';
+import { replicas } from './replicas.js';
+import { storms } from './storms.js';
 import { telemetry } from './telemetry.js';
 
-const PARTS: Record<string, (bench: Bench) => Promise<Report>> = { hooks, binds, journey, telemetry };
+const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
+  hooks,
+  binds,
+  journey,
+  telemetry,
+  storms,
+  growth,
+  footprint,
+  replicas,
+};
 /** Run without being named: under five minutes together. */
 const DEFAULT_PARTS = ['hooks', 'binds', 'journey', 'telemetry'];
 
@@ -28,6 +41,8 @@ const { values, positionals } = parseArgs({
     /** Number of docks in a storm. */
     docks: { type: 'string' },
     rounds: { type: 'string' },
+    /** Of the hooks, only those with this in their name. */
+    only: { type: 'string' },
     /** Directory for CPU profiles of dockhook, to be opened in Chrome's developer tools. */
     'cpu-prof': { type: 'string' },
   },
@@ -54,9 +69,10 @@ const out = values.out ?? fileURLToPath(new URL(`results/${today}.json`, import.
 const postgres = await startPostgres(tmpdir(), { fsync: 'on', wal_writer_delay: '200ms' });
 try {
   const [row] = await postgres.query('SHOW server_version');
-  const bench = benchOn(postgres, scale, values['cpu-prof']);
+  const bench = benchOn(postgres, scale, { only: values.only, profile: values['cpu-prof'] });
   for (const part of parts) {
     const origin = originNow(String(row?.['server_version']));
+    console.error(`measuring ${part} …`);
     const report = await PARTS[part]!(bench);
     console.log(`\n${part}: ${report.title}\n\n${tableOf(report.rows)}`);
     save(out, part, report, origin);

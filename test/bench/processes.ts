@@ -96,8 +96,8 @@ function readMetrics(text: string): Map<string, number> {
 
 export interface Helper extends Measured {
   port: number;
-  /** Sends a message and resolves when the helper has answered it. */
-  tell(message: object): Promise<void>;
+  /** Sends a message, and resolves to what the helper answers. */
+  tell(message: object | string): Promise<unknown>;
 }
 
 /** Starts a file of this directory; it must send `{port}` when it serves, and end with its parent. */
@@ -119,7 +119,7 @@ export async function startHelper(file: string, args: string[] = []): Promise<He
     async tell(message) {
       const answered = answer();
       child.send(message);
-      await answered;
+      return answered;
     },
   };
 }

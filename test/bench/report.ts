@@ -15,6 +15,8 @@ export interface Report {
   /** What was compared with what. */
   title: string;
   rows: Row[];
+  /** For the JSON alone. */
+  curves?: Record<string, number[]>;
 }
 
 /** Where and on what something was measured. */

@@ -8,33 +8,37 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { h2loadVersion } from '../bench/h2load.js';
 import type { Origin, Report } from '../bench/report.js';
+import { describeWithHaproxy } from '../support/haproxy.js';
 import { describeWithOwnPostgres } from '../support/postgres.js';
 
 const MAIN = fileURLToPath(new URL('../bench/main.ts', import.meta.url));
 
 type Results = Record<string, Origin & Report>;
 
-describeWithOwnPostgres('npm run bench', function () {
-  this.timeout(120_000);
+async function bench(...parts: string[]): Promise<{ stdout: string; results: Results }> {
   const directory = mkdtempSync(join(tmpdir(), 'dockhook-bench-'));
-  after(() => {
-    rmSync(directory, { recursive: true, force: true });
-  });
-
-  async function bench(...parts: string[]): Promise<{ stdout: string; results: Results }> {
-    const out = join(directory, `${parts.join('-')}.json`);
+  try {
+    const out = join(directory, 'results.json');
     const args = ['--import', 'tsx', MAIN, '--smoke', '--out', out, ...parts];
     const { stdout } = await promisify(execFile)(process.execPath, args);
     return { stdout, results: JSON.parse(readFileSync(out, 'utf8')) as Results };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
   }
+}
 
-  before(function () {
-    if (h2loadVersion() !== undefined) return;
-    const missing = 'h2load is not installed (Debian: nghttp2-client)';
-    if (process.env['CI'] === 'true') throw new Error(missing);
-    console.warn(`\n*** NOT TESTED: npm run bench\n*** ${missing}\n`);
-    this.skip();
-  });
+/** A laptop without h2load skips, loudly; CI fails. */
+function needsH2load(this: Mocha.Context): void {
+  if (h2loadVersion() !== undefined) return;
+  const missing = 'h2load is not installed (Debian: nghttp2-client)';
+  if (process.env['CI'] === 'true') throw new Error(missing);
+  console.warn(`\n*** NOT TESTED: npm run bench\n*** ${missing}\n`);
+  this.skip();
+}
+
+describeWithOwnPostgres('npm run bench', function () {
+  this.timeout(120_000);
+  before(needsH2load);
 
   it('compares each hook and method with the no-op provider', async () => {
     const { stdout, results } = await bench('hooks');
@@ -61,6 +65,43 @@ describeWithOwnPostgres('npm run bench', function () {
       'publish calls per osd message': 0,
       'authorize calls per dock': 4,
     });
+  });
+
+  it('lets every dock of a storm in, and tells when', async () => {
+    const { rows, curves } = (await bench('storms')).results['storms']!;
+    const fleets = rows.filter((row) => 'all in s' in row);
+    expect(fleets.map((row) => row['storm'])).to.deep.equal([
+      'generated, cold',
+      'generated, warm',
+      'chosen, cold',
+      'chosen, warm',
+    ]);
+    for (const row of fleets) expect(row['requests failed']).to.match(/^\d+ of \d+$/);
+    for (const [name, curve] of Object.entries(curves!)) expect(curve.at(-1), name).to.equal(30);
+    expectRatios(
+      rows.find((row) => row['storm'] === 'generated, cold to warm')!,
+      'docks/s',
+    );
+  });
+
+  it('compares sizes of the table of accounts, and measures a server at rest', async () => {
+    const { results } = await bench('growth', 'footprint');
+    const { rows } = results['growth']!;
+    expect(rows.map(({ accounts }) => accounts)).to.deep.equal([100, 30, 3000, 100, 30, 3000]);
+    for (const row of rows) expectRatios(row, 'p50 to 100');
+    const [atRest] = results['footprint']!.rows;
+    expect(atRest!['start to ready ms']).to.be.greaterThan(Number(atRest!['of that Node.js itself ms']));
+  });
+});
+
+describeWithHaproxy('npm run bench with two replicas', function () {
+  this.timeout(120_000);
+  before(needsH2load);
+
+  it('compares them, behind a proxy, with one without', async () => {
+    const { rows } = (await bench('replicas')).results['replicas']!;
+    expect(new Set(rows.map(({ through }) => through))).to.have.property('size', 3);
+    for (const row of rows) expectRatios(row, 'throughput', 'p50');
   });
 });
 
