@@ -21,6 +21,8 @@ export interface Bench {
   postgres: TestPostgres;
   /** Of the hooks, only those with this in their name. */
   only: string;
+  /** Tells people that something long goes on. */
+  progress(text: string): void;
   /** An empty database. */
   database(): Promise<TestDatabase>;
   dockhook(databaseUrl: string, options?: DockhookOptions): Promise<Dockhook>;
@@ -36,6 +38,9 @@ export function benchOn(
     only,
     scale,
     postgres,
+    progress: (text) => {
+      console.error(`  ${text}`);
+    },
     database: () => freshDatabase(postgres),
     dockhook: (url, options = {}) => startDockhook(url, { profile, ...options }),
   };

@@ -41,6 +41,7 @@ export async function growth(bench: Bench): Promise<Report> {
     for (const accounts of sizes) {
       const database = await bench.database();
       await addFleet(database, accounts, hashGenerated(password));
+      bench.progress(`${accounts} accounts written`);
       const dockhook = await bench.dockhook(database.url);
       grown.set(String(accounts), { accounts, database, dockhook, pool: connectEmqxPool(dockhook.port) });
     }

@@ -6,9 +6,14 @@ import { dockOf, ofClient, requestTopic, toAuthorize, type Dock } from './fleet.
 /** A refused dock tries again after this many milliseconds, at random so that not all come together again. */
 const RETRY_MS = { least: 2000, most: 4000 };
 
+/** Whoever is not in by then has starved, in milliseconds. */
+const LIMIT_MS = 300_000;
+
 export interface Storm {
   /** Seconds from the beginning until each dock was in, in order. */
   in: number[];
+  /** Docks that were not in when the time was over. */
+  starved: number;
   /** Answered with no; all passwords are right. */
   refused: number;
   /** Not answered within EMQX's 5 s. */
@@ -22,7 +27,7 @@ export interface Storm {
 /** Connects docks `first` and following: authenticate, then what a dock subscribes and publishes first. */
 export async function storm(port: number, first: number, count: number, password: string): Promise<Storm> {
   const pool = connectEmqxPool(port);
-  const result: Storm = { in: [], refused: 0, unanswered: 0, slowest: 0, attempts: 0 };
+  const result: Storm = { in: [], starved: 0, refused: 0, unanswered: 0, slowest: 0, attempts: 0 };
   const start = performance.now();
 
   async function enter(number: number): Promise<void> {
@@ -30,6 +35,10 @@ export async function storm(port: number, first: number, count: number, password
     for (let attempt = 1; ; attempt += 1) {
       result.attempts = Math.max(result.attempts, attempt);
       if (await connectOnce(pool, number, dock, password, result)) break;
+      if (performance.now() - start > LIMIT_MS) {
+        result.starved += 1;
+        return;
+      }
       await pause(RETRY_MS.least + Math.random() * (RETRY_MS.most - RETRY_MS.least));
     }
     result.in.push((performance.now() - start) / 1000);

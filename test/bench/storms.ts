@@ -36,7 +36,11 @@ export async function storms(bench: Bench): Promise<Report> {
     const rssIdle = dockhook.rssMb();
     const idle = await probed(probe, () => pause(bench.scale.seconds * 10_000));
     const note = (name: string, measured: Weathered): void => {
-      rows.push(rowOf(name, docks, measured, idle.probed));
+      const row = rowOf(name, docks, measured, idle.probed);
+      rows.push(row);
+      bench.progress(
+        `${name}: ${measured.result.in.length} docks in after ${last(measured.result).toFixed(1)} s`,
+      );
       curves[name] ??= docksBySecond(measured.result);
     };
     const rates: { cold: number[]; warm: number[] } = { cold: [], warm: [] };
@@ -79,10 +83,11 @@ function rowOf(name: string, docks: number, { result, probed: during }: Weathere
   return {
     storm: name,
     docks,
-    'docks/s': docks / last(result),
+    'docks/s': result.in.length / last(result),
     'half in s': quantile(result.in, 0.5),
     '90 % in s': quantile(result.in, 0.9),
     'all in s': last(result),
+    starved: result.starved,
     refused: result.refused,
     unanswered: result.unanswered,
     'most attempts': result.attempts,
