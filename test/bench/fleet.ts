@@ -11,6 +11,7 @@ import { recordings } from '../support/recordings.js';
 export const ORGANIZATION = { id: 'north', name: 'North yard', bindingCode: 'code-of-north' };
 
 const service = hookProvider('v3');
+const requests = recordings('v3');
 
 export interface Dock {
   sn: string;
@@ -77,7 +78,7 @@ function adapted<Method extends Call['method']>(
   method: Method,
   change: (recorded: Recorded) => object,
 ): { method: Method; request: object } {
-  const recorded = recordings('v3').find((one) => one.method === method)!.request as Recorded;
+  const recorded = requests.find((one) => one.method === method)!.request as Recorded;
   return { method, request: { ...recorded, ...change(recorded) } };
 }
 
