@@ -31,40 +31,35 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
 /** Run without being named: under five minutes together. */
 const DEFAULT_PARTS = ['hooks', 'binds', 'journey', 'telemetry'];
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    /** JSON file to write to. */
-    out: { type: 'string' },
-    /** Tiny counts: shows that the benchmark works, and measures nothing. */
-    smoke: { type: 'boolean', default: false },
-    /** Number of docks in a storm. */
-    docks: { type: 'string' },
-    rounds: { type: 'string' },
-    /** Of the hooks, only those with this in their name. */
-    only: { type: 'string' },
-    /** Directory for CPU profiles of dockhook, to be opened in Chrome's developer tools. */
-    'cpu-prof': { type: 'string' },
-  },
-});
+const OPTIONS = {
+  /** JSON file to write to. */
+  out: { type: 'string' },
+  /** Tiny counts: shows that the benchmark works, and measures nothing. */
+  smoke: { type: 'boolean', default: false },
+  /** Number of docks in a storm; `growth` goes to a hundred times as many accounts. */
+  docks: { type: 'string' },
+  rounds: { type: 'string' },
+  /** Of the hooks, only those with this in their name. */
+  only: { type: 'string' },
+  /** Directory for CPU profiles of dockhook, to be opened in Chrome's developer tools. */
+  'cpu-prof': { type: 'string' },
+} as const;
 
+const { values, positionals } = readArguments();
 const parts = positionals.length > 0 ? positionals : DEFAULT_PARTS;
-const unknown = parts.find((part) => !(part in PARTS));
-if (unknown !== undefined) {
-  console.error(`there is no part "${unknown}"; there are ${Object.keys(PARTS).join(', ')}`);
-  process.exit(2);
-}
 if (h2loadVersion() === undefined) {
   console.error('h2load is not installed: apt-get install nghttp2-client');
   process.exit(1);
 }
 
 const scale = { ...(values.smoke ? SMOKE : FULL) };
-if (values.docks !== undefined) scale.docks = Number(values.docks);
-if (values.rounds !== undefined) scale.rounds = Number(values.rounds);
+if (values.docks !== undefined) scale.docks = positive(values.docks);
+if (values.rounds !== undefined) scale.rounds = positive(values.rounds);
 const today = new Date().toISOString().slice(0, 10);
 const out = values.out ?? fileURLToPath(new URL(`results/${today}.json`, import.meta.url));
 
+// So that what was started ends with this process.
+process.once('SIGINT', () => process.exit(130));
 // As a Postgres that keeps what it acknowledged: a bind must be on disk before its reply exists.
 const postgres = await startPostgres(tmpdir(), { fsync: 'on', wal_writer_delay: '200ms' });
 try {
@@ -80,4 +75,26 @@ try {
   console.log(`\nwritten to ${out}`);
 } finally {
   await postgres.stop();
+}
+
+function readArguments() {
+  try {
+    const read = parseArgs({ allowPositionals: true, options: OPTIONS });
+    const unknown = read.positionals.find((part) => !(part in PARTS));
+    if (unknown !== undefined) refuse(`there is no part "${unknown}"`);
+    return read;
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  return Number.isInteger(number) && number > 0 ? number : refuse(`"${text}" is not a number of something`);
+}
+
+function refuse(why: string): never {
+  const options = Object.keys(OPTIONS).map((name) => `--${name}`);
+  console.error(`${why}\nparts: ${Object.keys(PARTS).join(', ')}\noptions: ${options.join(', ')}`);
+  process.exit(2);
 }
