@@ -85,6 +85,7 @@ async function bindStatement(): Promise<{ sql: string; value: string }> {
       sent.push({ sql, parameters });
       return [{}];
     },
+    transaction: async () => undefined,
     close: async () => undefined,
   };
   const { sn } = dockOf(0);
