@@ -14,6 +14,7 @@ import { isUnsafeName } from './names.js';
 import type { PasswordChecks } from './password-checks.js';
 import { originOf } from './origin.js';
 import { gatewaysOf, isOwnGateway, judge, serialNumbersIn } from './scope.js';
+import { standingOf } from './standing.js';
 
 export interface AccessOptions {
   accounts: Accounts;
@@ -69,9 +70,8 @@ export function createAccess(options: AccessOptions): Access {
 
   /** Why an account may not be used at all, whatever it wants. */
   function standing(account: Account, certificateCn: string | undefined): Refusal {
-    if (account.disabled) return 'disabled';
-    // Not `<`: a date that cannot be read compares as false either way, and must mean "expired".
-    if (account.expiresAt !== undefined && !(Date.parse(account.expiresAt) > now())) return 'expired';
+    const refusal = standingOf(account, now());
+    if (refusal) return refusal;
     if (certificateCn !== undefined && account.certificateCn !== undefined) {
       return account.certificateCn === certificateCn ? undefined : 'wrong_certificate';
     }

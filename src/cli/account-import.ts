@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import type { EmqxAlgorithm } from '../access/foreign-hashes.js';
 import { generatePassword, hashChosen, hashGenerated } from '../access/passwords.js';
+import { hasExpired } from '../access/standing.js';
 import { DockhookError, hasCode, messageOf, type ErrorCode } from '../errors.js';
 import type { Account } from '../stores/types.js';
 import {
@@ -164,7 +165,7 @@ async function* readLines(
     }
     try {
       const item = readLine(columns, cells, options);
-      const { name, scope, expiresAt } = item.account;
+      const { name, scope } = item.account;
       const earlier = names.get(name);
       if (earlier !== undefined) throw new DockhookError('usage', `has the same name as line ${earlier}`);
       names.set(name, line);
@@ -174,8 +175,7 @@ async function* readLines(
         else report.doubt(line, `gateway ${sn} is in line ${other}, too`);
       }
       for (const text of doubts(name, scope)) report.doubt(line, text);
-      if (expiresAt !== undefined && Date.parse(expiresAt) <= options.now)
-        report.doubt(line, 'has expired already');
+      if (hasExpired(item.account, options.now)) report.doubt(line, 'has expired already');
       if (item.secret.kind === 'chosen' && item.secret.password.length < SHORT_PASSWORD)
         report.shortPasswords += 1;
       yield { line, ...item };

@@ -1,6 +1,7 @@
 /** How accounts are shown. */
 import { isForeign } from '../access/foreign-hashes.js';
 import { isFast } from '../access/passwords.js';
+import { standingOf } from '../access/standing.js';
 import type { Account } from '../stores/types.js';
 
 /** An account without its hash. */
@@ -15,8 +16,5 @@ export function passwordKind({ passwordHash }: Account): string {
 }
 
 export function stateOf(account: Account): string {
-  if (account.disabled) return 'disabled';
-  return account.expiresAt !== undefined && Date.parse(account.expiresAt) <= Date.now()
-    ? 'expired'
-    : 'enabled';
+  return standingOf(account, Date.now()) ?? 'enabled';
 }

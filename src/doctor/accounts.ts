@@ -1,6 +1,7 @@
 /** Accounts: those that allow too much, those that let nobody in, and whether a dock has one at all. */
 import { isForeign } from '../access/foreign-hashes.js';
 import { isFast } from '../access/passwords.js';
+import { hasExpired, standingOf } from '../access/standing.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { count, some } from './check.js';
 import type { Finding } from './finding.js';
@@ -55,7 +56,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_expired',
-    is: (account, now) => !account.disabled && endOf(account) <= now,
+    is: (account, now) => standingOf(account, now) === 'expired',
     what: 'accounts that have expired',
     why: 'a dock with such an account is refused',
     mend: 'dockhook account set NAME --expires 90d, or dockhook account remove NAME',
@@ -63,7 +64,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_expires_soon',
-    is: (account, now) => !account.disabled && endOf(account) > now && endOf(account) <= now + SOON_MS,
+    is: (account, now) => !standingOf(account, now) && hasExpired(account, now + SOON_MS),
     what: 'accounts that expire within a week',
     why: 'a dock with it is refused from then on',
     mend: 'dockhook account set NAME --expires 90d, if the dock is to stay',
@@ -106,7 +107,7 @@ function applied({ is, what, ...rest }: Rule, accounts: readonly Account[], now:
 
 function checkPresence(accounts: readonly Account[], now: number): Finding[] {
   const docks = accounts.filter(
-    (account) => account.scope.kind !== 'service' && !account.disabled && endOf(account) > now,
+    (account) => account.scope.kind !== 'service' && standingOf(account, now) === undefined,
   );
   if (docks.length > 0) {
     const what = `${count(accounts.length, 'account')}, ${docks.length} of them for docks and in force`;
@@ -141,11 +142,4 @@ function checkSharedGateways(accounts: readonly Account[]): Finding[] {
       mend: 'dockhook account remove the one that the dock does not use',
     },
   ];
-}
-
-/** When the account ends, in milliseconds. A date that cannot be read has passed, as it has for a connect. */
-function endOf({ expiresAt }: Account): number {
-  if (expiresAt === undefined) return Infinity;
-  const end = Date.parse(expiresAt);
-  return Number.isNaN(end) ? -Infinity : end;
 }

@@ -44,17 +44,6 @@ export interface Finding {
   todo: string[];
 }
 
-/** Why an account cannot be used now; undefined if it can. */
-export function standingOf(
-  { accounts, now }: DockFacts,
-  name: string,
-): 'unknown_account' | 'disabled' | 'expired' | undefined {
-  const account = accounts.get(name);
-  if (account === undefined) return 'unknown_account';
-  if (account.disabled) return 'disabled';
-  return account.expiresAt !== undefined && !(Date.parse(account.expiresAt) > now) ? 'expired' : undefined;
-}
-
 /** Names of the accounts that list this SN. */
 export function listingAccounts({ accounts, sn }: Pick<DockFacts, 'accounts' | 'sn'>): string[] {
   return [...accounts.values()]

@@ -1,13 +1,15 @@
 /** A refused connect in words: what is wrong, and what to do. Pure. */
+import { standingOf } from '../access/standing.js';
 import type { TimelineEntry } from '../stores/types.js';
-import { listingAccounts, standingOf, word, type DockFacts, type Finding } from './facts.js';
+import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
 
 type Words = Pick<Finding, 'brief' | 'what' | 'todo'>;
 
 /** Whether what an account was refused for has been mended since. */
-export function isMended({ reason, account }: TimelineEntry, facts: DockFacts): boolean {
+export function isMended({ reason, account: name }: TimelineEntry, { accounts, now }: DockFacts): boolean {
   const isStanding = reason === 'disabled' || reason === 'expired' || reason === 'unknown_account';
-  return isStanding && standingOf(facts, account) === undefined;
+  const account = accounts.get(name);
+  return isStanding && account !== undefined && standingOf(account, now) === undefined;
 }
 
 export function wordsOfRefusal(entry: TimelineEntry, facts: DockFacts): Words {

@@ -44,6 +44,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
   timeline: {
     values: ['access/scope.ts', 'budget.ts', 'dock/topics.ts', 'excerpt.ts'],
+    values: ['access/scope.ts', 'access/standing.ts', 'budget.ts', 'dock/topics.ts'],
     types: ['errors.ts', 'events.ts', 'stores'],
   },
   'app.ts': {
@@ -65,6 +66,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     values: [
       'access/foreign-hashes.ts',
       'access/passwords.ts',
+      'access/standing.ts',
       'dock/topics.ts',
       'embedded/mqtt-connect.ts',
       'emqx',
