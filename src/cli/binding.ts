@@ -69,11 +69,14 @@ async function showBinding(sn: string, _options: unknown, command: Command): Pro
 }
 
 async function moveBinding(sn: string, options: { organization: string }, command: Command): Promise<void> {
-  const { moved, accounts } = await withStores(command, async (stores) => {
-    const { records } = await stores.accounts.list();
-    return { moved: await stores.bindings.move(sn, options.organization), accounts: records };
+  const { moved, text, disconnected } = await withStores(command, async ({ bindings, accounts }) => {
+    const binding = await bindings.move(sn, options.organization);
+    const clients = await disconnectClients(command, {
+      gateway: binding.gateway,
+      accounts: async () => (await accounts.list()).records,
+    });
+    return { moved: binding, ...clients };
   });
-  const { text, disconnected } = await disconnectClients(command, { gateway: moved.gateway, accounts });
   if (wantsJson(command)) printJson({ ...moved, disconnected });
   else print(`device ${sn} now belongs to organization "${moved.organizationId}". ${text}`);
 }

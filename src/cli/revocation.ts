@@ -8,8 +8,11 @@ import type { Account } from '../stores/types.js';
 import { configOf, wantsJson } from './options.js';
 import { warn } from './output.js';
 
-/** Whose clients are meant: those of an account, or those of a gateway SN, whom some of these accounts act for. */
-export type Revoked = { account: string } | { gateway: string; accounts: readonly Account[] };
+/**
+ * Whose clients are meant: those of an account, or those of a gateway SN, for which some of all accounts act. These
+ * are read only where EMQX can be asked.
+ */
+export type Revoked = { account: string } | { gateway: string; accounts: () => Promise<readonly Account[]> };
 
 export interface Disconnected {
   /** The sentence that tells the operator what became of connected clients. */
@@ -79,7 +82,7 @@ async function ofGateway(
   );
   const certain = new Map(named.map((client) => [client.clientId, client]));
   const possible: ConnectedClient[] = [];
-  for (const { name, scope } of accounts) {
+  for (const { name, scope } of await accounts()) {
     if (scope.kind !== 'gateways' || !scope.gateways.includes(gateway)) continue;
     for (const client of await clientsOfUsername(api, name)) {
       const gateways = gatewaysOf(scope, client.clientId);

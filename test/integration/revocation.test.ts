@@ -1,5 +1,6 @@
 /** What becomes of connected clients when an account or a binding changes: commands as processes, EMQX a stand-in. */
 import { expect } from 'chai';
+import pg from 'pg';
 import { run, type Result } from '../support/cli.js';
 import { API_SECRET, startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
@@ -186,5 +187,18 @@ describeWithPostgres('a change of an account or a binding', function () {
       'opaque',
       'opaque-of-several',
     ]);
+
+    // Nor are all accounts read where there is no EMQX to ask: here nobody can read them.
+    const locker = new pg.Client({ connectionString: database.url });
+    await locker.connect();
+    try {
+      await locker.query('BEGIN; LOCK TABLE dockhook_accounts IN ACCESS EXCLUSIVE MODE');
+      const { code, stderr } = await run(['binding', 'move', 'DRONE1', '--organization', 'north'], {
+        environment: { DATABASE_URL: database.url },
+      });
+      expect([code, stderr]).to.deep.equal([0, '']);
+    } finally {
+      await locker.end();
+    }
   });
 });
