@@ -3,7 +3,7 @@ import { gatewaysOf, serialNumbersIn } from '../access/scope.js';
 import { INVENTED_SERIAL_NUMBER } from '../dock/topics.js';
 import type { DockhookError } from '../errors.js';
 import type { Account, Stores, Timeline, TimelineEntry } from '../stores/types.js';
-import type { DockFacts } from './facts.js';
+import { listingsOf, type DockFacts } from './facts.js';
 import { grouped } from './grouped.js';
 
 /** More than the sweep leaves; a bound for the reader, should nobody sweep. */
@@ -24,6 +24,7 @@ export async function readKnown(stores: Stores, now: number): Promise<Known> {
     now,
     hasLicense: license !== undefined,
     accounts: new Map(accounts.records.map((account) => [account.name, account])),
+    listings: listingsOf(accounts.records),
     organizations: new Map(organizations.records.map((organization) => [organization.id, organization])),
     bindings: new Map(bindings.records.map((binding) => [binding.sn, binding])),
     badRows: [...accounts.badRows, ...organizations.badRows, ...bindings.badRows],
@@ -31,17 +32,14 @@ export async function readKnown(stores: Stores, now: number): Promise<Known> {
 }
 
 /** SNs of all docks that did something, are listed in an account, or are bound; sorted. What a probe invented is none. */
-export async function knownDocks(timeline: Timeline, { accounts, bindings }: Known): Promise<string[]> {
-  const docks = new Set<string>();
+export async function knownDocks(timeline: Timeline, { listings, bindings }: Known): Promise<string[]> {
+  const docks = new Set(listings.keys());
   for (let after = ''; ;) {
     const page = await timeline.gateways(after, PAGE);
     for (const sn of page) docks.add(sn);
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE) break;
     after = last;
-  }
-  for (const { scope } of accounts.values()) {
-    if (scope.kind === 'gateways') for (const sn of scope.gateways) docks.add(sn);
   }
   for (const { sn, gateway } of bindings.values()) if (sn === gateway) docks.add(sn);
   return [...docks].filter((sn) => !sn.startsWith(INVENTED_SERIAL_NUMBER)).sort();

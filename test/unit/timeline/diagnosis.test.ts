@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { Account, TimelineDetails, TimelineEntry } from '../../../src/stores/types.js';
 import { diagnose, type Diagnosis } from '../../../src/timeline/diagnosis.js';
-import type { DockFacts } from '../../../src/timeline/facts.js';
+import { listingAccounts, listingsOf, type DockFacts } from '../../../src/timeline/facts.js';
 
 const SN = '7CTDTEST00000A';
 const START = 1_790_000_000_000;
@@ -62,8 +62,9 @@ class Story {
     return this;
   }
   diagnose(facts: Partial<DockFacts> = {}): Diagnosis {
+    const { accounts = new Map([['dock-1', ACCOUNT]]) } = facts;
     return diagnose(this.entries, {
-      ...{ sn: SN, now: this.now, hasLicense: true, accounts: new Map([['dock-1', ACCOUNT]]) },
+      ...{ sn: SN, now: this.now, hasLicense: true, accounts, listings: listingsOf(accounts.values()) },
       ...{ organizations: new Map(), bindings: new Map([[SN, BINDING]]), ...facts },
     });
   }
@@ -318,6 +319,16 @@ describe("a dock's topics, used with another account", () => {
 });
 
 describe('an account of several docks', () => {
+  it('is found by each of them, once', () => {
+    const listing = (name: string, gateways: string[]): Account => {
+      return { ...ACCOUNT, name, scope: { kind: 'gateways', gateways } };
+    };
+    const any: Account = { ...ACCOUNT, name: 'any', scope: { kind: 'any-gateway' } };
+    const listings = listingsOf([listing('a', ['SN1', 'SN2', 'SN1']), any, listing('b', ['SN2'])]);
+    const of = (sn: string) => listingAccounts({ listings, sn });
+    expect([of('SN1'), of('SN2'), of('SN3')]).to.deep.equal([['a'], ['a', 'b'], []]);
+  });
+
   it('is told to keep the SNs that it lists when another is added', () => {
     const scope = { kind: 'gateways' as const, gateways: ['SN1', 'SN2'] };
     const story = new Story();
