@@ -51,21 +51,29 @@ export interface PasswordChecks {
   ): Promise<PasswordResult>;
   /**
    * How long a client waits for its check, and how long any refusal is held back, in milliseconds: about
-   * twice a hash. An unknown name, which costs no hash, then looks like a wrong password, however long the
-   * queue. A check that takes longer goes on: if the password is right, the next attempt is answered at once.
+   * twice a hash of ours. An unknown name, which costs no hash, then looks like a wrong password, however
+   * long the queue. Always the same: if it followed the checks, it would tell a guesser that they are of an
+   * imported hash, which takes longer or less, and so that the account exists.
+   *
+   * A check that takes longer goes on: if the password is right, the next attempt is answered at once. So
+   * the first login with an imported bcrypt hash of cost 12 may be refused once, as overloaded; the dock's
+   * next try succeeds, and by then the hash is one of ours.
    */
   patienceMs(): number;
 }
 
 /**
- * Measures this machine's hash time once; then ready.
+ * Measures this machine's time for a hash of ours; then ready.
  * @param replaceHash given, an imported hash is replaced by one of ours once its password was right
  */
 export async function createPasswordChecks(
   workers = availableParallelism(),
   replaceHash?: ReplaceHash,
 ): Promise<PasswordChecks> {
-  let hashMs = await timed(() => hashChosen(randomBytes(16).toString('hex')));
+  const ownHashMs = await timed(() => hashChosen(randomBytes(16).toString('hex')));
+  const patienceMs = Math.min(PATIENCE_MS.most, Math.max(PATIENCE_MS.least, 2 * ownHashMs));
+  /** Of the latest checks, whatever their hashes: only for the length of the queue, see `patienceMs`. */
+  let hashMs = ownHashMs;
   const wrongPasswords = createThrottle(WRONG_PASSWORDS.burst, WRONG_PASSWORDS.refillMs);
   const remembered = createMemory();
   const knownWrong = new Set<string>();
@@ -148,7 +156,7 @@ export async function createPasswordChecks(
   }
 
   return {
-    patienceMs: () => Math.min(PATIENCE_MS.most, Math.max(PATIENCE_MS.least, 2 * hashMs)),
+    patienceMs: () => patienceMs,
     async check({ name, passwordHash }, password, origin, patience) {
       if (isFast(passwordHash)) return verifyFast(passwordHash, password) ? 'right' : 'wrong';
       const checked = checkSlow(name, passwordHash, password, origin).then((result) => {

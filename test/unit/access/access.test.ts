@@ -164,7 +164,7 @@ describe('access', () => {
       for (const username of ['a', 'nobody', '', '#']) {
         const start = performance.now();
         await access.authenticate(client(username), 'wrong');
-        // A lower bound, so no slow machine can break it; half, because the hash time is measured anew.
+        // A lower bound, so no slow machine can break it; half, because timers may be early by a little.
         expect(performance.now() - start, username).to.be.greaterThan(delay);
       }
     });

@@ -278,6 +278,37 @@ describe('an imported hash', () => {
     expect(replaced).to.have.length(1);
   });
 
+  /** Of cost 12, the most that is taken; longer than patience on most machines. Of the password "p". */
+  const BCRYPT_12 = '$2y$12$GYDRtgl8AQrTkLR60L4QE.6XWiQARKRoFt5k7cIDU5hwfhh/tOE0m';
+
+  it('that takes longer than patience is known at the next attempt, and replaced by then', async () => {
+    const { checks, replaced, calls } = await open(async () => true);
+    const slow = { name: 'a', passwordHash: BCRYPT_12 };
+    expect(await checks.check(slow, 'p', ADDRESS, Promise.resolve())).to.equal('overloaded');
+    await calls(1);
+    const never = new Promise(() => undefined);
+    expect(await checks.check(slow, 'p', ADDRESS, never), 'the old hash').to.equal('right');
+    const upgraded = { name: 'a', passwordHash: replaced[0]?.[2] ?? '' };
+    expect(await checks.check(upgraded, 'p', ADDRESS, never), 'the new hash').to.equal('right');
+  });
+
+  it('does not move the time that refusals wait for, which would tell that the account exists', async () => {
+    const { checks } = await open(async () => true);
+    const before = checks.patienceMs();
+    const never = new Promise(() => undefined);
+    // One after another, so that none is shed.
+    const guess = async (passwordHash: string) => {
+      for (let i = 0; i < 6; i += 1) {
+        const account = { name: passwordHash, passwordHash };
+        expect(await checks.check(account, `guess ${i}`, ADDRESS, never)).to.equal('wrong');
+      }
+    };
+    await guess(BCRYPT_12);
+    expect(checks.patienceMs(), 'after a slow hash').to.equal(before);
+    await guess(IMPORTED);
+    expect(checks.patienceMs(), 'after a fast one').to.equal(before);
+  });
+
   it('is throttled like a chosen password, however fast it is', async () => {
     const { checks } = await open(async () => true);
     for (let i = 0; i < 10; i += 1) {
