@@ -125,6 +125,7 @@ describe('hashes that were made elsewhere', () => {
     ['bcrypt cut short', BCRYPT_10.slice(0, -1)],
     ['bcrypt with more behind it', `${BCRYPT_10}x`],
     ['too many iterations', `$emqx-pbkdf2$sha256$1000001$${hex(8)}$${hex(32)}`],
+    ['as much time by fewer rounds of sha512', `$emqx-pbkdf2$sha512$500001$${hex(8)}$${hex(64)}`],
     ['as many rounds by a long digest', `$emqx-pbkdf2$sha256$600000$${hex(8)}$${hex(64)}`],
     ['no iterations', `$emqx-pbkdf2$sha256$0$${hex(8)}$${hex(32)}`],
     ['a digest that can be guessed', `$emqx-pbkdf2$sha256$1000$${hex(8)}$${hex(4)}`],
