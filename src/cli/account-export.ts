@@ -17,6 +17,10 @@ export function addExportCommand(account: Command): void {
       'print all accounts as CSV for account import; without hashes, an import makes new passwords',
     )
     .option('--with-hashes', 'with the password hashes, for a backup: keep it as secret as the database')
+    .addHelpText(
+      'after',
+      '\nThe file is for account import, not for a spreadsheet: that takes cells with = + - @ in front for formulas.',
+    )
     .action(exportAccounts);
   addExamples(
     exported,
