@@ -5,12 +5,20 @@
  * `{ready: true}` once its database is open. After that each `{sql, parameters}` is answered, in order, by
  * `{rows}` or `{error: {message, code}}`. What comes between `{transaction: "begin"}` and
  * `{transaction: "commit"}` or `"rollback"`, each answered likewise, is one transaction; everybody else's
- * queries wait until then, and a connection that ends first rolls back.
+ * queries wait until then, and a connection that ends first rolls back. So does a transaction that takes
+ * too long: its next statement is answered with an error, and that is the end of the connection.
  */
 import { createConnection, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { DockhookError, messageOf } from '../errors.js';
-import { sqlState, type Database, type Ending, type Query, type Row } from '../stores/database.js';
+import {
+  HELD_TRANSACTION_LIMIT_MS,
+  sqlState,
+  type Database,
+  type Ending,
+  type Query,
+  type Row,
+} from '../stores/database.js';
 
 /** The process that holds a data directory. */
 export interface Holder {
@@ -18,11 +26,15 @@ export interface Holder {
   command: string;
 }
 
+/** PostgreSQL's own code for a transaction that takes too long. */
+const TRANSACTION_TIMEOUT = '25P04';
+
 /** Answers a connecting process for as long as it stays. */
 export async function serveDatabase(
   socket: Socket,
   holder: Holder,
   opening: Promise<Database>,
+  transactionLimitMs = HELD_TRANSACTION_LIMIT_MS,
 ): Promise<void> {
   const lines = linesOf(socket);
   send(socket, { hello: holder });
@@ -30,13 +42,20 @@ export async function serveDatabase(
     const database = await opening;
     send(socket, { ready: true });
     for await (const line of lines) {
-      if (parse(line).transaction === undefined) send(socket, await answer(database.query, line));
-      else send(socket, await answerTransaction(socket, database, lines));
+      if (parse(line).transaction === undefined) {
+        send(socket, await answer(database.query, line));
+        continue;
+      }
+      const ended = await answerTransaction(socket, database, lines, transactionLimitMs);
+      send(socket, ended);
+      // What may still come is of the transaction that is no more.
+      if (ended.error?.code === TRANSACTION_TIMEOUT) break;
     }
   } catch {
     // The database did not open; whoever opens it says why.
   }
-  socket.destroy();
+  // What was sent is to arrive.
+  socket.destroySoon();
 }
 
 interface Answer {
@@ -72,12 +91,15 @@ async function answerTransaction(
   socket: Socket,
   database: Database,
   lines: AsyncIterator<string>,
+  limitMs: number,
 ): Promise<Answer> {
   try {
     await database.transaction(async (query) => {
+      const end = performance.now() + limitMs;
       send(socket, { rows: [] });
       for (;;) {
-        const line = await nextLine(socket, lines, TRANSACTION_IDLE_MS);
+        const line = await lineBefore(end, lines);
+        if (line === undefined) throw transactionTimeout(limitMs);
         const { transaction } = parse(line);
         if (transaction === 'commit' || transaction === 'rollback') return transaction;
         send(socket, await answer(query, line));
@@ -87,6 +109,26 @@ async function answerTransaction(
   } catch (error) {
     return faultAnswer(error);
   }
+}
+
+function transactionTimeout(limitMs: number): Error {
+  const message =
+    `it took longer than ${limitMs / 1000} s, in which the process that holds the database could answer nobody ` +
+    'else; stop that process first, or do it in parts';
+  return Object.assign(new Error(message), { code: TRANSACTION_TIMEOUT });
+}
+
+/** The next line; `undefined` if it does not come in time. Then that line is lost. */
+async function lineBefore(end: number, lines: AsyncIterator<string>): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, end - performance.now(), undefined);
+  });
+  const line = await Promise.race([lines.next(), over]);
+  clearTimeout(timer);
+  if (line === undefined || performance.now() >= end) return undefined;
+  if (line.done !== true) return line.value;
+  throw new Error('the other process ended');
 }
 
 /** The next line, or the end of the connection if none comes in time. */
@@ -113,8 +155,6 @@ const GREETING_LIMIT_MS = 2000;
 /** Creating a database takes seconds, on a slow machine many. */
 const OPENING_LIMIT_MS = 60_000;
 const QUERY_LIMIT_MS = 5000;
-/** How long a transaction may keep the holder's database from everybody else without a statement. */
-const TRANSACTION_IDLE_MS = 30_000;
 
 /** Connects to a holder; `undefined` if nobody listens at that path. */
 export async function connectToHolder(path: string): Promise<HolderConnection | undefined> {

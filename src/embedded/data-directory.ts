@@ -19,6 +19,8 @@ export interface DataDirectoryOptions {
   /** What people call this process, for whoever finds the directory held: `dockhook serve`. */
   command: string;
   onProgress?: (text: string) => void;
+  /** How long a transaction of another process may take. */
+  transactionLimitMs?: number;
 }
 
 /**
@@ -35,7 +37,7 @@ export async function openDataDirectory(directory: string, options: DataDirector
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     // Commands may connect while the database is still opening.
-    void serveDatabase(socket, holder, opening);
+    void serveDatabase(socket, holder, opening, options.transactionLimitMs);
   });
   const opening = hold(directory, path, server).then(() => openDatabase(directory, options));
   const release = async (): Promise<void> => {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'chai';
 import { connectDataDirectory, openDataDirectory } from '../../../src/embedded/data-directory.js';
-import type { Database } from '../../../src/stores/database.js';
+import type { Database, Ending, Query } from '../../../src/stores/database.js';
 import { openStores } from '../../../src/stores/stores.js';
 import { anAccount, anOrganization, rejection } from '../../contract/store-suite.js';
 
@@ -19,7 +19,7 @@ describe('a data directory', function () {
   let root: string;
   /** One directory for all tests: creating its database takes long. Each test has its own names in it. */
   let directory: string;
-  let opened: Database[];
+  let opened: { close(): Promise<void> }[];
   let children: ChildProcess[];
   let restore: () => Promise<void>;
 
@@ -176,6 +176,36 @@ describe('a data directory', function () {
     expect(await failing.query(`SELECT to_regclass('half_done')::text AS name`)).to.deep.equal([
       { name: null },
     ]);
+  });
+
+  it('rolls back the transaction of a command that takes too long, however busy it is, and says so', async () => {
+    const holder = openStores(await openDataDirectory(directory, { command: 'x', transactionLimitMs: 300 }));
+    opened.push(holder);
+    const [idle, busy] = [await connect(), await connect()];
+    const works: Record<string, (query: Query) => Promise<Ending>> = {
+      idle: async (query) => {
+        await query('CREATE TABLE too_long ()');
+        // Answered only once the transaction is over.
+        await holder.ping();
+        await query('CREATE TABLE too_long_as_well ()');
+        return 'commit';
+      },
+      busy: async (query) => {
+        await query('CREATE TABLE too_long ()');
+        for (;;) await query('SELECT 1');
+      },
+    };
+    for (const [title, database] of Object.entries({ idle, busy })) {
+      const error = await database.transaction(works[title]!).catch((reason: unknown) => reason);
+      expect(error, title).to.have.property('code', '25P04');
+      expect(error, title).to.have.property('message').that.includes('longer than 0.3 s');
+    }
+    const command = await connect();
+    expect(
+      await command.query(
+        `SELECT to_regclass('too_long')::text AS one, to_regclass('too_long_as_well')::text AS two`,
+      ),
+    ).to.deep.equal([{ one: null, two: null }]);
   });
 
   it('lets a holder and the commands beside it see each other’s writes', async () => {
