@@ -2,11 +2,13 @@
 import { createReadStream, ReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Command } from 'commander';
 import type { EmqxAlgorithm } from '../access/foreign-hashes.js';
 import { generatePassword, hashChosen, hashGenerated } from '../access/passwords.js';
 import { hasExpired } from '../access/standing.js';
 import { DockhookError, hasCode, messageOf, type ErrorCode } from '../errors.js';
+import { HELD_TRANSACTION_LIMIT_MS } from '../stores/database.js';
 import type { Account } from '../stores/types.js';
 import {
   COLUMNS,
@@ -27,8 +29,6 @@ import { startProgress } from './progress.js';
 
 /** Lines that are hashed and inserted together. */
 const BATCH = 200;
-/** Batches that are made ready before the database is asked for anything, which then is held up for less. */
-const READY_BATCHES = 100;
 
 interface ImportOptions {
   dryRun?: boolean;
@@ -55,7 +55,11 @@ export function addImportCommand(account: Command): void {
       `\nThe first line names the columns, in any order; all but name may be left out:\n${columns.join('\n')}\n\n` +
         'Made passwords are printed once, as CSV (name,password), on standard output; all else goes to standard\n' +
         'error. Exit codes: 0 all imported, 2 a line is wrong, 4 nothing is wrong but that names exist already;\n' +
-        'with --continue, 1 if lines were left out. Accounts that exist are never changed.',
+        'with --continue, 1 if lines were left out. Accounts that exist are never changed.\n\n' +
+        'The file is read to its end, and its passwords hashed, before the database is asked for anything. With\n' +
+        'the embedded database, a running server lets no dock in while the accounts are added and the passwords\n' +
+        `printed: some seconds for 100,000. An import that takes longer than ${HELD_TRANSACTION_LIMIT_MS / 1000} s for that is undone;\n` +
+        'then stop the server for its time, or import in parts.',
     )
     .action(importAccounts);
   addExamples(
@@ -79,32 +83,50 @@ interface Ready {
 
 async function importAccounts(path: string, options: ImportOptions, command: Command): Promise<void> {
   const name = path === '-' ? 'standard input' : path;
-  const progress = startProgress('accounts');
-  const report = createReport(name, wantsJson(command), progress.clear);
+  let progress = startProgress('accounts ready');
+  const report = createReport(name, wantsJson(command), () => {
+    progress.clear();
+  });
   const algorithm = algorithmOf(options);
   const size = path === '-' ? undefined : (await stat(path).catch(() => undefined))?.size;
   const input = path === '-' ? process.stdin : createReadStream(path);
   const lines = readLines(readCsv(input, name), { now: Date.now(), algorithm }, report);
   // With a fault nothing will be imported, and only faults are looked for.
   const isTrial = (): boolean => options.dryRun === true || (report.faults > 0 && !options.continue);
-  const batches = readyBatches(lines, isTrial);
-  // A file that cannot be read is not worth a connection.
-  const first = await batches.next();
 
+  // All of it before the database is asked for anything: an embedded one answers nobody else, no dock
+  // either, while a transaction is open, and the input may take its time. Packed, as many may wait here.
+  const packed: Buffer[] = [];
+  let ready = 0;
+  try {
+    for await (const batch of batchesOf(lines)) {
+      packed.push(pack(await makeReady(batch, isTrial())));
+      ready += batch.length;
+      progress.at(ready, size === undefined ? undefined : bytesRead(input) / size);
+    }
+  } finally {
+    progress.clear();
+  }
+
+  progress = startProgress('accounts added');
   const passwords: string[] = [];
   let imported = 0;
   let isPrinted = false;
   const work = withStores(command, ({ accounts }) =>
     accounts.addTogether(async (addMany) => {
-      for (let next = first; next.done !== true; next = await batches.next()) {
-        const taken = new Set(await addMany(next.value.map(({ account }) => account)));
-        const added = next.value.filter(({ account }) => !taken.has(account.name));
-        for (const { line, account } of next.value) {
+      let done = 0;
+      // Lets go of each: their passwords take the room.
+      for (let next = packed.shift(); next !== undefined; next = packed.shift()) {
+        const batch = unpack(next);
+        const taken = new Set(await addMany(batch.map(({ account }) => account)));
+        const added = batch.filter(({ account }) => !taken.has(account.name));
+        for (const { line, account } of batch) {
           if (taken.has(account.name)) report.fault(line, existsAlready(account.name));
         }
         imported += added.length;
+        done += batch.length;
         if (!isTrial()) passwords.push(passwordLines(added, wantsJson(command)));
-        progress.at(imported, size === undefined ? undefined : bytesRead(input) / size);
+        progress.at(imported, done / ready);
       }
       if (isTrial() || imported === 0) return 'rollback';
       // Before the commit: an account whose password nobody saw is lost, a password without account is none.
@@ -119,8 +141,6 @@ async function importAccounts(path: string, options: ImportOptions, command: Com
     throw hasCode(error, 'store_unavailable') ? interrupted(error, isPrinted) : error;
   } finally {
     progress.clear();
-    // Lets go of the file where the work ended before it.
-    await batches.return(undefined);
   }
   report.conclude(imported, options);
 }
@@ -188,21 +208,6 @@ async function* readLines(
     throw new DockhookError('usage', `${report.name} holds no accounts`);
 }
 
-/** Hashes in batches: first many, before anybody waits for them, and then one after another. */
-async function* readyBatches(items: AsyncGenerator<Item>, isTrial: () => boolean): AsyncGenerator<Ready[]> {
-  const waiting: Ready[][] = [];
-  let isWaiting = true;
-  for await (const batch of batchesOf(items)) {
-    waiting.push(
-      await Promise.all(batch.map(async (item) => (isTrial() ? withPlaceholder(item) : withHash(item)))),
-    );
-    if (isWaiting && waiting.length < READY_BATCHES) continue;
-    isWaiting = false;
-    yield* waiting.splice(0);
-  }
-  yield* waiting;
-}
-
 async function* batchesOf(items: AsyncGenerator<Item>): AsyncGenerator<Item[]> {
   let batch: Item[] = [];
   for await (const item of items) {
@@ -212,6 +217,19 @@ async function* batchesOf(items: AsyncGenerator<Item>): AsyncGenerator<Item[]> {
     batch = [];
   }
   if (batch.length > 0) yield batch;
+}
+
+function makeReady(batch: readonly Item[], isTrial: boolean): Promise<Ready[]> {
+  return Promise.all(batch.map(async (item) => (isTrial ? withPlaceholder(item) : withHash(item))));
+}
+
+/** Outside of the heap, and small: a million accounts with made passwords are 93 MB, and 290 MB as JSON. */
+function pack(batch: readonly Ready[]): Buffer {
+  return deflateRawSync(JSON.stringify(batch), { level: 1 });
+}
+
+function unpack(packed: Buffer): Ready[] {
+  return JSON.parse(inflateRawSync(packed).toString()) as Ready[];
 }
 
 function withPlaceholder({ line, account }: Item): Ready {

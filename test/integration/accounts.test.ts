@@ -285,7 +285,7 @@ describeWithPostgres('accounts at fleet size', function () {
     });
 
     it('adds nothing if it is interrupted, or loses its connection, in the middle', async () => {
-      // More than is made ready before the transaction; the last name is taken by somebody who has not committed.
+      // Many batches in one transaction; the last name is taken by somebody who has not committed.
       const rows = Array.from({ length: 25_000 }, (_, i) => `dock-${i},SN${i}\n`).join('');
       const path = file('long.csv', `name,gateways\n${rows}`);
       const { Client } = (await import('pg')).default;

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -51,6 +52,8 @@ export async function run(args: string[], options: RunOptions = {}): Promise<Res
 
 export interface Running {
   pid: number;
+  /** Stays open until it is ended. */
+  stdin: Writable;
   /** Every line of stdout so far. */
   lines: string[];
   stderr(): string;
@@ -103,6 +106,7 @@ export function startCommand(args: string[], options: RunOptions = {}): Running 
 
   return {
     pid: child.pid ?? 0,
+    stdin: child.stdin!,
     lines,
     stderr: () => stderr,
     line,
