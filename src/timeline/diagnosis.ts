@@ -4,6 +4,7 @@
  */
 import type { TimelineEntry } from '../stores/types.js';
 import { listingAccounts, type DockFacts, type Finding, type State } from './facts.js';
+import { accountUnusable } from './rules-account.js';
 import { refusedConnect, wrongTopics } from './rules-connect.js';
 import { bindFaults, failedRequests, licenseNotSet, licenseRefused, repliesLost } from './rules-requests.js';
 import { clockSkew, sessionsCollide, unanswered } from './rules-session.js';
@@ -46,6 +47,8 @@ const CONNECTING_MS = 30_000;
 export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): Diagnosis {
   const walk = walkOf(entries);
   const findings = RULES.flatMap((rule) => rule(walk, facts));
+  // First, since what else is to be done takes a dock that is let in.
+  findings.unshift(...accountUnusable(walk, facts, findings));
   for (const rule of FALLBACKS) {
     if (!findings.some(({ blocks }) => blocks)) findings.push(...rule(walk, facts));
   }

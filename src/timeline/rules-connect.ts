@@ -15,14 +15,12 @@ const STANDING = new Set<string>(['unknown_account', 'disabled', 'expired', 'wro
  */
 export function refusedConnect(walk: Walk, facts: DockFacts): Finding[] {
   const refusals = walk.entries.filter(isRefusedConnect);
-  const last = refusals.at(-1);
-  if (last === undefined) return [];
-  const later = (entry: TimelineEntry): boolean => entry.own && entry.step === 'authenticate';
   const isOnline = walk.sessions.length > 0;
-  if (!isOnline && !walk.isLast(last, later)) return [];
+  const last = isOnline ? refusals.at(-1) : lastRefusal(walk);
+  if (last === undefined) return [];
   if (isOnline && last.lastAt < (walk.sessions[0]?.since ?? 0)) return [];
   const since = refusals.find(
-    ({ at, reason }) => reason === last.reason && !walk.own.some((own) => later(own) && own.at > at),
+    ({ at, reason }) => reason === last.reason && !walk.own.some((own) => isOwnConnect(own) && own.at > at),
   );
   const base = { code: last.reason ?? 'refused', state: 'refused' as const, since: since?.at ?? last.at };
   if (isOnline && last.step === 'authenticate') {
@@ -59,12 +57,22 @@ export function refusedConnect(walk: Walk, facts: DockFacts): Finding[] {
   return [{ ...base, blocks: false, ...words, what: `${words.what} ${doubt}` }];
 }
 
+/** The last refused connect, if the dock was not let in since. */
+export function lastRefusal(walk: Walk): TimelineEntry | undefined {
+  const last = walk.entries.findLast(isRefusedConnect);
+  return last !== undefined && walk.isLast(last, isOwnConnect) ? last : undefined;
+}
+
+function isOwnConnect({ own, step }: TimelineEntry): boolean {
+  return own && step === 'authenticate';
+}
+
 function isRefusedConnect({ step, outcome, reason }: TimelineEntry): boolean {
   if (step === 'authenticate') return outcome !== 'ok';
   return step === 'authorize' && reason !== undefined && STANDING.has(reason);
 }
 
-function isFromElsewhere({ own, details }: TimelineEntry, walk: Walk): boolean {
+export function isFromElsewhere({ own, details }: TimelineEntry, walk: Walk): boolean {
   const hosts = walk.own.map((entry) => entry.details.peerHost).filter((host) => host !== undefined);
   return !own && hosts.length > 0 && !hosts.includes(details.peerHost ?? '');
 }

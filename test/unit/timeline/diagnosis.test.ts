@@ -160,6 +160,78 @@ describe('a refused connect', () => {
   });
 });
 
+describe('an account that cannot be used any more', () => {
+  const withAccount = (more: Partial<Account>) => ({
+    accounts: new Map([['dock-1', { ...ACCOUNT, ...more }]]),
+  });
+  const DISABLED = withAccount({ disabled: true });
+  const EXPIRED = withAccount({ expiresAt: new Date(START).toISOString() });
+  const online = (): Story => new Story().connect().request('airport_bind_status');
+
+  it('is why a dock that is away will not come back, and not its power', () => {
+    const story = online().disconnect('kicked');
+    const disabled = story.diagnose(DISABLED);
+    expect(codes(disabled)).to.deep.equal(['offline', 'disabled']);
+    expect(disabled).to.include({ since: story.now });
+    expect(disabled.findings[0]?.todo).to.deep.equal(['dockhook account enable dock-1']);
+    const expired = story.diagnose(EXPIRED);
+    expect(codes(expired)).to.deep.equal(['offline', 'expired']);
+    expect(expired.findings[0]?.todo).to.deep.equal(['dockhook account set dock-1 --expires 90d']);
+  });
+
+  it('comes before the advice to wait until the dock connects again, connected or not', () => {
+    const story = new Story().connect();
+    story.request('config', { result: 210001 }, { outcome: 'faulty', reason: 'license_not_set' });
+    expect(codes(story.diagnose({ ...DISABLED, ...UNBOUND }))).to.deep.equal([
+      'stopped at config',
+      'disabled',
+      'license_not_set',
+    ]);
+    expect(codes(story.disconnect().diagnose({ ...DISABLED, ...UNBOUND }))[1]).to.equal('disabled');
+  });
+
+  it('is good to know while the dock is online, which it is until it connects again', () => {
+    const diagnosis = online().diagnose(DISABLED);
+    expect(codes(diagnosis)).to.deep.equal(['online', 'disabled']);
+    expect(diagnosis.findings[0]).to.include({ blocks: false });
+    expect(diagnosis.findings[0]?.what).to.include('connected still');
+  });
+
+  it('is why a dock that was never seen will not be let in, if no other account lists it', () => {
+    expect(codes(new Story().diagnose(DISABLED))).to.deep.equal(['never seen', 'disabled']);
+    const accounts = new Map([...DISABLED.accounts, ['dock-2', { ...ACCOUNT, name: 'dock-2' }]]);
+    expect(codes(new Story().diagnose({ accounts }))).to.deep.equal(['never seen', 'never_seen']);
+  });
+
+  it('may have been removed, which only counts if no other lists the dock', () => {
+    const story = online().disconnect();
+    const removed = story.diagnose({ accounts: new Map() });
+    expect(codes(removed)).to.deep.equal(['offline', 'unknown_account']);
+    expect(removed.findings[0]?.todo[0]).to.include(`account add dock-1 --gateway ${SN}`);
+    const accounts = new Map([['dock-2', { ...ACCOUNT, name: 'dock-2' }]]);
+    expect(codes(story.diagnose({ accounts }))).to.deep.equal(['offline', 'offline']);
+  });
+
+  it('is told beside a refusal for another reason, and not twice', () => {
+    const story = new Story().refuse(HOME, 'wrong_password');
+    expect(codes(story.diagnose(DISABLED))).to.deep.equal(['refused', 'disabled', 'wrong_password']);
+    const known = new Story().refuse(HOME, 'disabled');
+    expect(codes(known.diagnose(DISABLED))).to.deep.equal(['refused', 'disabled']);
+  });
+
+  it('is not the one that the dock tried last', () => {
+    const accounts = new Map([...DISABLED.accounts, ['dock-2', { ...ACCOUNT, name: 'dock-2' }]]);
+    const story = online().disconnect();
+    story.add('authenticate', {
+      own: false,
+      outcome: 'refused',
+      reason: 'wrong_password',
+      account: 'dock-2',
+    });
+    expect(codes(story.diagnose({ accounts }))).to.deep.equal(['refused', 'wrong_password']);
+  });
+});
+
 describe('a license', () => {
   const failing = (): Story => new Story().connect().request('config').disconnect();
 
