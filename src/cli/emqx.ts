@@ -125,18 +125,28 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
       json,
     );
   }
-  const text = configuration({
-    line,
-    server,
-    listeners,
-    files: {
-      cert: options.mqttCert ?? BROKER_FILES.cert,
-      key: options.mqttKey ?? BROKER_FILES.key,
-      docksCa: options.docksCa ?? BROKER_FILES.docksCa,
-    },
-  });
+  const files = {
+    cert: options.mqttCert ?? BROKER_FILES.cert,
+    key: options.mqttKey ?? BROKER_FILES.key,
+    docksCa: options.docksCa ?? BROKER_FILES.docksCa,
+  };
+  const text = configuration({ line, server, listeners, files });
   if (json) printJson({ line, configuration: text });
   else process.stdout.write(text);
+
+  const demandsCertificate = listeners.has('client-certificate');
+  const needed = [
+    ...(demandsCertificate || listeners.has('tls') ? [files.cert, files.key] : []),
+    ...(demandsCertificate ? [files.docksCa] : []),
+    ...(server.ssl ? [server.ssl.cacertfile, server.ssl.certfile, server.ssl.keyfile] : []),
+  ];
+  // A node that lacks one of them does not open its listener, or never reaches dockhook.
+  if (!json && needed.length > 0) {
+    process.stderr.write(
+      'First put these files on each node of EMQX, where EMQX may read them (deploy/tls makes some to try it):\n' +
+        needed.map((file) => `  ${file}\n`).join(''),
+    );
+  }
 
   function listenersOf(list: string): Set<ListenerName> {
     const names = list.split(',').map((name) => name.trim());

@@ -95,7 +95,26 @@ describe('dockhook emqx config', function () {
     expect((await config('--emqx-version', '5.8.7', '--exhook', 'https://h:1')).stderr).to.include(
       'does not verify',
     );
-    expect((await config('--emqx-version', '5.8.9', '--exhook', 'https://h:1')).stderr).to.equal('');
+    expect((await config('--emqx-version', '5.8.9', '--exhook', 'https://h:1')).stderr).to.not.include(
+      'does not verify',
+    );
+  });
+
+  it('names on stderr the files that must be on the node first', async () => {
+    const files = async (...args: string[]): Promise<string[]> => {
+      const { stderr } = await config('--emqx-version', '5.8.9', ...args);
+      return [...stderr.matchAll(/^ +(.*)$/gm)].map(([, file = '']) => file.replace('/etc/emqx/certs/', ''));
+    };
+    expect(await files('--listeners', 'tls', '--mqtt-key', '/b/k.pem')).to.deep.equal([
+      'broker.pem',
+      '/b/k.pem',
+    ]);
+    expect(await files('--listeners', 'client-certificate')).to.include('docks-ca.pem');
+    const exhook = await files('--listeners', 'tcp', '--exhook', 'https://h:1');
+    expect(exhook).to.deep.equal(['grpc-ca.pem', 'emqx.pem', 'emqx.key']);
+    const plain = await config('--emqx-version', '5.8.9', '--listeners', 'tcp');
+    expect(plain.stderr).to.equal('');
+    expect((await config('--emqx-version', '5.8.9', '--json')).stderr).to.equal('');
   });
 
   it('is one JSON value with --json', async () => {
