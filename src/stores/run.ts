@@ -58,7 +58,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'check the host in DATABASE_URL',
   '28000': 'check the user in DATABASE_URL and pg_hba.conf',
   '28P01': 'check user and password in DATABASE_URL',
-  '3D000': 'create it: CREATE DATABASE dockhook OWNER dockhook',
+  '3D000': 'check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner',
   '42501':
     'make the role of DATABASE_URL the owner of its database, or have an administrator run ' +
     'deploy/postgres/schema.sql and roles.sql',
@@ -68,7 +68,14 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** What to do about a driver's error, if that can be told from its code. */
 export function adviceFor(error: unknown): string | undefined {
-  return ADVICE[sqlState(error) ?? ''];
+  const state = sqlState(error) ?? '';
+  // The name as Postgres read it; where its messages are translated, the quotes are others.
+  const name = state === '3D000' ? /^database "(.+)" does not exist$/.exec(messageOf(error))?.[1] : undefined;
+  if (name !== undefined) {
+    const command = `CREATE DATABASE "${name.replaceAll('"', '""')}" OWNER …`;
+    return `check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner: ${command}`;
+  }
+  return ADVICE[state];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import type { Database } from '../../../src/stores/database.js';
+import { adviceFor } from '../../../src/stores/run.js';
 import { openStores } from '../../../src/stores/stores.js';
 import { anAccount, anOrganization, rejection } from '../../contract/store-suite.js';
 
@@ -33,6 +34,17 @@ describe('a store operation', () => {
         expect(inspect(error, { depth: 10 })).to.not.include('the-secret');
       }
     }
+  });
+
+  it('advises to create the database that was named, and no other', () => {
+    const advice = (message: string): string | undefined => adviceFor(sqlError('3D000', message));
+    expect(advice('database "nope" does not exist'))
+      .to.include('DATABASE "nope" OWNER')
+      .and.include('check its name');
+    expect(advice('database "a"b" does not exist')).to.include('DATABASE "a""b" OWNER');
+    expect(advice('Datenbank »nope« existiert nicht'))
+      .to.include('create it')
+      .and.not.include('CREATE DATABASE');
   });
 
   it('takes only a violated constraint for a conflict', async () => {
