@@ -10,6 +10,11 @@ export function localTime(milliseconds: number): string {
   return new Date(milliseconds).toLocaleString('sv-SE');
 }
 
+/** The name of the zone of {@link localTime}, for the heading of its column. */
+export function timeZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
 export function styledState(state: State): string {
   if (state === 'online') return style('green', state);
   return style(state === 'connecting' || state === 'offline' ? 'yellow' : 'red', state);
@@ -17,12 +22,11 @@ export function styledState(state: State): string {
 
 /** @param earlier how many entries before these are not shown */
 export function printStory(entries: readonly TimelineEntry[], earlier: number): void {
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (earlier > 0) print(style('dim', `(${earlier} earlier entries: --limit ${entries.length + earlier})`));
   const lines = joined(entries);
   if (lines.length === 0) return;
   printTable(
-    [`TIME (${zone})`, 'WHAT', 'HOW', ''],
+    [`TIME (${timeZone()})`, 'WHAT', 'HOW', ''],
     lines.map((entry) => [localTime(entry.at), whatOf(entry), howOf(entry), remarksOf(entry)]),
   );
 }

@@ -7,7 +7,7 @@ import { diagnose, type Diagnosis } from '../timeline/diagnosis.js';
 import { listingAccounts } from '../timeline/facts.js';
 import { grouped } from '../timeline/grouped.js';
 import { knownDocks, readKnown, readOthers, type Known } from '../timeline/story.js';
-import { localTime, printFindings, printStory, styledState } from './dock-story.js';
+import { localTime, printFindings, printStory, styledState, timeZone } from './dock-story.js';
 import { withStores } from './open-stores.js';
 import { addExamples, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows, style } from './output.js';
@@ -51,7 +51,7 @@ async function listDocks(_options: unknown, command: Command): Promise<void> {
   else if (docks.length === 0) print('no docks yet: dockhook account add NAME --gateway SN --generate');
   else {
     printTable(
-      ['SN', 'STATE', 'SINCE', 'ACCOUNT', 'ORGANIZATION', 'WHAT IS WRONG'],
+      ['SN', 'STATE', `SINCE (${timeZone()})`, 'ACCOUNT', 'ORGANIZATION', 'WHAT IS WRONG'],
       docks.map(({ sn, state, since, account, organization, findings }) => [
         sn,
         state,
@@ -127,7 +127,7 @@ function printStrangers(refusals: readonly TimelineEntry[]): void {
   if (groups.size === 0) return;
   print('\nRefused clients that belong to none of these docks, the latest first:\n');
   printTable(
-    ['CLIENT ID', 'ACCOUNT', 'ADDRESS', 'REASON', 'TIMES', 'LAST'],
+    ['CLIENT ID', 'ACCOUNT', 'ADDRESS', 'REASON', 'TIMES', `LAST (${timeZone()})`],
     [...groups.values()].slice(0, STRANGERS).map((group) => {
       const [{ clientId, account, reason = '', details, lastAt }] = group as [TimelineEntry];
       const times = group.reduce((sum, { count }) => sum + count, 0);

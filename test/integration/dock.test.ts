@@ -453,7 +453,10 @@ describeWithPostgres('dock, after faults were injected', function () {
       expect(dock?.state, code).to.equal(state);
       expect(dock?.findings[0]?.code).to.equal(code);
     }
-    const { stdout } = await run(['dock', 'list'], { environment });
+    const { stdout } = await run(['dock', 'list'], { environment: { ...environment, TZ: 'Asia/Tokyo' } });
+    expect(stdout)
+      .to.match(/^SN +STATE +SINCE \(Asia\/Tokyo\) /m)
+      .and.to.include('LAST (Asia/Tokyo)');
     expect(stdout).to.match(
       new RegExp(`^${HEALTHY} +online +\\d{4}-\\d\\d-\\d\\d .* dock-healthy +north$`, 'm'),
     );
