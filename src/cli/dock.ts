@@ -178,6 +178,10 @@ async function readDock(stores: Stores, sn: string) {
       binding && binding.gateway !== sn ? binding.gateway : await stores.timeline.gatewayOfDrone(sn);
     if (gateway !== undefined) return { flownBy: gateway };
     if (others.length === 0 && binding === undefined) {
+      const lower = sn.toLowerCase();
+      const meant = (await knownDocks(stores.timeline, known)).find((other) => other.toLowerCase() === lower);
+      if (meant !== undefined)
+        throw new DockhookError('not_found', `nothing is known of ${sn}; did you mean ${meant}?`);
       throw new DockhookError(
         'not_found',
         `nothing is known of ${sn}: no account lists it, it is not bound, and it was not seen in the last 30 days; ` +

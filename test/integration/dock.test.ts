@@ -443,6 +443,12 @@ describeWithPostgres('dock, after faults were injected', function () {
     expect(stdout).to.not.include('airport_bind_status');
   });
 
+  it('knows which dock was meant by letters of the wrong case', async () => {
+    const { code, stderr } = await show(HEALTHY.toLowerCase());
+    expect(code).to.equal((await show('7CTDNOBODY0000')).code).and.to.be.above(0);
+    expect(stderr).to.include(`did you mean ${HEALTHY}?`);
+  });
+
   it('lists each known dock with its state and what is wrong', async () => {
     const result = await run(['--json', 'dock', 'list'], { environment });
     const listed = JSON.parse(result.stdout) as { sn: string; state: string; findings: { code: string }[] }[];
