@@ -4,8 +4,10 @@ import type { Config } from '../config.js';
 import type { Provider } from '../emqx/answers.js';
 import type { EmqxApi } from '../emqx/api.js';
 import type { ListenerName } from '../emqx/configuration.js';
+import type { ExhookServer } from '../emqx/exhook.js';
 import { DockhookError } from '../errors.js';
-import { addExamples, addSettingFlags, configOf, wantsJson } from './options.js';
+import { formatListen, isLoopback } from '../listen.js';
+import { addExamples, addSettingFlags, configOf, inspectConfigOf, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportError, style, warn } from './output.js';
 
 /** How long `register` waits for EMQX unless told otherwise, in seconds: six attempts of EMQX to reach dockhook. */
@@ -81,7 +83,8 @@ function addExhookFlags(command: Command): Command {
     .option('--name <name>', 'name of the provider in EMQX (default: dockhook)')
     .option(
       '--exhook <url>',
-      'where EMQX reaches dockhook; https for mutual TLS (default: http://127.0.0.1:9000)',
+      'where EMQX reaches dockhook; https for mutual TLS (default: the loopback address of DOCKHOOK_GRPC_LISTEN, with ' +
+        'https if DOCKHOOK_GRPC_TLS_CERT is set; else http://127.0.0.1:9000)',
     )
     .option('--exhook-ca <path>', "CA of dockhook's certificate, on the machine of EMQX")
     .option('--exhook-cert <path>', 'certificate that EMQX shows to dockhook, on the machine of EMQX')
@@ -110,7 +113,7 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
     );
   }
   const listeners = listenersOf(options.listeners);
-  const server = await serverOf(options);
+  const server = await serverOf(options, command);
   const json = wantsJson(command);
   if (losesHooks(version)) {
     warn(
@@ -166,7 +169,7 @@ async function registerProvider(options: ExhookOptions & { wait: string }, comma
   if (options.wait.trim() === '' || !(waitS >= 0 && waitS <= 3600)) {
     throw new DockhookError('usage', `--wait ${options.wait}: write seconds, 0 to 3600`);
   }
-  const server = await serverOf(options);
+  const server = await serverOf(options, command);
   const api = await apiOf(command);
   const { register } = await import('../emqx/register.js');
   const json = wantsJson(command);
@@ -273,11 +276,14 @@ function summaryOf(provider: Provider): Record<string, unknown> {
   };
 }
 
-async function serverOf({ name, exhook: url, exhookCa, exhookCert, exhookKey }: ExhookOptions) {
+async function serverOf(
+  { name, exhook, exhookCa, exhookCert, exhookKey }: ExhookOptions,
+  command: Command,
+): Promise<ExhookServer> {
   const { EXHOOK_TLS, exhookServer } = await import('../emqx/exhook.js');
   const server = exhookServer({
     name,
-    url,
+    url: exhook ?? ownExhookUrl(command),
     tls: {
       ca: exhookCa ?? EXHOOK_TLS.ca,
       cert: exhookCert ?? EXHOOK_TLS.cert,
@@ -291,6 +297,16 @@ async function serverOf({ name, exhook: url, exhookCa, exhookCert, exhookKey }: 
     );
   }
   return server;
+}
+
+/** Where dockhook listens by its settings, if they are those of the server and EMQX is on the same machine. */
+function ownExhookUrl(command: Command): string | undefined {
+  // What else is wrong with the settings is no matter of this command.
+  const { grpcListen, grpcTlsCert } = inspectConfigOf(command).config;
+  // Of an address like 0.0.0.0 nobody knows by which EMQX reaches it.
+  if (!isLoopback(grpcListen.host) || grpcListen.port === 0) return undefined;
+  // With a certificate dockhook speaks nothing but TLS.
+  return `${grpcTlsCert === undefined ? 'http' : 'https'}://${formatListen(grpcListen)}`;
 }
 
 async function apiOf(command: Command): Promise<EmqxApi> {

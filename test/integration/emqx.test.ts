@@ -100,6 +100,19 @@ describe('dockhook emqx config', function () {
     );
   });
 
+  it('names the address that dockhook listens on, if EMQX can only mean that', async () => {
+    const url = async (environment: Record<string, string>): Promise<string | undefined> => {
+      const args = ['emqx', 'config', '--emqx-version', '6', '--listeners', 'tcp'];
+      return /^ *url = "(.*)"$/m.exec((await run(args, { environment })).stdout)?.[1];
+    };
+    const listen = (address: string): Record<string, string> => ({ DOCKHOOK_GRPC_LISTEN: address });
+    expect(await url(listen('127.0.0.1:9100'))).to.equal('http://127.0.0.1:9100');
+    expect(await url(listen('0.0.0.0:9100'))).to.equal('http://127.0.0.1:9000');
+    const file = new URL('../../package.json', import.meta.url).pathname;
+    const tls = { DOCKHOOK_GRPC_TLS_CERT: file, DOCKHOOK_GRPC_TLS_KEY: file };
+    expect(await url({ ...listen('[::1]:9100'), ...tls })).to.equal('https://[::1]:9100');
+  });
+
   it('names on stderr the files that must be on the node first', async () => {
     const files = async (...args: string[]): Promise<string[]> => {
       const { stderr } = await config('--emqx-version', '5.8.9', ...args);
