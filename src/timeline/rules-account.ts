@@ -1,5 +1,6 @@
 /** How the dock's account stands now, whatever it was when the dock last came. Pure. */
-import { listingAccounts, standingOf, word, type DockFacts, type Finding } from './facts.js';
+import { standingOf } from '../access/standing.js';
+import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
 import { isFromElsewhere, lastRefusal } from './rules-connect.js';
 import { sessionOf, type Walk } from './walk.js';
 
@@ -10,7 +11,7 @@ import { sessionOf, type Walk } from './walk.js';
  */
 export function accountUnusable(walk: Walk, facts: DockFacts, found: readonly Finding[]): Finding[] {
   const name = accountInUse(walk, facts);
-  const code = name === undefined ? undefined : standingOf(facts, name);
+  const code = name === undefined ? undefined : unusable(facts, name);
   if (name === undefined || code === undefined) return [];
   const other = found.find(({ blocks }) => blocks);
   // The refusal says the same already.
@@ -32,6 +33,13 @@ export function accountUnusable(walk: Walk, facts: DockFacts, found: readonly Fi
   ];
 }
 
+type Unusable = 'unknown_account' | NonNullable<ReturnType<typeof standingOf>>;
+
+function unusable({ accounts, now }: DockFacts, name: string): Unusable | undefined {
+  const account = accounts.get(name);
+  return account === undefined ? 'unknown_account' : standingOf(account, now);
+}
+
 /** The account that the dock will come with, as far as one can tell; undefined if others could be meant, too. */
 function accountInUse(walk: Walk, facts: DockFacts): string | undefined {
   const refusal = walk.sessions.length > 0 ? undefined : lastRefusal(walk);
@@ -43,7 +51,7 @@ function accountInUse(walk: Walk, facts: DockFacts): string | undefined {
   // Of a removed account nobody knows whether the dock has been given another one that lists it.
   if (session !== undefined && (facts.accounts.has(session.account) || listing.length === 0))
     return session.account;
-  return listing.some((name) => standingOf(facts, name) === undefined) ? undefined : listing[0];
+  return listing.some((name) => unusable(facts, name) === undefined) ? undefined : listing[0];
 }
 
 function placeOf(
@@ -58,7 +66,7 @@ function placeOf(
 }
 
 function wordsOf(
-  code: NonNullable<ReturnType<typeof standingOf>>,
+  code: Unusable,
   name: string,
   outcome: string,
   { sn }: DockFacts,

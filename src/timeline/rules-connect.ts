@@ -232,10 +232,10 @@ function cameItself({ own }: Walk, { clientId }: TimelineEntry, sn: string): boo
 function letItActAs(
   named: string,
   { account, clientId }: TimelineEntry,
-  { accounts, bindings }: DockFacts,
+  { accounts, listings, bindings }: DockFacts,
   real: readonly string[] = [],
 ): string {
-  const [owner] = listingAccounts({ accounts, sn: named }).filter((name) => name !== account);
+  const [owner] = listingAccounts({ listings, sn: named }).filter((name) => name !== account);
   if (owner !== undefined)
     return `if ${named} is right, type "${owner}" as account into DJI Pilot 2: it acts for ${named}`;
   const scope = accounts.get(account)?.scope;

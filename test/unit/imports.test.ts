@@ -43,8 +43,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   observability: { values: ['errors.ts', 'listen.ts'], types: ['events.ts'] },
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
   timeline: {
-    values: ['access/scope.ts', 'budget.ts', 'dock/topics.ts', 'excerpt.ts'],
-    values: ['access/scope.ts', 'access/standing.ts', 'budget.ts', 'dock/topics.ts'],
+    values: ['access/scope.ts', 'access/standing.ts', 'budget.ts', 'dock/topics.ts', 'excerpt.ts'],
     types: ['errors.ts', 'events.ts', 'stores'],
   },
   'app.ts': {

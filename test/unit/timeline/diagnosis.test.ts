@@ -382,6 +382,7 @@ describe("a dock's topics, used with another account", () => {
       story.entries.map((entry) => ({ ...entry, gateway: SN, own: false })),
       {
         ...{ sn: 'SN9', now: story.now, hasLicense: true, accounts },
+        listings: listingsOf(accounts.values()),
         ...{ organizations: new Map(), bindings: new Map() },
       },
     );
