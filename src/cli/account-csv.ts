@@ -1,31 +1,13 @@
-/** Accounts as lines of CSV: the columns, and from a line to an account and back. */
+/** Accounts as lines of CSV: from a line to an account and back. */
 import { foreignFault, fromEmqx, isForeign, type EmqxAlgorithm } from '../access/foreign-hashes.js';
 import { accountNameFault } from '../access/names.js';
 import { hashFault } from '../access/passwords.js';
 import { DockhookError } from '../errors.js';
 import { accountKind, encode } from '../stores/check.js';
 import type { Account, Scope } from '../stores/types.js';
+import { COLUMNS, type Column } from './account-columns.js';
 import { checkedFilters, checkedGateways } from './account-scope.js';
 import { parseMoment } from './input.js';
-
-/** Every column, in the order of an export, and what it means. Only `name` must be there. */
-export const COLUMNS = {
-  name: 'MQTT username',
-  scope: 'gateways (the default), client-id, any-gateway or service',
-  gateways: 'SNs it acts as, with spaces between them',
-  publish: 'of a service: topic filters, with spaces between them or as a JSON array (default: #)',
-  subscribe: 'as publish',
-  password: 'chosen password, byte for byte; empty: one is made',
-  password_hash: 'instead of a password: a hash of account export or account hash, or bcrypt, or one of EMQX',
-  salt: 'of a hash of EMQX',
-  certificate_cn: 'common name of the TLS client certificate that is demanded, too',
-  expires: '12h, 90d, or a date',
-  disabled: 'yes or no (the default)',
-  note: 'for other operators',
-  created: 'a date (default: now)',
-} as const;
-
-export type Column = keyof typeof COLUMNS;
 
 /** What other systems call it. */
 const HINTS: Readonly<Record<string, string>> = {

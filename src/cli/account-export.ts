@@ -2,34 +2,16 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
-import { COLUMNS, toCells, type Column } from './account-csv.js';
+import { COLUMNS, type Column } from './account-columns.js';
+import { toCells } from './account-csv.js';
 import { withStores } from './open-stores.js';
-import { addExamples, wantsJson } from './options.js';
+import { wantsJson } from './options.js';
 import { printJson, reportBadRows } from './output.js';
 
 /** Lines that are written at once. */
 const CHUNK = 1000;
 
-export function addExportCommand(account: Command): void {
-  const exported = account
-    .command('export')
-    .description(
-      'print all accounts as CSV for account import; without hashes, an import makes new passwords',
-    )
-    .option('--with-hashes', 'with the password hashes, for a backup: keep it as secret as the database')
-    .addHelpText(
-      'after',
-      '\nThe file is for account import, not for a spreadsheet: that takes cells with = + - @ in front for formulas.',
-    )
-    .action(exportAccounts);
-  addExamples(
-    exported,
-    'dockhook account export > fleet.csv',
-    '(umask 077; dockhook account export --with-hashes > backup.csv)',
-  );
-}
-
-async function exportAccounts(options: { withHashes?: boolean }, command: Command): Promise<void> {
+export async function exportAccounts(options: { withHashes?: boolean }, command: Command): Promise<void> {
   const { records, badRows } = await withStores(command, (stores) => stores.accounts.list());
   const columns = (Object.keys(COLUMNS) as Column[]).filter((column) =>
     column === 'password_hash' ? options.withHashes : column !== 'password' && column !== 'salt',

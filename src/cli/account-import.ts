@@ -8,22 +8,15 @@ import type { EmqxAlgorithm } from '../access/foreign-hashes.js';
 import { generatePassword, hashChosen, hashGenerated } from '../access/passwords.js';
 import { hasExpired } from '../access/standing.js';
 import { DockhookError, hasCode, messageOf, type ErrorCode } from '../errors.js';
-import { HELD_TRANSACTION_LIMIT_MS } from '../stores/database.js';
 import type { Account } from '../stores/types.js';
-import {
-  COLUMNS,
-  PLACEHOLDER_HASH,
-  readHeader,
-  readLine,
-  type Column,
-  type ImportedLine,
-} from './account-csv.js';
+import type { Column } from './account-columns.js';
+import { PLACEHOLDER_HASH, readHeader, readLine, type ImportedLine } from './account-csv.js';
 import { csv } from './account-export.js';
 import { SHORT_PASSWORD } from './account-password.js';
 import { doubts, gatewaysIn } from './account-scope.js';
 import { readCsv } from './csv.js';
 import { withStores } from './open-stores.js';
-import { addExamples, wantsJson } from './options.js';
+import { wantsJson } from './options.js';
 import { printable, style, warn } from './output.js';
 import { startProgress } from './progress.js';
 
@@ -39,37 +32,6 @@ interface ImportOptions {
   iterations: string;
 }
 
-export function addImportCommand(account: Command): void {
-  const columns = Object.entries(COLUMNS).map(([name, meaning]) => `  ${name.padEnd(15)} ${meaning}`);
-  const imported = account
-    .command('import <file>')
-    .description('create accounts from a CSV file, or from standard input with -: all of them or none')
-    .option('--dry-run', 'check everything, also against the database, and change nothing')
-    .option('--continue', 'leave out lines that cannot be imported, and import the others')
-    .option('--password-hash-algorithm <name>', 'of hashes of EMQX: bcrypt, pbkdf2, sha, sha256, sha512, …')
-    .option('--salt-position <where>', 'EMQX: prefix, suffix or disable', 'prefix')
-    .option('--mac-fun <name>', 'EMQX, of pbkdf2', 'sha256')
-    .option('--iterations <count>', 'EMQX, of pbkdf2', '4096')
-    .addHelpText(
-      'after',
-      `\nThe first line names the columns, in any order; all but name may be left out:\n${columns.join('\n')}\n\n` +
-        'Made passwords are printed once, as CSV (name,password), on standard output; all else goes to standard\n' +
-        'error. Exit codes: 0 all imported, 2 a line is wrong, 4 nothing is wrong but that names exist already;\n' +
-        'with --continue, 1 if lines were left out. Accounts that exist are never changed.\n\n' +
-        'The file is read to its end, and its passwords hashed, before the database is asked for anything. With\n' +
-        'the embedded database, a running server lets no dock in while the accounts are added and the passwords\n' +
-        `printed: some seconds for 100,000. An import that takes longer than ${HELD_TRANSACTION_LIMIT_MS / 1000} s for that is undone;\n` +
-        'then stop the server for its time, or import in parts.',
-    )
-    .action(importAccounts);
-  addExamples(
-    imported,
-    'dockhook account import fleet.csv --dry-run',
-    '(umask 077; dockhook account import fleet.csv > passwords.csv)',
-    'dockhook account import emqx.csv --password-hash-algorithm sha256 --salt-position suffix',
-  );
-}
-
 interface Item extends ImportedLine {
   line: number;
 }
@@ -81,7 +43,7 @@ interface Ready {
   password?: string;
 }
 
-async function importAccounts(path: string, options: ImportOptions, command: Command): Promise<void> {
+export async function importAccounts(path: string, options: ImportOptions, command: Command): Promise<void> {
   const name = path === '-' ? 'standard input' : path;
   let progress = startProgress('accounts ready');
   const report = createReport(name, wantsJson(command), () => {

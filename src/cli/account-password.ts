@@ -20,12 +20,6 @@ export interface NewPassword {
   generated?: string;
 }
 
-export function addPasswordOptions(command: Command): Command {
-  return command
-    .option('--password-stdin', 'read the password from standard input')
-    .option('--generate', 'make a password and print it once');
-}
-
 /** `undefined` if no option names a password. Throws `usage`; warns of a short one. */
 export async function newPassword(
   options: PasswordOptions,

@@ -1,4 +1,4 @@
-/** `dockhook account set`: changes what is named, and nothing else. */
+/** `dockhook account set`, which changes what is named and nothing else; `enable`, `disable` and `remove`. */
 import type { Command } from 'commander';
 import { DockhookError } from '../errors.js';
 import type { Account } from '../stores/types.js';
@@ -78,6 +78,34 @@ export async function setAccount(name: string, options: SetOptions, command: Com
   if (password) printPassword(password);
   if (password) print('The dock needs it, too: type it into DJI Pilot 2.');
   if (clients) print(clients.text);
+}
+
+export function enableAccount(name: string, _options: unknown, command: Command): Promise<void> {
+  return setDisabled(name, false, command);
+}
+
+export function disableAccount(name: string, _options: unknown, command: Command): Promise<void> {
+  return setDisabled(name, true, command);
+}
+
+async function setDisabled(name: string, disabled: boolean, command: Command): Promise<void> {
+  const account = await withStores(command, (stores) =>
+    stores.accounts.update(name, ({ disabled: _before, ...account }) =>
+      disabled ? { ...account, disabled } : account,
+    ),
+  );
+  const clients = disabled ? await disconnectClients(command, { account: name }) : undefined;
+  if (wantsJson(command)) {
+    printJson({ ...publicAccount(account), ...(clients && { disconnected: clients.disconnected }) });
+  } else if (clients) print(`account "${name}" disabled. ${clients.text}`);
+  else print(`account "${name}" enabled`);
+}
+
+export async function removeAccount(name: string, _options: unknown, command: Command): Promise<void> {
+  await withStores(command, (stores) => stores.accounts.remove(name));
+  const { text, disconnected } = await disconnectClients(command, { account: name });
+  if (wantsJson(command)) printJson({ name, disconnected });
+  else print(`account "${name}" removed. ${text}`);
 }
 
 function isNamed(value: unknown): boolean {

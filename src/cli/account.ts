@@ -1,46 +1,46 @@
 /** `dockhook account …`: the MQTT usernames and passwords of docks and backends. */
 import type { Command } from 'commander';
-import { DockhookError } from '../errors.js';
-import { addAccount, printHash } from './account-add.js';
-import { addExportCommand } from './account-export.js';
-import { addImportCommand } from './account-import.js';
-import { passwordKind, publicAccount, stateOf } from './account-output.js';
-import { addPasswordOptions } from './account-password.js';
-import { addScopeOptions, describeScope } from './account-scope.js';
-import { setAccount } from './account-set.js';
-import { withStores } from './open-stores.js';
-import { addExamples, wantsJson } from './options.js';
-import { print, printFields, printJson, printTable, reportBadRows } from './output.js';
-import { disconnectClients } from './revocation.js';
+import { COLUMNS } from './account-columns.js';
+import { addScopeOptions } from './account-scope.js';
+import { addExamples, lazily } from './options.js';
 
 export function addAccountCommand(program: Command): void {
   const account = program.command('account').description('MQTT accounts of docks and backends');
   addAddCommand(account);
   addSetCommand(account);
   addExamples(
-    account.command('list').description('list accounts').action(listAccounts),
+    account
+      .command('list')
+      .description('list accounts')
+      .action(lazily(async () => (await import('./account-show.js')).listAccounts)),
     'dockhook account list',
   );
   addExamples(
-    account.command('show <name>').description('show one account').action(showAccount),
+    account
+      .command('show <name>')
+      .description('show one account')
+      .action(lazily(async () => (await import('./account-show.js')).showAccount)),
     'dockhook account show dock-north',
   );
   addExamples(
     account
       .command('enable <name>')
       .description('let an account connect again')
-      .action((name: string, _options: unknown, command: Command) => setDisabled(name, false, command)),
+      .action(lazily(async () => (await import('./account-set.js')).enableAccount)),
     'dockhook account enable dock-north',
   );
   addExamples(
     account
       .command('disable <name>')
       .description('refuse an account from its next connect on')
-      .action((name: string, _options: unknown, command: Command) => setDisabled(name, true, command)),
+      .action(lazily(async () => (await import('./account-set.js')).disableAccount)),
     'dockhook account disable dock-north',
   );
   addExamples(
-    account.command('remove <name>').description('delete an account').action(removeAccount),
+    account
+      .command('remove <name>')
+      .description('delete an account')
+      .action(lazily(async () => (await import('./account-set.js')).removeAccount)),
     'dockhook account remove dock-north',
   );
   addImportCommand(account);
@@ -48,7 +48,7 @@ export function addAccountCommand(program: Command): void {
   const hash = account
     .command('hash')
     .description('make a password hash, for an account that is written by SQL')
-    .action(printHash);
+    .action(lazily(async () => (await import('./account-add.js')).printHash));
   addExamples(
     addPasswordOptions(hash),
     'dockhook account hash --generate',
@@ -60,7 +60,7 @@ function addAddCommand(account: Command): void {
   const add = account
     .command('add <name>')
     .description('create an account; say whose topics it may use, and where its password comes from')
-    .action(addAccount);
+    .action(lazily(async () => (await import('./account-add.js')).addAccount));
   addPasswordOptions(
     addScopeOptions(add)
       .option('--cert-cn <cn>', 'also demand a TLS client certificate with this common name')
@@ -78,7 +78,7 @@ function addSetCommand(account: Command): void {
   const set = account
     .command('set <name>')
     .description('change an account: only what is named here changes')
-    .action(setAccount);
+    .action(lazily(async () => (await import('./account-set.js')).setAccount));
   addPasswordOptions(
     addScopeOptions(set)
       .option('--cert-cn <cn>', 'also demand a TLS client certificate with this common name')
@@ -95,61 +95,58 @@ function addSetCommand(account: Command): void {
   );
 }
 
-async function listAccounts(_options: unknown, command: Command): Promise<void> {
-  const { records, badRows } = await withStores(command, (stores) => stores.accounts.list());
-  if (wantsJson(command)) printJson(records.map(publicAccount));
-  else if (records.length === 0) print('no accounts yet: dockhook account add --help');
-  else {
-    printTable(
-      ['NAME', 'STATE', 'ACTS FOR', 'PASSWORD', 'NOTE'],
-      records.map((account) => [
-        account.name,
-        stateOf(account),
-        describeScope(account.scope),
-        passwordKind(account),
-        account.note ?? '',
-      ]),
-    );
-  }
-  reportBadRows(badRows, wantsJson(command));
-}
-
-async function showAccount(name: string, _options: unknown, command: Command): Promise<void> {
-  const account = await withStores(command, (stores) => stores.accounts.get(name));
-  if (!account)
-    throw new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
-  if (wantsJson(command)) {
-    printJson(publicAccount(account));
-    return;
-  }
-  printFields({
-    account: account.name,
-    state: stateOf(account),
-    'acts for': describeScope(account.scope),
-    password: passwordKind(account),
-    'certificate CN': account.certificateCn,
-    expires: account.expiresAt,
-    note: account.note,
-    created: account.createdAt,
-  });
-}
-
-async function setDisabled(name: string, disabled: boolean, command: Command): Promise<void> {
-  const account = await withStores(command, (stores) =>
-    stores.accounts.update(name, ({ disabled: _before, ...account }) =>
-      disabled ? { ...account, disabled } : account,
-    ),
+function addImportCommand(account: Command): void {
+  const columns = Object.entries(COLUMNS).map(([name, meaning]) => `  ${name.padEnd(15)} ${meaning}`);
+  const imported = account
+    .command('import <file>')
+    .description('create accounts from a CSV file, or from standard input with -: all of them or none')
+    .option('--dry-run', 'check everything, also against the database, and change nothing')
+    .option('--continue', 'leave out lines that cannot be imported, and import the others')
+    .option('--password-hash-algorithm <name>', 'of hashes of EMQX: bcrypt, pbkdf2, sha, sha256, sha512, …')
+    .option('--salt-position <where>', 'EMQX: prefix, suffix or disable', 'prefix')
+    .option('--mac-fun <name>', 'EMQX, of pbkdf2', 'sha256')
+    .option('--iterations <count>', 'EMQX, of pbkdf2', '4096')
+    .addHelpText(
+      'after',
+      `\nThe first line names the columns, in any order; all but name may be left out:\n${columns.join('\n')}\n\n` +
+        'Made passwords are printed once, as CSV (name,password), on standard output; all else goes to standard\n' +
+        'error. Exit codes: 0 all imported, 2 a line is wrong, 4 nothing is wrong but that names exist already;\n' +
+        'with --continue, 1 if lines were left out. Accounts that exist are never changed.\n\n' +
+        'The file is read to its end, and its passwords hashed, before the database is asked for anything. With\n' +
+        'the embedded database, a running server lets no dock in while the accounts are added and the passwords\n' +
+        'printed: some seconds for 100,000. An import that takes longer than half a minute for that is undone;\n' +
+        'then stop the server for its time, or import in parts.',
+    )
+    .action(lazily(async () => (await import('./account-import.js')).importAccounts));
+  addExamples(
+    imported,
+    'dockhook account import fleet.csv --dry-run',
+    '(umask 077; dockhook account import fleet.csv > passwords.csv)',
+    'dockhook account import emqx.csv --password-hash-algorithm sha256 --salt-position suffix',
   );
-  const clients = disabled ? await disconnectClients(command, { account: name }) : undefined;
-  if (wantsJson(command)) {
-    printJson({ ...publicAccount(account), ...(clients && { disconnected: clients.disconnected }) });
-  } else if (clients) print(`account "${name}" disabled. ${clients.text}`);
-  else print(`account "${name}" enabled`);
 }
 
-async function removeAccount(name: string, _options: unknown, command: Command): Promise<void> {
-  await withStores(command, (stores) => stores.accounts.remove(name));
-  const { text, disconnected } = await disconnectClients(command, { account: name });
-  if (wantsJson(command)) printJson({ name, disconnected });
-  else print(`account "${name}" removed. ${text}`);
+function addExportCommand(account: Command): void {
+  const exported = account
+    .command('export')
+    .description(
+      'print all accounts as CSV for account import; without hashes, an import makes new passwords',
+    )
+    .option('--with-hashes', 'with the password hashes, for a backup: keep it as secret as the database')
+    .addHelpText(
+      'after',
+      '\nThe file is for account import, not for a spreadsheet: that takes cells with = + - @ in front for formulas.',
+    )
+    .action(lazily(async () => (await import('./account-export.js')).exportAccounts));
+  addExamples(
+    exported,
+    'dockhook account export > fleet.csv',
+    '(umask 077; dockhook account export --with-hashes > backup.csv)',
+  );
+}
+
+function addPasswordOptions(command: Command): Command {
+  return command
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--generate', 'make a password and print it once');
 }

@@ -5,7 +5,6 @@
  */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { generatePassword, hashGenerated, randomCode } from '../access/passwords.js';
 import type { Config } from '../config.js';
 import { hasCode } from '../errors.js';
 import { formatListen } from '../listen.js';
@@ -95,6 +94,7 @@ async function dev(config: Config, json: boolean): Promise<void> {
 
 /** The demo account gets a new password at each start, since only its hash is kept. */
 async function writeDemoData(stores: Stores): Promise<{ password: string; bindingCode: string }> {
+  const { generatePassword, hashGenerated, randomCode } = await import('../access/passwords.js');
   const { id, name } = DEMO.organization;
   let organization = await stores.organizations.get(id);
   if (!organization) {

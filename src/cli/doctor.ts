@@ -6,7 +6,6 @@ import type { Config, SettingName } from '../config.js';
 import { isSerialNumber } from '../dock/topics.js';
 import type { Finding } from '../doctor/finding.js';
 import { DockhookError } from '../errors.js';
-import { openStores } from '../stores/stores.js';
 import type { Stores } from '../stores/types.js';
 import { readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
@@ -159,6 +158,7 @@ async function examineDatabase(config: Config): Promise<{ findings: Finding[]; s
     const database = await openDatabase(config, { onProgress: () => undefined });
     const findings = await checkDatabase(database, where);
     if (!findings.some(({ code }) => WITHOUT_TABLES.has(code))) {
+      const { openStores } = await import('../stores/stores.js');
       const stores = openStores(database);
       try {
         // All tables are there, so none is made; what they hold may still be for another version.

@@ -1,9 +1,7 @@
-/** Opens the database that the settings name. */
+/** Opens the database that the settings name; its driver is loaded only then. */
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import type { Database } from '../stores/database.js';
-import { connectPostgres } from '../stores/postgres.js';
-import { openStores } from '../stores/stores.js';
 import type { Stores } from '../stores/types.js';
 import { configOf, wantsJson } from './options.js';
 
@@ -18,6 +16,7 @@ export async function withStores<T>(command: Command, work: (stores: Stores) => 
   };
   // Else a shell without the server's DATABASE_URL would fill another database in silence.
   if (config.databaseUrl === undefined) say(`(${describeDatabase(config)})`);
+  const { openStores } = await import('../stores/stores.js');
   const stores = openStores(await openDatabase(config, { onProgress: say }));
   try {
     return await work(stores);
@@ -37,8 +36,10 @@ export interface OpenOptions {
 
 export async function openDatabase(config: Config, options: OpenOptions): Promise<Database> {
   const { command, onProgress, onError } = options;
-  if (config.databaseUrl !== undefined)
+  if (config.databaseUrl !== undefined) {
+    const { connectPostgres } = await import('../stores/postgres.js');
     return connectPostgres(config.databaseUrl, onError ? { onError } : {});
+  }
   const { connectDataDirectory, openDataDirectory } = await import('../embedded/data-directory.js');
   if (command === undefined) return connectDataDirectory(config.dataDir, { onProgress });
   return openDataDirectory(config.dataDir, { command, onProgress });

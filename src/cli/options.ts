@@ -45,6 +45,13 @@ export function wantsJson(command: Command): boolean {
   return command.optsWithGlobals<GlobalOptions>().json ?? false;
 }
 
+/** An action whose file is loaded only when it is to run: `--help` and the other commands need none of it. */
+export function lazily<A extends unknown[]>(
+  load: () => Promise<(...given: A) => Promise<void>>,
+): (...given: A) => Promise<void> {
+  return async (...given) => (await load())(...given);
+}
+
 /** Ends the help of a command with examples. */
 export function addExamples(command: Command, ...lines: readonly string[]): Command {
   const title = lines.length === 1 ? 'Example' : 'Examples';

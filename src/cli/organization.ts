@@ -1,6 +1,5 @@
 /** `dockhook organization …`: the groups that devices are bound to. */
 import type { Command } from 'commander';
-import { randomCode } from '../access/passwords.js';
 import { DockhookError } from '../errors.js';
 import type { Organization } from '../stores/types.js';
 import { withStores } from './open-stores.js';
@@ -58,7 +57,7 @@ async function addOrganization(
   options: { name: string; bindingCode?: string },
   command: Command,
 ): Promise<void> {
-  const bindingCode = options.bindingCode ?? randomCode(GENERATED_CODE_CHARACTERS);
+  const bindingCode = options.bindingCode ?? (await generatedCode());
   const organization: Organization = { id, name: options.name, bindingCode };
   if (bindingCode === '') {
     throw new DockhookError('usage', '--binding-code is empty; leave it out to have one made');
@@ -81,7 +80,7 @@ async function setOrganization(
   if (given !== undefined && generateBindingCode) {
     throw new DockhookError('usage', 'take one of --binding-code and --generate-binding-code');
   }
-  const bindingCode = generateBindingCode ? randomCode(GENERATED_CODE_CHARACTERS) : given;
+  const bindingCode = generateBindingCode ? await generatedCode() : given;
   if (name === undefined && bindingCode === undefined) {
     throw new DockhookError('usage', 'say what to change: --name, --binding-code or --generate-binding-code');
   }
@@ -100,6 +99,11 @@ async function setOrganization(
   print(`organization "${id}" changed. Devices that are bound to it stay bound.`);
   printFields({ name, 'device binding code': bindingCode });
   if (bindingCode !== undefined) print('The old code opens nothing any longer.');
+}
+
+async function generatedCode(): Promise<string> {
+  const { randomCode } = await import('../access/passwords.js');
+  return randomCode(GENERATED_CODE_CHARACTERS);
 }
 
 function warnOfShort(bindingCode: string, command: Command): void {

@@ -4,7 +4,6 @@ import { isSerialNumber } from '../dock/topics.js';
 import type { SimulatedDockOptions, Step } from '../embedded/simulated-dock.js';
 import type { FleetDock } from '../embedded/simulated-fleet.js';
 import { DockhookError } from '../errors.js';
-import { fleetOf, readAccounts, reportFleet } from './fleet.js';
 import { readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, positive, type MqttFlags } from './mqtt-flags.js';
 import { wantsJson } from './options.js';
@@ -73,7 +72,10 @@ async function simulate(options: SimulateOptions, command: Command): Promise<voi
   const [dock] = docks;
   const json = wantsJson(command);
   if (options.docks === undefined && options.accounts === undefined && dock) await one(dock, json);
-  else await reportFleet(docks, { atOnce, json });
+  else {
+    const { reportFleet } = await import('./fleet.js');
+    await reportFleet(docks, { atOnce, json });
+  }
 }
 
 /** Who comes: one dock, or a fleet. */
@@ -90,6 +92,7 @@ async function docksOf(
         '--accounts says who comes: leave out --docks, --username, --gateway, …',
       );
     }
+    const { readAccounts } = await import('./fleet.js');
     return (await readAccounts(options.accounts)).map((account) => ({ ...common, ...account }));
   }
   if (username === undefined || gateway === undefined) {
@@ -115,6 +118,7 @@ async function docksOf(
   if (options.docks === undefined) return [dock];
   if (clientId !== undefined)
     throw new DockhookError('usage', '--client-id is for one dock, not for --docks');
+  const { fleetOf } = await import('./fleet.js');
   return fleetOf(dock, positive('--docks', options.docks));
 }
 

@@ -187,6 +187,23 @@ describe('the source tree', () => {
     expect(eager).to.deep.equal([]);
   });
 
+  it('loads commander and no other package before it knows which command is to run', () => {
+    const reached = reachedFrom('cli/main.ts');
+    expect(reached.filter((to) => !to.endsWith('.ts') && !to.startsWith('node:'))).to.deep.equal([
+      'commander',
+    ]);
+    const parts = new Set(reached.filter((to) => to.endsWith('.ts')).map(partOf));
+    expect(parts).to.not.include.any.keys(
+      'doctor',
+      'embedded',
+      'emqx',
+      'exhook',
+      'stores',
+      'timeline',
+      'app.ts',
+    );
+  });
+
   it('has no import cycle', () => {
     expect(cycles()).to.deep.equal([]);
   });
@@ -249,6 +266,16 @@ function isTypeOnly({ importClause }: ts.ImportDeclaration): boolean {
     ts.isNamedImports(named) &&
     named.elements.every((element) => element.isTypeOnly)
   );
+}
+
+/** What is loaded together with a file: files below src/ and packages. */
+function reachedFrom(start: string): string[] {
+  const reached = new Set([start]);
+  // A set goes on with what is added meanwhile.
+  for (const path of reached)
+    for (const { from, to, typeOnly, dynamic } of imports)
+      if (from === path && !typeOnly && !dynamic) reached.add(to);
+  return [...reached];
 }
 
 /** Each cycle once, as `a.ts → b.ts → a.ts`; types count, since they too must be understood together. */

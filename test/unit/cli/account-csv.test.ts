@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { COLUMNS, readHeader, readLine, toCells, type Column } from '../../../src/cli/account-csv.js';
+import { COLUMNS, type Column } from '../../../src/cli/account-columns.js';
+import { readHeader, readLine, toCells } from '../../../src/cli/account-csv.js';
 import { csv } from '../../../src/cli/account-export.js';
 import { readCsv, type CsvLine } from '../../../src/cli/csv.js';
 import { DockhookError } from '../../../src/errors.js';
