@@ -1,48 +1,14 @@
 #!/usr/bin/env node
-/** The `dockhook` command: one file per command, all listed here. */
-import { Command, CommanderError } from 'commander';
+/** The `dockhook` command: runs what the command line says, and ends with its exit code. */
+import { CommanderError } from 'commander';
 import { DockhookError } from '../errors.js';
-import { addAccountCommand } from './account.js';
-import { addBindingCommand } from './binding.js';
-import { addDevCommand } from './dev.js';
-import { addDockCommand } from './dock.js';
-import { addDoctorCommand } from './doctor.js';
-import { addEmqxCommand } from './emqx.js';
-import { addLicenseCommand } from './license.js';
-import { addOrganizationCommand } from './organization.js';
 import { reportError } from './output.js';
-import { addServeCommand } from './serve.js';
-import { addSimulateCommand } from './simulate.js';
-import { version } from './version.js';
-
-const commands = [
-  addServeCommand,
-  addDevCommand,
-  addAccountCommand,
-  addOrganizationCommand,
-  addLicenseCommand,
-  addBindingCommand,
-  addDockCommand,
-  addEmqxCommand,
-  addDoctorCommand,
-  addSimulateCommand,
-];
+import { createProgram } from './program.js';
 
 const json = process.argv.includes('--json');
 
 /** Options that take any number of values. */
 const MANY = new Set(['--gateway', '--publish', '--subscribe']);
-
-const program = new Command('dockhook')
-  .description('Lets DJI docks join your cloud through the MQTT broker you already run.')
-  .version(version)
-  .option('--json', 'print one JSON value on stdout, and errors as {"code","message"} on stderr')
-  .option('--data-dir <directory>', 'folder of the embedded database (DOCKHOOK_DATA_DIR)')
-  .configureOutput({ outputError: () => undefined, ...(json ? { writeErr: () => undefined } : {}) })
-  .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict.')
-  .exitOverride();
-// Subcommands inherit what was set up above, so they come after it.
-for (const add of commands) add(program);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // If the reader has left (`dockhook … | head`): finish in silence. What stays up stops.
@@ -54,7 +20,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await program.parseAsync();
+  await createProgram({ json }).parseAsync();
 } catch (error) {
   // Commander throws for --help and --version too, with exit code 0.
   if (!(error instanceof CommanderError && error.exitCode === 0)) {

@@ -1,0 +1,41 @@
+/** The program that `dockhook` is: every command and option. It runs nothing, so that tests can ask it, too. */
+import { Command } from 'commander';
+import { addAccountCommand } from './account.js';
+import { addBindingCommand } from './binding.js';
+import { addDevCommand } from './dev.js';
+import { addDockCommand } from './dock.js';
+import { addDoctorCommand } from './doctor.js';
+import { addEmqxCommand } from './emqx.js';
+import { addLicenseCommand } from './license.js';
+import { addOrganizationCommand } from './organization.js';
+import { addServeCommand } from './serve.js';
+import { addSimulateCommand } from './simulate.js';
+import { version } from './version.js';
+
+const commands = [
+  addServeCommand,
+  addDevCommand,
+  addAccountCommand,
+  addOrganizationCommand,
+  addLicenseCommand,
+  addBindingCommand,
+  addDockCommand,
+  addEmqxCommand,
+  addDoctorCommand,
+  addSimulateCommand,
+];
+
+/** @param json whether usage errors are told as JSON, and so not by commander */
+export function createProgram({ json }: { json: boolean }): Command {
+  const program = new Command('dockhook')
+    .description('Lets DJI docks join your cloud through the MQTT broker you already run.')
+    .version(version)
+    .option('--json', 'print one JSON value on stdout, and errors as {"code","message"} on stderr')
+    .option('--data-dir <directory>', 'folder of the embedded database (DOCKHOOK_DATA_DIR)')
+    .configureOutput({ outputError: () => undefined, ...(json ? { writeErr: () => undefined } : {}) })
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict.')
+    .exitOverride();
+  // Subcommands inherit what was set up above, so they come after it.
+  for (const add of commands) add(program);
+  return program;
+}
