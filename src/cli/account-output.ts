@@ -2,7 +2,12 @@
 import { isForeign } from '../access/foreign-hashes.js';
 import { isFast } from '../access/passwords.js';
 import { standingOf } from '../access/standing.js';
+import { DockhookError } from '../errors.js';
 import type { Account } from '../stores/types.js';
+
+export function noAccount(name: string): DockhookError {
+  return new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
+}
 
 /** An account without its hash. */
 export function publicAccount(account: Account): Record<string, unknown> {

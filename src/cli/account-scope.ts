@@ -1,9 +1,9 @@
 /** What an account acts for: from the options of `account add` and `set` to its scope, and in words. */
 import type { Command } from 'commander';
 import { filterFault } from '../access/filters.js';
-import { isSerialNumber } from '../dock/topics.js';
 import { DockhookError } from '../errors.js';
 import type { Scope } from '../stores/types.js';
+import { demandSerialNumber } from './input.js';
 
 export interface ScopeOptions {
   gateway?: string[];
@@ -90,14 +90,7 @@ function namedScope(options: ScopeOptions, defaults: ServiceScope): Scope | unde
 
 /** @param where what the user wrote them behind: a flag or a column */
 export function checkedGateways(where: string, gateways: string[]): string[] {
-  for (const sn of gateways) {
-    if (!isSerialNumber(sn)) {
-      throw new DockhookError(
-        'usage',
-        `${where} ${sn}: a serial number has letters and digits only, at most 64; put spaces between several`,
-      );
-    }
-  }
+  for (const sn of gateways) demandSerialNumber(where, sn, '; put spaces between several');
   return gateways;
 }
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { DockhookError } from '../errors.js';
 import type { Account } from '../stores/types.js';
 import { warnOf } from './account-add.js';
-import { publicAccount } from './account-output.js';
+import { noAccount, publicAccount } from './account-output.js';
 import { newPassword, printPassword, type PasswordOptions } from './account-password.js';
 import { changedScope, describeScope, gatewaysIn, namesScope, type ScopeOptions } from './account-scope.js';
 import { parseExpiry } from './input.js';
@@ -46,9 +46,7 @@ export async function setAccount(name: string, options: SetOptions, command: Com
 
   const { before, after, shared } = await withStores(command, async ({ accounts }) => {
     const found = await accounts.get(name);
-    if (!found) {
-      throw new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
-    }
+    if (!found) throw noAccount(name);
     const had = gatewaysIn(found.scope);
     const added = gatewaysIn(edit(found).scope).filter((sn) => !had.includes(sn));
     const taken = await Promise.all(added.map((sn) => accounts.listsGateway(sn)));

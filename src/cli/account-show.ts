@@ -1,7 +1,6 @@
 /** `dockhook account list` and `account show`. */
 import type { Command } from 'commander';
-import { DockhookError } from '../errors.js';
-import { passwordKind, publicAccount, stateOf } from './account-output.js';
+import { noAccount, passwordKind, publicAccount, stateOf } from './account-output.js';
 import { describeScope } from './account-scope.js';
 import { withStores } from './open-stores.js';
 import { wantsJson } from './options.js';
@@ -28,8 +27,7 @@ export async function listAccounts(_options: unknown, command: Command): Promise
 
 export async function showAccount(name: string, _options: unknown, command: Command): Promise<void> {
   const account = await withStores(command, (stores) => stores.accounts.get(name));
-  if (!account)
-    throw new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
+  if (!account) throw noAccount(name);
   if (wantsJson(command)) {
     printJson(publicAccount(account));
     return;

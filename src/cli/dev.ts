@@ -6,6 +6,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
+import { GENERATED_CODE_CHARACTERS } from '../dock/binding-code.js';
+import { DEMO_LICENSE } from '../dock/demo-license.js';
 import { hasCode } from '../errors.js';
 import { formatListen } from '../listen.js';
 import type { Stores } from '../stores/types.js';
@@ -18,8 +20,6 @@ const DEMO = {
   organization: { id: 'demo', name: 'Demo yard' },
   gateway: '7CTDDEMO00000A',
   drone: '1581FDEMO0000000000B',
-  /** Shaped like a license; a real dock would refuse it. */
-  license: { appId: '100000', appKey: 'demo-app-key', appLicense: 'demo-app-license' },
 };
 
 export function addDevCommand(program: Command): void {
@@ -98,10 +98,10 @@ async function writeDemoData(stores: Stores): Promise<{ password: string; bindin
   const { id, name } = DEMO.organization;
   let organization = await stores.organizations.get(id);
   if (!organization) {
-    organization = { id, name, bindingCode: randomCode(10) };
+    organization = { id, name, bindingCode: randomCode(GENERATED_CODE_CHARACTERS) };
     await stores.organizations.add(organization);
   }
-  if (!(await stores.license.get())) await stores.license.set(DEMO.license);
+  if (!(await stores.license.get())) await stores.license.set(DEMO_LICENSE);
   const password = generatePassword();
   const passwordHash = hashGenerated(password);
   const scope = { kind: 'gateways' as const, gateways: [DEMO.gateway] };

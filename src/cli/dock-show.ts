@@ -1,6 +1,5 @@
 /** `dockhook dock list` and `dock show`: where each dock stands, and how it came there. */
 import type { Command } from 'commander';
-import { isSerialNumber } from '../dock/topics.js';
 import { DockhookError } from '../errors.js';
 import type { Stores, TimelineEntry } from '../stores/types.js';
 import { diagnose, type Diagnosis } from '../timeline/diagnosis.js';
@@ -8,6 +7,7 @@ import { listingAccounts } from '../timeline/facts.js';
 import { grouped } from '../timeline/grouped.js';
 import { knownDocks, readKnown, readOthers, type Known } from '../timeline/story.js';
 import { localTime, printFindings, printStory, styledState, timeZone } from './dock-story.js';
+import { demandSerialNumber } from './input.js';
 import { withStores } from './open-stores.js';
 import { wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows, style } from './output.js';
@@ -123,12 +123,7 @@ export async function showDock(sn: string, options: { limit: string }, command: 
   if (!Number.isInteger(limit) || limit < 1) {
     throw new DockhookError('usage', `--limit ${options.limit}: not a whole number from 1`);
   }
-  if (!isSerialNumber(sn)) {
-    throw new DockhookError(
-      'usage',
-      `"${sn}" is no serial number: it has letters and digits only, at most 64`,
-    );
-  }
+  demandSerialNumber('dock show', sn);
   const found = await withStores(command, (stores) => readDock(stores, sn));
   if ('flownBy' in found) {
     if (wantsJson(command)) printJson({ sn, gateway: found.flownBy });

@@ -3,11 +3,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config, SettingName } from '../config.js';
-import { isSerialNumber } from '../dock/topics.js';
 import type { Finding } from '../doctor/finding.js';
 import { DockhookError } from '../errors.js';
 import type { Stores } from '../stores/types.js';
-import { readPassword } from './input.js';
+import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
 import { describeDatabase, openDatabase } from './open-stores.js';
 import { addSettingFlags, inspectConfigOf, wantsJson } from './options.js';
@@ -194,12 +193,7 @@ async function probeOptions(options: DoctorOptions) {
       '--username, --password-stdin and --gateway go together: give all or none',
     );
   }
-  if (!isSerialNumber(gateway)) {
-    throw new DockhookError(
-      'usage',
-      `--gateway ${gateway}: a serial number has letters and digits only, at most 64`,
-    );
-  }
+  demandSerialNumber('--gateway', gateway);
   return { ...how, dock: { username, gateway, password: await readPassword() } };
 }
 

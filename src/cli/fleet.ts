@@ -5,6 +5,7 @@ import type { FleetDock, FleetSummary } from '../embedded/simulated-fleet.js';
 import { DockhookError } from '../errors.js';
 import { readCsv } from './csv.js';
 import { print, printJson, printTable, style } from './output.js';
+import { startProgress } from './progress.js';
 
 const DIGITS = 5;
 
@@ -54,14 +55,14 @@ export async function reportFleet(
   { atOnce, json }: { atOnce: number; json: boolean },
 ): Promise<void> {
   const { simulateFleet } = await import('../embedded/simulated-fleet.js');
-  const shows = !json && process.stderr.isTTY;
+  const progress = startProgress('docks online');
   const summary = await simulateFleet(docks, {
     atOnce,
     onProgress: ({ online, failed }) => {
-      if (shows) process.stderr.write(`\r${online} of ${docks.length} online, ${failed} failed `);
+      progress.at(online, (online + failed) / docks.length, failed === 0 ? '' : `${failed} failed`);
     },
   });
-  if (shows) process.stderr.write('\r\u001b[K');
+  progress.clear();
   if (json) printJson(summary);
   else printSummary(summary);
   if (summary.online < summary.docks) process.exitCode = 1;

@@ -1,4 +1,5 @@
-/** What commands read: standard input, durations and dates. */
+/** What commands read: standard input, serial numbers, durations and dates. */
+import { isSerialNumber } from '../dock/topics.js';
 import { DockhookError } from '../errors.js';
 
 /** More than any password, license or list of names that a person pipes in. */
@@ -22,6 +23,18 @@ export async function readPassword(): Promise<string> {
     throw new DockhookError('usage', 'no password on standard input: printf \'%s\' "$PASSWORD" | dockhook …');
   }
   return password;
+}
+
+/**
+ * Throws `usage` if it is no serial number.
+ * @param where what the user wrote it behind: a flag, a column, a command
+ */
+export function demandSerialNumber(where: string, sn: string, hint = ''): void {
+  if (isSerialNumber(sn)) return;
+  throw new DockhookError(
+    'usage',
+    `${where} ${sn}: a serial number has letters and digits only, at most 64${hint}`,
+  );
 }
 
 const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 };

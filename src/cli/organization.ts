@@ -1,14 +1,11 @@
 /** `dockhook organization …`: the groups that devices are bound to. */
 import type { Command } from 'commander';
+import { GENERATED_CODE_CHARACTERS, SHORT_CODE } from '../dock/binding-code.js';
 import { DockhookError } from '../errors.js';
 import type { Organization } from '../stores/types.js';
 import { withStores } from './open-stores.js';
 import { addExamples, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows, warn } from './output.js';
-
-const GENERATED_CODE_CHARACTERS = 10;
-/** Shorter codes are warned about: with one of them, a stranger's dock could guess its way in. */
-const SHORT_CODE = 8;
 
 export function addOrganizationCommand(program: Command): void {
   const organization = program.command('organization').description('organizations that devices are bound to');

@@ -4,8 +4,11 @@ const WIDTH = 24;
 const REDRAW_MS = 100;
 
 export interface Progress {
-  /** @param done how much of the whole, from 0 to 1; `undefined` if the whole is not known */
-  at(count: number, done: number | undefined): void;
+  /**
+   * @param done how much of the whole, from 0 to 1; `undefined` if the whole is not known
+   * @param remark what else there is to say
+   */
+  at(count: number, done: number | undefined, remark?: string): void;
   /** Wipes the bar away, for other lines to be written. */
   clear(): void;
 }
@@ -17,7 +20,7 @@ export function startProgress(noun: string, stream: NodeJS.WriteStream = process
   let drawn = -Infinity;
   let isShown = false;
   return {
-    at(count, done) {
+    at(count, done, remark = '') {
       const now = performance.now();
       if (now - drawn < REDRAW_MS) return;
       drawn = now;
@@ -29,7 +32,8 @@ export function startProgress(noun: string, stream: NodeJS.WriteStream = process
           : `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${Math.floor(done * 100)} %  `;
       const rate = Math.round((count * 1000) / (now - start));
       stream.write(
-        `\r\u001b[2K${bar}${count.toLocaleString('en')} ${noun}, ${rate.toLocaleString('en')} a second`,
+        `\r\u001b[2K${bar}${count.toLocaleString('en')} ${noun}, ${rate.toLocaleString('en')} a second` +
+          (remark === '' ? '' : `, ${remark}`),
       );
     },
     clear() {

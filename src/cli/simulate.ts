@@ -1,10 +1,9 @@
 /** `dockhook simulate`: a simulated dock, or a fleet of them, against any broker. */
 import type { Command } from 'commander';
-import { isSerialNumber } from '../dock/topics.js';
 import type { SimulatedDockOptions, Step } from '../embedded/simulated-dock.js';
 import type { FleetDock } from '../embedded/simulated-fleet.js';
 import { DockhookError } from '../errors.js';
-import { readPassword } from './input.js';
+import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, positive, type MqttFlags } from './mqtt-flags.js';
 import { wantsJson } from './options.js';
 import { print, printJson, terminal } from './output.js';
@@ -102,12 +101,7 @@ async function docksOf(
     throw new DockhookError('usage', 'give the password on standard input with --password-stdin');
   }
   for (const [flag, sn] of [['--gateway', gateway] as const, ['--drone', drone] as const]) {
-    if (sn !== undefined && !isSerialNumber(sn)) {
-      throw new DockhookError(
-        'usage',
-        `${flag} ${sn}: a serial number has letters and digits only, at most 64`,
-      );
-    }
+    if (sn !== undefined) demandSerialNumber(flag, sn);
   }
   const dock = {
     ...common,

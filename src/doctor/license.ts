@@ -1,4 +1,5 @@
 /** The license: whether there is one, and whether it looks like one. Says nothing of what is in it. */
+import { DEMO_LICENSE } from '../dock/demo-license.js';
 import { hasCode } from '../errors.js';
 import type { License, LicenseStore } from '../stores/types.js';
 import type { Finding } from './finding.js';
@@ -18,7 +19,7 @@ export async function checkLicense(store: LicenseStore): Promise<Finding[]> {
   }
   if (!license)
     return [{ level: 'error', code: 'license_missing', what: 'no license is set', why: WHY, mend: MEND }];
-  if (license.appKey === 'demo-app-key') {
+  if (license.appKey === DEMO_LICENSE.appKey) {
     const what = 'the license is the demo one of dockhook dev, which a real dock refuses';
     return [{ level: 'error', code: 'license_demo', what, why: WHY, mend: MEND }];
   }

@@ -1,11 +1,9 @@
 /** Organizations, their device binding codes, and what is bound to them. */
+import { SHORT_CODE } from '../dock/binding-code.js';
 import type { Stores } from '../stores/types.js';
 import { count, some } from './check.js';
 import type { Finding } from './finding.js';
 import { badRowFindings } from './rows.js';
-
-/** Shorter codes can be guessed; generated ones have ten characters. */
-const SHORT_CODE = 8;
 
 export async function checkOrganizations({
   organizations,

@@ -22,6 +22,12 @@ describe('progress', () => {
     expect(texts.slice(1)).to.deep.equal([WIPE]);
   });
 
+  it('ends with a remark', () => {
+    const { stream, texts } = written(true);
+    startProgress('docks online', stream).at(3, 0.1, '2 failed');
+    expect(texts[0]).to.match(/ 3 docks online, [\d,]+ a second, 2 failed$/);
+  });
+
   it('has no bar where the whole is not known', () => {
     const { stream, texts } = written(true);
     startProgress('accounts', stream).at(5, undefined);
