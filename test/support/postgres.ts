@@ -66,6 +66,9 @@ function describeIf(isPossible: boolean, title: string, body: (this: Mocha.Suite
   });
 }
 
+// Else a test run that is told to end leaves its servers behind, for they end at 'exit'.
+process.once('SIGTERM', () => process.exit(143));
+
 let sharedServer: Promise<TestPostgres> | undefined;
 
 /** An empty database, to be dropped at the end; on the shared server unless told which. */
@@ -152,8 +155,6 @@ export async function startPostgres(
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   };
   process.once('exit', clean);
-  // Else a test run that is told to end leaves the server behind.
-  process.once('SIGTERM', () => process.exit(143));
   await start();
   return {
     url,
