@@ -3,6 +3,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { generatePassword, hashGenerated } from '../access/passwords.js';
 import { INVENTED_SERIAL_NUMBER } from '../dock/topics.js';
 import { DockhookError, hasCode, messageOf } from '../errors.js';
+import { lacksRight } from '../stores/run.js';
 import type { Accounts, Scope } from '../stores/types.js';
 import type { Finding } from './finding.js';
 import type { ProbeOptions } from './probe.js';
@@ -31,13 +32,18 @@ export async function withProbeAccounts(
     const now = Date.now();
     // Before it is there: it must go also if only the answer to the adding was lost.
     made.push(name);
-    await accounts.add({
+    const account = {
       name,
       passwordHash: hashGenerated(password),
       scope,
       expiresAt: new Date(now + EXPIRES_MS).toISOString(),
       createdAt: new Date(now).toISOString(),
       note: 'made by dockhook doctor --probe',
+    };
+    await accounts.add(account).catch((error: unknown) => {
+      // A role that may not add may not remove either, and there is nothing to remove.
+      if (lacksRight(error)) made.pop();
+      throw error;
     });
     return { username: name, password };
   };

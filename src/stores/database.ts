@@ -38,3 +38,5 @@ export function sqlState(error: unknown): string | undefined {
 export const UNIQUE_VIOLATION = '23505';
 /** A binding's organization does not exist, or an organization still has bindings. */
 export const FOREIGN_KEY_VIOLATION = '23503';
+/** The role may not do that. */
+export const INSUFFICIENT_PRIVILEGE = '42501';

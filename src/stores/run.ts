@@ -1,6 +1,6 @@
 /** One frame around all store work: it tells how long the work took, and makes a driver's error a readable one. */
 import { DockhookError, messageOf } from '../errors.js';
-import { FOREIGN_KEY_VIOLATION, sqlState, UNIQUE_VIOLATION } from './database.js';
+import { FOREIGN_KEY_VIOLATION, INSUFFICIENT_PRIVILEGE, sqlState, UNIQUE_VIOLATION } from './database.js';
 import { NEWER_SCHEMA, type TableName } from './tables.js';
 
 /** Told after each store operation; `failed` means that Postgres did not do its part. */
@@ -59,9 +59,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   '28000': 'check the user in DATABASE_URL and pg_hba.conf',
   '28P01': 'check user and password in DATABASE_URL',
   '3D000': 'check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner',
-  '42501':
-    'make the role of DATABASE_URL the owner of its database, or have an administrator run ' +
-    'deploy/postgres/schema.sql and roles.sql',
+  [INSUFFICIENT_PRIVILEGE]:
+    'with the roles of deploy/postgres, dockhook_server is for dockhook serve alone: the other commands need ' +
+    'dockhook_operator. Without them, make the role of DATABASE_URL the owner of its database, or have an ' +
+    'administrator run deploy/postgres/schema.sql and roles.sql',
   '25006': 'DATABASE_URL names a server that is read-only, a standby perhaps; nothing was changed',
   [NEWER_SCHEMA]: 'use the dockhook that made them, or a newer one; nothing was changed',
 };
@@ -76,6 +77,11 @@ export function adviceFor(error: unknown): string | undefined {
     return `check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner: ${command}`;
   }
   return ADVICE[state];
+}
+
+/** Whether store work was refused because the role of DATABASE_URL lacks the right: nothing was done then. */
+export function lacksRight(error: unknown): boolean {
+  return error instanceof DockhookError && sqlState(error.cause) === INSUFFICIENT_PRIVILEGE;
 }
 
 /**

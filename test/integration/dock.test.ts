@@ -445,7 +445,9 @@ describeWithPostgres('dock, after faults were injected', function () {
 
   it('knows which dock was meant by letters of the wrong case', async () => {
     const { code, stderr } = await show(HEALTHY.toLowerCase());
-    expect(code).to.equal((await show('7CTDNOBODY0000')).code).and.to.be.above(0);
+    expect(code)
+      .to.equal((await show('7CTDNOBODY0000')).code)
+      .and.to.be.above(0);
     expect(stderr).to.include(`did you mean ${HEALTHY}?`);
   });
 

@@ -106,6 +106,14 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
     await mayNot('server', 'DROP TABLE dockhook_bindings');
   });
 
+  it('tells who runs a command as dockhook_server which role it needs', async () => {
+    const { code, stderr } = await run(['account', 'add', 'x', '--any-gateway', '--generate'], {
+      environment: { DATABASE_URL: urlOf('server') },
+    });
+    expect(code).to.equal(1);
+    expect(stderr).to.include('the other commands need dockhook_operator');
+  });
+
   it('has roles whose rights satisfy the doctor, each for what it is for', async () => {
     for (const [role, use] of [
       ['server', 'dockhook serve'],

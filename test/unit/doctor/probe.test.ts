@@ -3,7 +3,7 @@ import type { AedesOptions } from 'aedes';
 import { examineBroker } from '../../../src/doctor/examine-broker.js';
 import type { Finding } from '../../../src/doctor/finding.js';
 import { startBroker, type Broker } from '../../../src/embedded/broker.js';
-import { DockhookError } from '../../../src/errors.js';
+import { DockhookError, messageOf } from '../../../src/errors.js';
 import type { Stores } from '../../../src/stores/types.js';
 import { startBareBroker, startSilentServer, type TestServer } from '../../support/bare-broker.js';
 import { startDockhook, type TestDockhook } from '../../support/dockhook.js';
@@ -277,6 +277,34 @@ describe('probe', function () {
       'dockhook account remove',
     ]);
   });
+
+  for (const [what, code, tried] of [
+    ['does not try to remove an account that its role may not add', '42501', 0],
+    ['removes an account also if only the answer to its adding was lost', 'ECONNRESET', 1],
+  ] as const) {
+    it(what, async () => {
+      let removals = 0;
+      const refused = new DockhookError('store_unavailable', 'the account was not added', {
+        cause: Object.assign(new Error('no'), { code }),
+      });
+      const accounts = {
+        ...stores.accounts,
+        add: () => Promise.reject(refused),
+        remove: () => {
+          removals += 1;
+          return Promise.reject(refused);
+        },
+      };
+      const probing = examineBroker({
+        ...{ url: `mqtt://127.0.0.1:${(await bare()).port}`, tls: {}, protocolVersion: 4, ...SHORT },
+        ...{ accounts, signal: new AbortController().signal },
+      });
+      const outcome = JSON.stringify(await probing.catch(messageOf));
+      expect(outcome).to.include('the account was not added');
+      expect(outcome.includes('could not be removed')).to.equal(tried > 0);
+      expect(removals).to.equal(tried);
+    });
+  }
 
   describe('over MQTT 5, with an account of the operator and nobody to watch', () => {
     const own = { username: 'dock', password: 'a password', gateway: '7CTDTEST00000A' };

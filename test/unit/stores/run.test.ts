@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import type { Database } from '../../../src/stores/database.js';
-import { adviceFor } from '../../../src/stores/run.js';
+import { adviceFor, lacksRight } from '../../../src/stores/run.js';
 import { openStores } from '../../../src/stores/stores.js';
 import { anAccount, anOrganization, rejection } from '../../contract/store-suite.js';
 
@@ -45,6 +45,17 @@ describe('a store operation', () => {
     expect(advice('Datenbank »nope« existiert nicht'))
       .to.include('create it')
       .and.not.include('CREATE DATABASE');
+  });
+
+  it('says who may do what when the role lacks a right', async () => {
+    const stores = openStores(failing(sqlError('42501', 'permission denied for table dockhook_accounts')));
+    const error = await rejection(stores.accounts.add(anAccount('alice')), 'store_unavailable');
+    expect(error.message)
+      .to.include('dockhook_server is for dockhook serve alone')
+      .and.include('dockhook_operator');
+    expect(lacksRight(error)).to.equal(true);
+    const gone = openStores(failing(sqlError('57P01', 'gone')));
+    expect(lacksRight(await rejection(gone.accounts.get('alice'), 'store_unavailable'))).to.equal(false);
   });
 
   it('takes only a violated constraint for a conflict', async () => {
