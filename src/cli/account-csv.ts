@@ -39,11 +39,6 @@ export const PLACEHOLDER_HASH = `$dockhook-sha256$AA$${'A'.repeat(43)}`;
 /** The columns that a header line names. Throws `usage`. */
 export function readHeader(cells: readonly string[]): Column[] {
   const names = cells.map((cell) => cell.trim());
-  const separator = names.length === 1 ? /[;\t]/.exec(names[0] ?? '')?.[0] : undefined;
-  if (separator !== undefined) {
-    const shown = separator === ';' ? 'semicolons' : 'tabs';
-    throw new DockhookError('usage', `the columns are separated by ${shown}; save the file with commas`);
-  }
   const columns = names.map((name) => {
     if (Object.hasOwn(COLUMNS, name)) return name as Column;
     const hint = HINTS[name.toLowerCase()] ?? `there are ${Object.keys(COLUMNS).join(', ')}`;

@@ -109,6 +109,7 @@ function addImportCommand(account: Command): void {
     .addHelpText(
       'after',
       `\nThe first line names the columns, in any order; all but name may be left out:\n${columns.join('\n')}\n\n` +
+        'Commas separate them, or semicolons or tabs if there is no comma in the first line.\n\n' +
         'Made passwords are printed once, as CSV (name,password), on standard output; all else goes to standard\n' +
         'error. Exit codes: 0 all imported, 2 a line is wrong, 4 nothing is wrong but that names exist already;\n' +
         'with --continue, 1 if lines were left out. Accounts that exist are never changed.\n\n' +

@@ -1,4 +1,7 @@
-/** Reads CSV (RFC 4180, UTF-8, with or without BOM, any line ends) line by line, however long the file. */
+/**
+ * Reads CSV (RFC 4180, UTF-8, with or without BOM, any line ends; also with semicolons or tabs, as spreadsheets write it
+ * where the comma is in numbers) line by line, however long the file.
+ */
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parse, type CsvError, type Info } from 'csv-parse';
@@ -21,8 +24,13 @@ export interface CsvLine {
 export async function* readCsv(input: Readable, name: string): AsyncGenerator<CsvLine> {
   // A line that cannot be read must not take those before it along, as an error of the stream would.
   const broken: { line: number; message: string }[] = [];
+  const chunks = input[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer | string, undefined>;
+  const head = await headOf(chunks).catch((error: unknown) => {
+    throw unreadable(name, error);
+  });
   const parser = parse({
     bom: true,
+    delimiter: delimiterOf(head),
     info: true,
     // A file that was edited on two systems has both; what the parser finds out from the first line would hold for all.
     record_delimiter: ['\r\n', '\n', '\r'],
@@ -36,7 +44,11 @@ export async function* readCsv(input: Readable, name: string): AsyncGenerator<Cs
     },
   });
   let failure: unknown;
-  const fed = pipeline(input, parser).catch((error: unknown) => {
+  const whole = async function* (): AsyncGenerator<Buffer | string> {
+    yield head;
+    yield* chunks;
+  };
+  const fed = pipeline(whole, parser).catch((error: unknown) => {
     failure = error;
   });
   // Inside quotes the parser (csv-parse 7.0.3) counts CRLF as two lines.
@@ -55,6 +67,30 @@ export async function* readCsv(input: Readable, name: string): AsyncGenerator<Cs
     input.destroy();
     await fed;
   }
+}
+
+/** The beginning of a file, with its first line that is not empty. */
+async function headOf(chunks: AsyncIterator<Buffer | string, undefined>): Promise<Buffer> {
+  let head = Buffer.alloc(0);
+  while (head.length < MAX_LINE_CHARACTERS && !/[^\r\n][\r\n]/.test(latin1(head))) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    head = Buffer.concat([head, Buffer.from(next.value)]);
+  }
+  return head;
+}
+
+function delimiterOf(head: Buffer): string {
+  const [line = ''] = /[^\r\n]+/.exec(latin1(head)) ?? [];
+  return line.includes(',') ? ',' : (/[;\t]/.exec(line)?.[0] ?? ',');
+}
+
+/** A letter for each byte: enough to find ASCII in it, and without zeros also in UTF-16. */
+function latin1(bytes: Buffer): string {
+  return bytes
+    .toString('latin1')
+    .replace(/^\xEF\xBB\xBF|^\xFF\xFE/, '')
+    .replaceAll('\0', '');
 }
 
 function unreadable(name: string, error: unknown): DockhookError {

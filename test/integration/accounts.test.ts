@@ -102,6 +102,11 @@ describeWithPostgres('accounts at fleet size', function () {
       expect(stderr).to.include('gateway SN1, too').and.not.include('SN2');
     });
 
+    it('takes what a spreadsheet writes where commas are in numbers', async () => {
+      await ok(['account', 'import', '-'], '\uFEFFname;gateways;note\r\na;SN1 SN2;1,5 m\r\n');
+      expect(await show('a')).to.deep.include({ note: '1,5 m' });
+    });
+
     const unusable: [string, number, string[]][] = [
       ['an account that is not there', 3, ['nobody', '--generate']],
       ['nothing to change', 2, ['dock']],
@@ -247,7 +252,7 @@ describeWithPostgres('accounts at fleet size', function () {
       ['an empty file', ''],
       ['a header alone', 'name,gateways\n'],
       ['an unknown column', 'name,sn\na,SN1\n'],
-      ['semicolons', 'name;gateways\na;SN1\n'],
+      ['semicolons where the first line has commas', 'name,gateways\na;SN1\n'],
       ['a quote that is not closed', 'name,gateways\na,SN1\nb,"SN2\nc,SN3\n'],
       ['Latin-1', Buffer.from('name,gateways\nd\xF6ck,SN1\n', 'latin1')],
       ['a binary file', Buffer.from(Array.from({ length: 3000 }, (_, i) => (i * 7919) % 256))],
