@@ -288,7 +288,11 @@ function createReport(name: string, json: boolean, clear: () => void): Report {
       }
       const all = accountsIn(imported + report.faults);
       const wrong = `${report.faults.toLocaleString('en')} of ${all} cannot be imported`;
-      if (report.faults > 0 && (!goOn || dryRun)) {
+      if (report.faults > 0 && goOn && dryRun) {
+        const others = `${imported.toLocaleString('en')} would be imported`;
+        throw new DockhookError('failed', `${wrong}; nothing was changed, and without --dry-run ${others}`);
+      }
+      if (report.faults > 0 && !goOn) {
         const code = codes.size === 1 && codes.has('conflict') ? 'conflict' : 'usage';
         throw new DockhookError(
           code,

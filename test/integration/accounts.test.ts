@@ -242,6 +242,11 @@ describeWithPostgres('accounts at fleet size', function () {
       const bad = await dockhook(['account', 'import', '-', '--dry-run'], BAD);
       expect(bad.code).to.equal(2);
       expect(bad.stderr).to.include(':7: account "taken" exists already').and.include(':4: gateway SN/3');
+      const left = await dockhook(['account', 'import', '-', '--dry-run', '--continue'], BAD);
+      expect(left.code).to.equal(1);
+      expect(left.stderr)
+        .to.include('without --dry-run 2 would be imported')
+        .and.not.include('leave them out');
       const good = await ok(['account', 'import', '-', '--dry-run'], 'name,gateways\nnew,SN1\n');
       expect(good.stdout).to.equal('');
       expect(good.stderr).to.include('1 account can be imported; nothing was changed');
