@@ -1,4 +1,6 @@
 /** Opens the database that the settings name; its driver is loaded only then. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import type { Database } from '../stores/database.js';
@@ -15,7 +17,11 @@ export async function withStores<T>(command: Command, work: (stores: Stores) => 
     if (!wantsJson(command)) process.stderr.write(`${text}\n`);
   };
   // Else a shell without the server's DATABASE_URL would fill another database in silence.
-  if (config.databaseUrl === undefined) say(`(${describeDatabase(config)})`);
+  if (config.databaseUrl === undefined) {
+    const isNew = !existsSync(join(config.dataDir, 'postgres'));
+    const hint = isNew ? ', which holds nothing yet; set DATABASE_URL if your fleet is in PostgreSQL' : '';
+    say(`(${describeDatabase(config)}${hint})`);
+  }
   const { openStores } = await import('../stores/stores.js');
   const stores = openStores(await openDatabase(config, { onProgress: say }));
   try {

@@ -348,7 +348,11 @@ describe('commands on the embedded database', function () {
     const data = ['--data-dir', join(directory, 'given')];
     const listed = await run([...data, 'account', 'list'], { environment });
     expect(listed.code, listed.stderr).to.equal(0);
-    expect(listed.stderr).to.include(`embedded database in ${join(directory, 'given')}`);
+    expect(listed.stderr).to.include(
+      `embedded database in ${join(directory, 'given')}, which holds nothing yet`,
+    );
+    const again = await run([...data, 'account', 'list'], { environment });
+    expect(again.stderr).to.include(`embedded database in ${join(directory, 'given')})`);
   });
 
   it('refuse a directory of somebody else, and one that is none', async function () {
