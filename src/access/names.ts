@@ -19,3 +19,6 @@ export function accountNameFault(name: string): string | undefined {
   if (isUnsafeName(name)) return 'has one of + # / or a control character in it';
   return undefined;
 }
+
+/** Begins the names of the accounts that `dockhook doctor --probe` makes and removes. */
+export const PROBE_ACCOUNT = 'dockhook-probe-';

@@ -1,5 +1,6 @@
 /** `dockhook dock list` and `dock show`: where each dock stands, and how it came there. */
 import type { Command } from 'commander';
+import { PROBE_ACCOUNT } from '../access/names.js';
 import { DockhookError } from '../errors.js';
 import type { Stores, TimelineEntry } from '../stores/types.js';
 import { diagnose, type Diagnosis } from '../timeline/diagnosis.js';
@@ -58,7 +59,13 @@ async function readDocks(stores: Stores) {
   for (let from = 0; from < sns.length; from += DOCKS_AT_ONCE) {
     const some = sns.slice(from, from + DOCKS_AT_ONCE);
     const own = grouped(await stores.timeline.of(some, STORY_IN_LIST), ({ gateway = '' }) => gateway);
-    for (const sn of some) docks.push(dockOf(sn, own.get(sn) ?? [], known, others.of(sn, own.get(sn) ?? [])));
+    for (const sn of some) {
+      const story = own.get(sn) ?? [];
+      const rest = others.of(sn, story);
+      // By its accounts, which strangers cannot have; any dock of an account for many may call itself as a probe does.
+      const isProbe = story.length > 0 && story.every(({ account }) => account.startsWith(PROBE_ACCOUNT));
+      if (!isProbe) docks.push(dockOf(sn, story, known, rest));
+    }
   }
   return { docks, strangers: others.unclaimed(), known };
 }

@@ -1,5 +1,6 @@
 /** The accounts that a probe works with: made for it, expiring soon, and removed whatever happens. */
 import { randomBytes, randomInt } from 'node:crypto';
+import { PROBE_ACCOUNT } from '../access/names.js';
 import { generatePassword, hashGenerated } from '../access/passwords.js';
 import { INVENTED_SERIAL_NUMBER } from '../dock/topics.js';
 import { DockhookError, hasCode, messageOf } from '../errors.js';
@@ -56,9 +57,9 @@ export async function withProbeAccounts(
     }
   };
   try {
-    const dock = await make(`dockhook-probe-${id}`, { kind: 'gateways', gateways: [gateway] });
+    const dock = await make(`${PROBE_ACCOUNT}${id}`, { kind: 'gateways', gateways: [gateway] });
     const subscribe = [gateway, foreign].map((sn) => `thing/product/${sn}/#`);
-    const watcher = await make(`dockhook-probe-${id}-watcher`, { kind: 'service', publish: [], subscribe });
+    const watcher = await make(`${PROBE_ACCOUNT}${id}-watcher`, { kind: 'service', publish: [], subscribe });
     const findings = await work({ dock: { ...dock, gateway }, watcher });
     await removeAll();
     return [...findings, ...left];

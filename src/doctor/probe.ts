@@ -8,6 +8,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { PROBE_ACCOUNT } from '../access/names.js';
 import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../embedded/mqtt-connect.js';
 import { messageOf } from '../errors.js';
 import { checkCertificate } from './certificate.js';
@@ -121,7 +122,7 @@ const STRANGERS: readonly Stranger[] = [
     code: 'probe_unknown_account',
     what: 'a client with an account that does not exist',
     why: 'any name opens the broker: something else than dockhook decides, or DOCKHOOK_UNKNOWN_ACCOUNTS is ignore and EMQX has no authenticator',
-    who: () => ({ username: `dockhook-probe-${hex()}`, password: randomUUID() }),
+    who: () => ({ username: `${PROBE_ACCOUNT}${hex()}`, password: randomUUID() }),
   },
 ];
 

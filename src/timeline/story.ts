@@ -31,7 +31,7 @@ export async function readKnown(stores: Stores, now: number): Promise<Known> {
   };
 }
 
-/** SNs of all docks that did something, are listed in an account, or are bound; sorted. What a probe invented is none. */
+/** SNs of all docks that did something, are listed in an account, or are bound; sorted. */
 export async function knownDocks(timeline: Timeline, { listings, bindings }: Known): Promise<string[]> {
   const docks = new Set(listings.keys());
   for (let after = ''; ;) {
@@ -42,7 +42,7 @@ export async function knownDocks(timeline: Timeline, { listings, bindings }: Kno
     after = last;
   }
   for (const { sn, gateway } of bindings.values()) if (sn === gateway) docks.add(sn);
-  return [...docks].filter((sn) => !sn.startsWith(INVENTED_SERIAL_NUMBER)).sort();
+  return [...docks].sort();
 }
 
 /** Entries that no dock vouches for, to be asked whose story they may belong to. */

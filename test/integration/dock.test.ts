@@ -319,6 +319,8 @@ describeWithPostgres('dock, after faults were injected', function () {
   let environment: Record<string, string>;
   let docks: { sn: string; account: string }[];
   const HEALTHY = '7CTDHEALTHY00';
+  /** As the SNs that doctor --probe invents. */
+  const POSING = 'DOCKHOOKPROBE1';
   const NO_LICENSE = '7CTDNOLICENSE';
   const MENDED = '7CTDMENDED000';
 
@@ -366,6 +368,8 @@ describeWithPostgres('dock, after faults were injected', function () {
     }
     await walk(await addDock(HEALTHY, 'dock-healthy'));
 
+    await (await addDock(`${POSING}0`, 'dockhook-probe-0')).dock().connect(PASSWORD);
+    await (await addDock(POSING, 'fleet', { scope: { kind: 'client-id' } })).dock().connect(PASSWORD);
     const mended = await addDock(MENDED, 'dock-mended');
     await mended.dock().authenticate(WRONG_PASSWORD);
     const actor = mended.dock();
@@ -469,6 +473,12 @@ describeWithPostgres('dock, after faults were injected', function () {
       new RegExp(`^${HEALTHY} +online +\\d{4}-\\d\\d-\\d\\d .* dock-healthy +north$`, 'm'),
     );
     expect(stdout).to.match(/^7CTDFAULT1002 +refused .* wrong password$/m);
+  });
+
+  it('lists no dock that a probe invented, but one that only calls itself so', async () => {
+    const { stdout } = await run(['--json', 'dock', 'list'], { environment });
+    const listed = (JSON.parse(stdout) as { sn: string }[]).map(({ sn }) => sn);
+    expect(listed.filter((sn) => sn.startsWith(POSING))).to.deep.equal([POSING]);
   });
 
   it('ends the list with refused clients of no known dock', async () => {

@@ -64,6 +64,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   doctor: {
     values: [
       'access/foreign-hashes.ts',
+      'access/names.ts',
       'access/passwords.ts',
       'access/standing.ts',
       'dock/binding-code.ts',
