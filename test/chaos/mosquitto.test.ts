@@ -254,6 +254,77 @@ describeWithMosquitto('Mosquitto with the plugin, in bad times', function () {
       for (const answer of held) answer();
     });
 
+    it('waits for strangers a small part of its time only, however many try', async () => {
+      const held: (() => void)[] = [];
+      await start({
+        OnClientAuthenticate: async ({ clientinfo }) => {
+          if (clientinfo.username === SN) return yes;
+          await new Promise<void>((resolve) => held.push(resolve));
+          return no;
+        },
+      });
+      const dock = await connect(SN);
+      // What they may spend at a stretch.
+      for (let i = 0; i < 10; i += 1) expect(await code(`early${i}`)).to.equal(REFUSED);
+      const began = performance.now();
+      for (let i = 0; i < 100; i += 1) expect(await code(`late${i}`)).to.equal(REFUSED);
+      // Each would else be waited for some 12 ms on top of what its connection costs.
+      const withoutWait = performance.now();
+      for (let i = 0; i < 100; i += 1) await connackCode(broker.url, { clientId: `nameless${i}` });
+      const each = (withoutWait - began - (performance.now() - withoutWait)) / 100;
+      expect(each).to.be.below(7);
+      expect(dock.mqtt.connected).to.be.true;
+      for (const answer of held) answer();
+    });
+
+    it('asks about a dock that was in before, however many strangers wait for their answer', async () => {
+      const held: (() => void)[] = [];
+      await start({
+        OnClientAuthenticate: async ({ clientinfo }) => {
+          if (clientinfo.username === SN) return yes;
+          await new Promise<void>((resolve) => held.push(resolve));
+          return no;
+        },
+      });
+      expect(await code(SN)).to.equal(0);
+      for (let i = 0; i < 260; i += 1) expect(await code(`stranger${i}`)).to.equal(REFUSED);
+      expect(held).to.have.lengthOf(256);
+      expect(await code(SN)).to.equal(0);
+      for (const answer of held) answer();
+    });
+
+    it('has few questions under way about clients without a username', async () => {
+      const held: (() => void)[] = [];
+      await start({
+        OnClientAuthenticate: async () => {
+          await new Promise<void>((resolve) => held.push(resolve));
+          return no;
+        },
+      });
+      for (let i = 0; i < 100; i += 1) {
+        expect(await connackCode(broker.url, { clientId: `scanner${i}` })).to.equal(REFUSED);
+      }
+      expect(held).to.have.lengthOf(32);
+      for (const answer of held) answer();
+    });
+
+    it('takes a call that failed late for no yes', async () => {
+      let answer = (): object => yes;
+      let fail = (): void => undefined;
+      await start({
+        OnClientAuthenticate: async () => {
+          if (provider.of('OnClientAuthenticate').length !== 2) return answer();
+          await new Promise<void>((resolve) => (fail = resolve));
+          throw new Error('scripted');
+        },
+      });
+      expect(await code(SN)).to.equal(0);
+      answer = () => no;
+      expect(await code(SN)).to.equal(REFUSED);
+      fail();
+      while (provider.of('OnClientAuthenticate').length < 3) expect(await code(SN)).to.equal(REFUSED);
+    });
+
     it('gives a yes that came too late to the next attempt, once', async () => {
       let answer = (): void => undefined;
       const held = new Promise<void>((resolve) => (answer = resolve));

@@ -14,8 +14,10 @@ namespace {
 constexpr std::chrono::seconds REFUSED_FOR{5};
 constexpr std::size_t MAX_REFUSED = 10000;
 constexpr std::chrono::seconds OWED_FOR{30};
-/** Questions whose answer nobody waits for any more. */
+/** Questions about strangers that are under way. */
 constexpr std::size_t MAX_ASKING = 256;
+/** The same about clients without a username, of which only dockhook's log gets anything. */
+constexpr std::size_t MAX_NAMELESS = 32;
 constexpr std::size_t MAX_KNOWN = 100000;
 
 std::string random_bytes(std::size_t count) {
@@ -60,17 +62,25 @@ Verdict Authentication::check(const Client& client, const std::string& password,
   }
   if (client.username.empty()) {
     // dockhook lets nobody in without one. It is told, for its log, and not waited for.
-    if (asking_.size() < MAX_ASKING) exhook_.authenticate(client, password, [](Verdict) {});
+    if (nameless_ < MAX_NAMELESS) {
+      nameless_ += 1;
+      patience_.ask_aside([&](auto done) { exhook_.authenticate(client, password, std::move(done)); },
+                          [this](Verdict) { nameless_ -= 1; });
+    }
     return Verdict::no;
   }
   if (take_owed(credentials)) return Verdict::yes;
-  if (asking_.size() >= MAX_ASKING || !asking_.insert(credentials).second) return Verdict::no;
+  // However many strangers come, who was in before is asked about.
+  const bool is_known = was_in_lately(credentials);
+  if ((!is_known && asking_.size() >= MAX_ASKING) || !asking_.insert(credentials).second) return Verdict::no;
 
   const auto verdict = patience_.ask(
-      was_in_lately(credentials) ? Patience::For::known : Patience::For::stranger,
+      is_known ? Patience::For::known : Patience::For::stranger,
       [&](auto done) { exhook_.authenticate(client, password, std::move(done)); },
       [this, credentials, refusal](Verdict late) {
-        if (settle(credentials, refusal, late) != Verdict::yes) return;
+        settle(credentials, refusal, late);
+        // The server's own yes, not what is made of its being away.
+        if (late != Verdict::yes) return;
         known_[credentials].owed_until = Clock::now() + OWED_FOR;
         leave(credentials);
       });

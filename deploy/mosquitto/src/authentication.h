@@ -61,6 +61,8 @@ class Authentication {
   /** Credentials with an address that were refused, until they are asked for again. */
   std::unordered_map<std::string, Clock::time_point> refused_;
   std::unordered_set<Credentials> asking_;
+  /** Questions under way about clients without a username. */
+  std::size_t nameless_ = 0;
 };
 
 }  // namespace dockhook

@@ -57,8 +57,8 @@ class Patience {
                                 [&] { return question->verdict.has_value(); });
     question->given_up = true;
     const auto waited = std::chrono::duration_cast<Duration>(Clock::now() - start);
-    // A quick answer is free: between two of them the broker does its other work.
-    if (waited > FREE) purse.left -= waited;
+    // A quick answer is free: between two of them the broker does its other work. Waiting for none never is.
+    if (waited > FREE || !question->verdict) purse.left -= waited;
     return question->verdict;
   }
 
