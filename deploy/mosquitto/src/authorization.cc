@@ -54,7 +54,8 @@ void Authorization::connected(const ClientPtr& client, bool ours) {
 void Authorization::disconnected(const Client& client) {
   const std::string key = key_of(client);
   const auto entry = records_.find(key);
-  if (entry == records_.end()) return;
+  // Of a session that was taken over, the broker says so after the login of the one that did.
+  if (entry == records_.end() || entry->second.client.get() != &client) return;
   entry->second.connected = false;
   forget_later(key, entry->second.session);
 }
