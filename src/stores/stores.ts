@@ -191,7 +191,8 @@ function openTimeline({ timeline }: Backend, onQuery: OnQuery | undefined): Time
   const subject = 'the access timeline';
   return {
     append: (entries) => run('append', subject, () => timeline.append(entries)),
-    sweep: (gateways, limits) => run('sweep', subject, () => timeline.sweep(gateways, limits)),
+    sweep: (limits) => run('sweep', subject, () => timeline.sweep(limits)),
+    trim: (gateways, limit) => run('trim', subject, () => timeline.trim(gateways, limit)),
     gateways: (after, limit) => run('gateways', subject, () => timeline.gateways(after, limit)),
     of: (gateways, limit) => run('of', subject, () => timeline.of(gateways, limit)),
     others: (before, limit) => run('others', subject, () => timeline.others(before, limit)),

@@ -9,8 +9,6 @@ const TABLE = 'public.dockhook_timeline';
 const RETENTION = "interval '30 days'";
 /** Rows that one statement deletes at most, so that it ends in time. */
 const SWEPT_AT_ONCE = 10_000;
-/** Gateways that one statement looks at. */
-const GATEWAYS_AT_ONCE = 200;
 
 /**
  * A statement that gives up after a second if somebody has locked the table. A client that stops waiting is
@@ -95,14 +93,13 @@ export function timelineOn(database: Database): Timeline {
     async append(entries) {
       await database.query(impatient(insert(entries)));
     },
-    async sweep(gateways, { perGateway, strangers, total }) {
+    async sweep({ strangers, total }) {
       for (const sql of [removeExpired, removeStrangers(strangers), removeBeyond(total)]) {
         await database.query(impatient(sql));
       }
-      for (let from = 0; from < gateways.length; from += GATEWAYS_AT_ONCE) {
-        const some = gateways.slice(from, from + GATEWAYS_AT_ONCE);
-        await database.query(impatient(removeOfGateways(some, perGateway)));
-      }
+    },
+    async trim(gateways, limit) {
+      await database.query(impatient(removeOfGateways(gateways, limit)));
     },
     async gateways(after, limit) {
       const sql = `SELECT DISTINCT gateway FROM ${TABLE} WHERE own AND gateway > $1 ORDER BY gateway LIMIT $2`;

@@ -120,10 +120,8 @@ export type TimelineDetails = {
   again?: true | undefined;
 };
 
-/** How many rows the timeline keeps. */
+/** How many rows the timeline keeps, beside those newest of each gateway. */
 export interface TimelineLimits {
-  /** Newest of each gateway. */
-  perGateway: number;
   /** Newest of those that are not a gateway's own. */
   strangers: number;
   /** Of all. */
@@ -133,8 +131,10 @@ export interface TimelineLimits {
 export interface Timeline {
   /** Adds entries, to be kept for 30 days. Waits for a locked table no longer than a second. */
   append(entries: readonly TimelineEntry[]): Promise<void>;
-  /** Deletes what has expired and what goes beyond the limits; of gateways only these are looked at. */
-  sweep(gateways: readonly string[], limits: TimelineLimits): Promise<void>;
+  /** Deletes what has expired and what goes beyond the limits. */
+  sweep(limits: TimelineLimits): Promise<void>;
+  /** Deletes all but the newest `limit` of each of these gateways, of which some hundred may be told at once. */
+  trim(gateways: readonly string[], limit: number): Promise<void>;
   /** The next gateways with entries of their own, in byte order. */
   gateways(after: string, limit: number): Promise<string[]>;
   /** The newest entries of each of these gateways' own, at most `limit` each, in order of time. */

@@ -10,10 +10,13 @@ import type { TimelineEntry } from '../stores/types.js';
 export interface Recorder {
   tell: Tell;
   /**
-   * Hands out what was recorded since.
+   * Begins a turn, in which each may have a few entries anew, and lets repeats be written.
    * @param all also repeats that may go on
+   * @returns how many entries wait
    */
-  take(all?: boolean): TimelineEntry[];
+  turn(all?: boolean): number;
+  /** Hands out the entries that wait, the oldest first, at most `limit`. The others go on waiting. */
+  take(limit: number): TimelineEntry[];
 }
 
 export interface RecorderOptions {
@@ -23,9 +26,15 @@ export interface RecorderOptions {
   now?: () => number;
 }
 
-/** Entries that wait for the writer. */
-const MAX_WAITING = 5000;
-/** Of these between two takes: what no gateway did itself must not push out what one did, nor may one client. */
+/**
+ * Entries that wait for the writer, those of gateways themselves: 10,000 docks come back at once, with some four
+ * entries each, or a node ends and each has one, of which a lost one would leave the dock "online". An entry takes
+ * some 0.5 kB, 2 kB if its client fills all texts: 50 MB, and 200 MB at worst, which takes 5,000 clients that
+ * were let in and a store that hangs.
+ */
+const MAX_WAITING = 100_000;
+const MAX_WAITING_OTHERS = 5000;
+/** In one turn: what no gateway did itself must not push out what one did, nor may one client. */
 const MAX_OF_OTHERS = 100;
 const MAX_OF_CLIENT = 20;
 /** Clients that were in, and clients that were not, of which something is remembered. */
@@ -49,7 +58,7 @@ interface Client {
   /** Ports of the session that is up and of the one that ended. */
   upFrom: number | undefined;
   endedFrom: number | undefined;
-  /** Entries since the last take. */
+  /** Entries in this turn. */
   turn: number;
   burst: number;
 }
@@ -58,7 +67,8 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
   const clients = new Map<string, Client>();
   const strangers = new Map<string, Client>();
   const repeating = new Set<Client>();
-  let waiting: TimelineEntry[] = [];
+  const waiting: TimelineEntry[] = [];
+  let waitingOthers = 0;
   let ofOthers = 0;
   let turn = 0;
 
@@ -82,13 +92,23 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
   /** Lets repeats be written. */
   function release(client: Client | undefined): void {
     if (client?.repeats === undefined) return;
-    waiting.push(client.repeats);
+    if (isFull(client.repeats)) onDropped(1);
+    else push(client.repeats);
     client.repeats = undefined;
     repeating.delete(client);
   }
 
-  function hasRoom(client: Client, { own }: TimelineEntry): boolean {
-    if (waiting.length >= MAX_WAITING || (!own && ofOthers >= MAX_OF_OTHERS)) return false;
+  function isFull({ own }: TimelineEntry): boolean {
+    return own ? waiting.length - waitingOthers >= MAX_WAITING : waitingOthers >= MAX_WAITING_OTHERS;
+  }
+
+  function push(entry: TimelineEntry): void {
+    waiting.push(entry);
+    if (!entry.own) waitingOthers += 1;
+  }
+
+  function hasRoom(client: Client, entry: TimelineEntry): boolean {
+    if (isFull(entry) || (!entry.own && ofOthers >= MAX_OF_OTHERS)) return false;
     client.burst = client.turn === turn ? client.burst + 1 : 1;
     client.turn = turn;
     return client.burst <= MAX_OF_CLIENT;
@@ -116,21 +136,24 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
       return;
     }
     client.last = entry;
-    waiting.push(entry);
+    push(entry);
     if (!own) ofOthers += 1;
   }
 
   return {
     tell,
-    take(all = false) {
+    turn(all = false) {
       const due = now() - REPEATS_MS;
       for (const client of repeating) {
         if (all || (client.repeats?.at ?? 0) <= due) release(client);
       }
-      const taken = waiting;
-      waiting = [];
       ofOthers = 0;
       turn += 1;
+      return waiting.length;
+    },
+    take(limit) {
+      const taken = waiting.splice(0, limit);
+      for (const { own } of taken) if (!own) waitingOthers -= 1;
       return taken;
     },
   };

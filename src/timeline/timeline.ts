@@ -2,7 +2,7 @@
  * Keeps the access timeline: records events as they are told, and writes them behind the hooks' back. A store
  * that is slow or away costs entries, which are counted, and never a reply.
  */
-import { storeBudget } from '../budget.js';
+import { storeBudget, type Within } from '../budget.js';
 import type { Tell } from '../events.js';
 import type { Timeline, TimelineLimits } from '../stores/types.js';
 import { createRecorder } from './recorder.js';
@@ -27,18 +27,24 @@ export interface TimelineKeeperOptions {
 
 const WRITE_MS = 1000;
 const SWEEP_MS = 60_000;
-/** Time for one write or sweep, in milliseconds. */
+/**
+ * Time for one batch, in milliseconds. A write, and a part of the sweep, begins no other batch after it: each takes
+ * twice this at most, and what is left waits for the next.
+ */
 const STORE_MS = 1500;
-/** Entries in one statement. */
+/** Entries that are written at once, and gateways that are trimmed at once. */
 const BATCH = 500;
+const GATEWAYS_AT_ONCE = 200;
 /** For a fleet of 10,000 docks 200 each; strangers cannot make the table grow. */
-const LIMITS: TimelineLimits = { perGateway: 200, strangers: 10_000, total: 2_000_000 };
+const PER_GATEWAY = 200;
+const LIMITS: TimelineLimits = { strangers: 10_000, total: 2_000_000 };
 
 export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
   const { store, onDropped, onError, writeMs = WRITE_MS, sweepMs = SWEEP_MS } = options;
   const recorder = createRecorder({ onDropped });
-  /** Gateways with new entries since the last sweep. */
-  let grown = new Set<string>();
+  /** Gateways with new entries since the last sweep, and those that it has not come to yet. */
+  const grown = new Set<string>();
+  const untrimmed = new Set<string>();
   let swept = performance.now();
   let failing = false;
   let isWorking = false;
@@ -56,25 +62,43 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
     }
   }
 
-  async function write(all: boolean): Promise<void> {
-    const within = storeBudget(STORE_MS);
-    const entries = recorder.take(all);
-    for (let from = 0; from < entries.length; from += BATCH) {
-      const batch = entries.slice(from, from + BATCH);
-      if (!(await attempt(within(store.append(batch))))) {
-        onDropped(entries.length - from);
+  /**
+   * Writes what waits, and not what is told meanwhile. Each batch has its whole time, so that none is lost for
+   * beginning late.
+   * @param within the time for all batches together, where somebody waits for them
+   */
+  async function write(all: boolean, within?: Within): Promise<void> {
+    const end = performance.now() + STORE_MS;
+    let left = recorder.turn(all);
+    while (left > 0 && performance.now() < end) {
+      const batch = recorder.take(Math.min(left, BATCH));
+      // Another write, that of stop(), was faster.
+      if (batch.length === 0) return;
+      left -= batch.length;
+      if (!(await attempt((within ?? storeBudget(STORE_MS))(store.append(batch))))) {
+        onDropped(batch.length + recorder.take(left).length);
         return;
       }
       for (const { own, gateway } of batch) if (own && gateway !== undefined) grown.add(gateway);
     }
   }
 
-  async function sweepIfDue(): Promise<void> {
-    if (performance.now() - swept < sweepMs) return;
-    swept = performance.now();
-    const gateways = grown;
-    grown = new Set();
-    if (!(await attempt(store.sweep([...gateways], LIMITS)))) grown = new Set([...gateways, ...grown]);
+  /** A part of the sweep, if one is due: entries wait meanwhile, so the rest comes after the next write. */
+  async function sweepSome(): Promise<void> {
+    const end = performance.now() + STORE_MS;
+    let isDone = true;
+    if (performance.now() - swept >= sweepMs) {
+      swept = performance.now();
+      move(grown, untrimmed);
+      isDone = await attempt(storeBudget(STORE_MS)(store.sweep(LIMITS)));
+    }
+    while (isDone && untrimmed.size > 0 && performance.now() < end) {
+      const some = [...untrimmed].slice(0, GATEWAYS_AT_ONCE);
+      isDone = await attempt(storeBudget(STORE_MS)(store.trim(some, PER_GATEWAY)));
+      if (isDone) for (const sn of some) untrimmed.delete(sn);
+    }
+    // A store that is away is left alone until the next sweep.
+    if (!isDone) move(untrimmed, grown);
   }
 
   /** One at a time: what is told meanwhile waits for the next. */
@@ -82,7 +106,7 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
     if (isWorking) return;
     isWorking = true;
     working = write(false)
-      .then(sweepIfDue)
+      .then(sweepSome)
       .finally(() => {
         isWorking = false;
       });
@@ -98,7 +122,14 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
     async stop() {
       clearInterval(timer);
       await storeBudget(STORE_MS)(working).catch(() => undefined);
-      await write(true);
+      await write(true, storeBudget(STORE_MS));
+      // What did not fit in.
+      onDropped(recorder.take(Infinity).length);
     },
   };
+}
+
+function move<T>(from: Set<T>, to: Set<T>): void {
+  for (const item of from) to.add(item);
+  from.clear();
 }

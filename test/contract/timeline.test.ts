@@ -7,7 +7,7 @@ import { openStores } from '../../src/stores/stores.js';
 import type { Stores, TimelineEntry } from '../../src/stores/types.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 
-const LIMITS = { perGateway: 100, strangers: 100, total: 10_000 };
+const LIMITS = { strangers: 100, total: 10_000 };
 const AT = Date.now();
 
 function entry(more: Partial<TimelineEntry> = {}): TimelineEntry {
@@ -60,7 +60,8 @@ describeWithPostgres('the timeline on PostgreSQL', () => {
     const stores = openStores(connectPostgres(url.href));
     try {
       await stores.timeline.append([entry(), entry()]);
-      await stores.timeline.sweep(['SN1'], { ...LIMITS, perGateway: 1 });
+      await stores.timeline.sweep(LIMITS);
+      await stores.timeline.trim(['SN1'], 1);
       expect(await stores.timeline.of(['SN1'], 10)).to.have.length(1);
     } finally {
       await stores.close();
@@ -78,7 +79,10 @@ describeWithPostgres('the timeline on PostgreSQL', () => {
         replicas.map(({ timeline }) => timeline.append([...entries, stranger(), stranger()])),
       );
       await Promise.all(
-        replicas.map(({ timeline }) => timeline.sweep(names, { ...LIMITS, perGateway: 7, strangers: 3 })),
+        replicas.flatMap(({ timeline }) => [
+          timeline.sweep({ ...LIMITS, strangers: 3 }),
+          timeline.trim(names, 7),
+        ]),
       );
       const { timeline } = replicas[0]!;
       expect(await timeline.of(names, 1000)).to.have.length(21);
@@ -164,12 +168,12 @@ function describeTimeline(databaseOf: () => Database): void {
     const now = Date.now();
     const seen = (ago: number) => ({ at: now - ago, lastAt: now - ago, clientId: String(ago / days) });
     await stores.timeline.append([entry(seen(31 * days)), entry(seen(29 * days)), stranger(seen(31 * days))]);
-    await stores.timeline.sweep([], LIMITS);
+    await stores.timeline.sweep(LIMITS);
     expect(clientIds(await stores.timeline.of(['SN1'], 10))).to.deep.equal(['29']);
     expect((await stores.timeline.others(undefined, 10)).entries).to.deep.equal([]);
   });
 
-  it('sweeps what goes beyond the limits, the oldest first, and of gateways only those it is told', async () => {
+  it('sweeps what goes beyond the limits, the oldest first, and trims only the gateways it is told', async () => {
     const now = Date.now();
     const numbered = (more: Partial<TimelineEntry>) =>
       Array.from({ length: 5 }, (_, index) =>
@@ -178,11 +182,12 @@ function describeTimeline(databaseOf: () => Database): void {
     await stores.timeline.append(numbered({ gateway: 'SN1' }));
     await stores.timeline.append(numbered({ gateway: 'SN2' }));
     await stores.timeline.append(numbered({ gateway: 'SN1', own: false }));
-    await stores.timeline.sweep(['SN1'], { ...LIMITS, perGateway: 2, strangers: 3 });
+    await stores.timeline.sweep({ ...LIMITS, strangers: 3 });
+    await stores.timeline.trim(['SN1'], 2);
     expect(clientIds(await stores.timeline.of(['SN1'], 10))).to.deep.equal(['3', '4']);
     expect(await stores.timeline.of(['SN2'], 10)).to.have.length(5);
     expect(clientIds((await stores.timeline.others(undefined, 10)).entries)).to.deep.equal(['4', '3', '2']);
-    await stores.timeline.sweep([], { ...LIMITS, total: 3 });
+    await stores.timeline.sweep({ ...LIMITS, total: 3 });
     expect(await stores.timeline.of(['SN1', 'SN2'], 10)).to.deep.equal([]);
     expect((await stores.timeline.others(undefined, 10)).entries).to.have.length(3);
   });

@@ -102,6 +102,7 @@ function openTimeline(): Timeline {
   return {
     append: async (more) => void entries.push(...more),
     sweep: async () => undefined,
+    trim: async () => undefined,
     gateways: async (after, limit) =>
       [...new Set(own().map(({ gateway = '' }) => gateway))]
         .sort()

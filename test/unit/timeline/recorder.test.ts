@@ -25,11 +25,12 @@ describe('the recorder', () => {
   const request = (more: Partial<AccessEvent> = {}): void => {
     tell({ step: 'request', gateway: SN, topic: REQUESTS, method: 'config', result: 0, ...more });
   };
+  const take = (all = false): TimelineEntry[] => recorder.take(recorder.turn(all));
   const places = (entries: TimelineEntry[]) => entries.map(({ gateway, own }) => [gateway, own]);
 
   it('hands out each entry once', () => {
     request();
-    expect(recorder.take()).to.deep.include.members([
+    expect(take()).to.deep.include.members([
       {
         ...{
           at: now,
@@ -45,7 +46,7 @@ describe('the recorder', () => {
         details: { ...EMPTY, topic: REQUESTS, method: 'config', result: 0 },
       },
     ]);
-    expect(recorder.take(true)).to.deep.equal([]);
+    expect(take(true)).to.deep.equal([]);
   });
 
   it('learns from the first accepted request which gateway a client is', () => {
@@ -54,7 +55,7 @@ describe('the recorder', () => {
     request({ clientId: 'random' });
     tell({ step: 'disconnected', clientId: 'random' });
     tell({ step: 'disconnected', clientId: 'other' });
-    expect(places(recorder.take())).to.deep.equal([
+    expect(places(take())).to.deep.equal([
       [undefined, false],
       [undefined, false],
       [SN, true],
@@ -68,7 +69,7 @@ describe('the recorder', () => {
     tell({ step: 'connected' });
     tell({ step: 'authenticate', gateway: SN });
     tell({ step: 'connected', peerPort: 7 });
-    expect(places(recorder.take())).to.deep.equal([
+    expect(places(take())).to.deep.equal([
       [SN, false],
       [undefined, false],
       [SN, true],
@@ -83,7 +84,7 @@ describe('the recorder', () => {
     tell({ ...status, gateway: SN });
     tell({ ...status, gateway: '7CTDTEST00000Z' });
     tell({ ...status, gateway: SN, account: 'another' });
-    expect(places(recorder.take())).to.deep.equal([
+    expect(places(take())).to.deep.equal([
       [SN, false],
       [SN, true],
       [SN, true],
@@ -98,7 +99,7 @@ describe('the recorder', () => {
     tell({ step: 'authorize', outcome: 'refused', action: 'subscribe', topic: 'thing/product/+/osd' });
     tell({ step: 'authorize', outcome: 'refused', action: 'publish', topic: `thing/product/${SN}/services` });
     request({ outcome: 'dropped', reason: 'not_in_scope', gateway: 'OTHER' });
-    expect(places(recorder.take()).slice(1)).to.deep.equal([
+    expect(places(take()).slice(1)).to.deep.equal([
       ['OTHER', false],
       [SN, true],
       [SN, true],
@@ -111,17 +112,17 @@ describe('the recorder', () => {
       request({ clockSkewMs: time });
       now += 1000;
     }
-    expect(recorder.take().map(({ count }) => count)).to.deep.equal([1]);
+    expect(take().map(({ count }) => count)).to.deep.equal([1]);
     now += 25_000;
-    expect(recorder.take()).to.deep.equal([]);
+    expect(take()).to.deep.equal([]);
     now += 1000;
-    const [repeats] = recorder.take();
+    const [repeats] = take();
     expect(repeats).to.include({ count: 4, at: 1_790_000_001_000, lastAt: 1_790_000_004_000 });
     expect(repeats?.details.clockSkewMs).to.equal(4);
     request();
     request();
     request({ method: 'airport_bind_status' });
-    expect(recorder.take().map(({ count, details }) => [details.method, count])).to.deep.equal([
+    expect(take().map(({ count, details }) => [details.method, count])).to.deep.equal([
       ['config', 2],
       ['airport_bind_status', 1],
     ]);
@@ -130,7 +131,7 @@ describe('the recorder', () => {
   it('hands out all when it is told that there is no next time', () => {
     request();
     request();
-    expect(recorder.take(true).map(({ count }) => count)).to.deep.equal([1, 1]);
+    expect(take(true).map(({ count }) => count)).to.deep.equal([1, 1]);
   });
 
   it('marks a request whose tid came before, also if others came between', () => {
@@ -143,7 +144,7 @@ describe('the recorder', () => {
       request({ method, tid });
     }
     request({ method: 'config', tid: 'a', clientId: 'another' });
-    expect(recorder.take().map(({ details }) => details.again)).to.deep.equal([
+    expect(take().map(({ details }) => details.again)).to.deep.equal([
       ...[undefined, undefined, true, undefined, undefined],
     ]);
   });
@@ -159,7 +160,7 @@ describe('the recorder', () => {
     told({ step: 'connected', peerPort: 1 });
     told({ step: 'disconnected', peerPort: 1, detail: 'takenover' });
     told({ step: 'connected', peerPort: 2 });
-    expect(recorder.take(true).map(({ step, count }) => [step, count])).to.deep.equal([
+    expect(take(true).map(({ step, count }) => [step, count])).to.deep.equal([
       ['connected', 1],
       ['request', 1],
       ['disconnected', 1],
@@ -174,7 +175,7 @@ describe('the recorder', () => {
     tell({ step: 'connected', peerPort: 2 });
     tell({ step: 'disconnected', peerPort: 1 });
     tell({ step: 'disconnected', peerPort: 2 });
-    expect(recorder.take()).to.have.length(4);
+    expect(take()).to.have.length(4);
   });
 
   it('keeps a hundred entries of strangers between two takes, and each of a dock', () => {
@@ -183,10 +184,10 @@ describe('the recorder', () => {
       tell({ step: 'authenticate', outcome: 'refused', reason: 'unknown_account', clientId });
     }
     request();
-    expect(recorder.take()).to.have.length(101);
+    expect(take()).to.have.length(101);
     expect(dropped).to.equal(900);
     tell({ step: 'authenticate', outcome: 'refused', reason: 'unknown_account', clientId: 'next' });
-    expect(recorder.take()).to.have.length(1);
+    expect(take()).to.have.length(1);
   });
 
   it('records no refusal of which so many came from there that it need not be logged, but counts repeats', () => {
@@ -194,7 +195,7 @@ describe('the recorder', () => {
     tell(refusal);
     tell({ ...refusal, repeated: true });
     tell({ ...refusal, repeated: true, clientId: 'another' });
-    expect(recorder.take(true).map(({ clientId, count }) => [clientId, count])).to.deep.equal([
+    expect(take(true).map(({ clientId, count }) => [clientId, count])).to.deep.equal([
       [SN, 1],
       [SN, 1],
     ]);
@@ -204,14 +205,57 @@ describe('the recorder', () => {
   it('keeps twenty entries of one client between two takes: it must not push out others', () => {
     for (let index = 0; index < 50; index += 1) request({ method: `method-${index}` });
     request({ clientId: 'another' });
-    expect(recorder.take()).to.have.length(21);
+    expect(take()).to.have.length(21);
     expect(dropped).to.equal(30);
   });
 
-  it('holds five thousand entries and no more if nobody takes them', () => {
-    for (let index = 0; index < 6000; index += 1) request({ clientId: `client-${index}` });
-    expect(recorder.take()).to.have.length(5000);
+  it('loses nothing of 10,000 docks that come back at once, though the writer takes 500 at a time', () => {
+    for (let index = 0; index < 10_000; index += 1) {
+      const clientId = `dock-${index}`;
+      tell({ step: 'authenticate', clientId, gateway: clientId });
+      tell({ step: 'connected', clientId });
+      request({ clientId, gateway: clientId });
+      request({ clientId, gateway: clientId, method: 'airport_bind_status' });
+    }
+    expect(recorder.turn()).to.equal(40_000);
+    const taken: TimelineEntry[] = [];
+    for (let batch = recorder.take(500); batch.length > 0; batch = recorder.take(500)) {
+      expect(batch).to.have.length(500);
+      for (const entry of batch) taken.push(entry);
+    }
+    expect(taken.every(({ own }) => own)).to.equal(true);
+    const told = taken.map(({ clientId, step, details }) => `${clientId} ${step} ${details.method ?? ''}`);
+    expect(new Set(told).size).to.equal(40_000);
+    expect(dropped).to.equal(0);
+  });
+
+  it('holds a hundred thousand entries and no more if nobody takes them, and repeats among them', () => {
+    for (let index = 0; index < 30_000; index += 1) {
+      for (const method of ['a', 'b', 'c', 'd']) request({ clientId: `client-${index}`, method });
+    }
+    expect(dropped).to.equal(20_000);
+    request({ clientId: 'client-0', method: 'd' });
+    expect(recorder.turn(true)).to.equal(100_000);
+    expect(dropped).to.equal(20_001);
+    expect(recorder.take(1)).to.have.length(1);
+    request({ clientId: 'another' });
+    request({ clientId: 'another', method: 'no room' });
+    expect(dropped).to.equal(20_002);
+  });
+
+  it('holds five thousand entries of others, which take no room of the docks', () => {
+    for (let turn = 0; turn < 60; turn += 1) {
+      for (let index = 0; index < 100; index += 1) {
+        tell({ step: 'status', outcome: 'passed', gateway: 'SN', clientId: `other-${turn}-${index}` });
+      }
+      recorder.turn();
+    }
+    request();
+    expect(recorder.turn()).to.equal(5001);
     expect(dropped).to.equal(1000);
+    recorder.take(5001);
+    tell({ step: 'status', outcome: 'passed', gateway: 'SN', clientId: 'other' });
+    expect(recorder.turn()).to.equal(1);
   });
 
   it('forgets no dock for strangers, however many come', () => {
@@ -219,9 +263,9 @@ describe('the recorder', () => {
     for (let index = 0; index < 60_000; index += 1) {
       tell({ step: 'authenticate', outcome: 'refused', reason: 'unknown_account', clientId: `x${index}` });
     }
-    recorder.take();
+    take();
     tell({ step: 'disconnected' });
-    expect(places(recorder.take())).to.deep.equal([[SN, true]]);
+    expect(places(take())).to.deep.equal([[SN, true]]);
   });
 
   it('holds on to no name of a stranger', () => {
@@ -237,7 +281,7 @@ describe('the recorder', () => {
   it('keeps 256 characters of a text that a client chose', () => {
     const long = 'x'.repeat(60_000);
     tell({ step: 'authorize', outcome: 'refused', clientId: long, account: long, topic: long, detail: long });
-    const [entry] = recorder.take();
+    const [entry] = take();
     for (const text of [entry?.clientId, entry?.account, entry?.details.topic, entry?.details.detail])
       expect(text).to.have.length(256);
   });
