@@ -254,29 +254,6 @@ describeWithMosquitto('Mosquitto with the plugin, in bad times', function () {
       for (const answer of held) answer();
     });
 
-    it('waits for strangers a small part of its time only, however many try', async () => {
-      const held: (() => void)[] = [];
-      await start({
-        OnClientAuthenticate: async ({ clientinfo }) => {
-          if (clientinfo.username === SN) return yes;
-          await new Promise<void>((resolve) => held.push(resolve));
-          return no;
-        },
-      });
-      const dock = await connect(SN);
-      // What they may spend at a stretch.
-      for (let i = 0; i < 10; i += 1) expect(await code(`early${i}`)).to.equal(REFUSED);
-      const began = performance.now();
-      for (let i = 0; i < 100; i += 1) expect(await code(`late${i}`)).to.equal(REFUSED);
-      // Each would else be waited for some 12 ms on top of what its connection costs.
-      const withoutWait = performance.now();
-      for (let i = 0; i < 100; i += 1) await connackCode(broker.url, { clientId: `nameless${i}` });
-      const each = (withoutWait - began - (performance.now() - withoutWait)) / 100;
-      expect(each).to.be.below(7);
-      expect(dock.mqtt.connected).to.be.true;
-      for (const answer of held) answer();
-    });
-
     it('asks about a dock that was in before, however many strangers wait for their answer', async () => {
       const held: (() => void)[] = [];
       await start({
