@@ -60,31 +60,47 @@ const removeOfGateways = (gateways: readonly string[], limit: number): string =>
     FROM jsonb_array_elements_text(${literal(gateways)}) AS sn) AS beyond
   JOIN ${TABLE} AS old ON old.own AND old.gateway = beyond.gateway AND old.id <= beyond.newest`);
 
-/** Types that every driver hands out alike, also over JSON. */
-const COLUMNS = `id::text AS id, (extract(epoch FROM at) * 1000)::float8 AS at,
-  (extract(epoch FROM last_at) * 1000)::float8 AS last_at, gateway, own, client_id, account, step, outcome, reason,
-  count, details::text AS details`;
+/**
+ * An entry as JSON, which every driver hands out alike, and fast: a list of 10,000 docks reads 400,000 entries, and
+ * the embedded database took half of its time to hand out their columns. An array, since the names would be half of
+ * the text.
+ */
+const ENTRY = `json_build_array(id, date_part('epoch', at) * 1000, date_part('epoch', last_at) * 1000, count, gateway,
+  own, client_id, account, step, outcome, reason, details)`;
 
+type EntryRow = [
+  ...[id: number, at: number, lastAt: number, count: number, gateway: string | null, own: boolean],
+  ...[clientId: string, account: string, step: TimelineEntry['step'], outcome: TimelineEntry['outcome']],
+  ...[reason: NonNullable<TimelineEntry['reason']> | null, details: TimelineDetails],
+];
+
+/** A row for each gateway, null for one without entries. */
 const NEWEST_OF = `
-SELECT entry.* FROM jsonb_array_elements_text($1::jsonb) AS sn, LATERAL (
-  SELECT ${COLUMNS} FROM ${TABLE} WHERE own AND gateway = sn.value ORDER BY dockhook_timeline.id DESC LIMIT $2) AS entry
-ORDER BY entry.at, entry.id::bigint`;
+SELECT (SELECT json_agg(${ENTRY}) FROM (
+  SELECT * FROM ${TABLE} WHERE own AND gateway = sn.value ORDER BY id DESC LIMIT $2) AS entry)::text AS entries
+FROM jsonb_array_elements_text($1::jsonb) AS sn`;
 
-function entryOf(row: Row): TimelineEntry {
-  const { gateway, reason } = row;
-  // Written by dockhook alone, also by a later version: what it does not know is shown as it is.
+const OTHERS = `SELECT json_agg(${ENTRY})::text AS entries FROM (
+  SELECT * FROM ${TABLE} WHERE NOT own AND id < $1::bigint ORDER BY id DESC LIMIT $2) AS entry`;
+
+/** In no order. */
+function entryRows(rows: readonly Row[]): EntryRow[] {
+  return rows.flatMap(({ entries }) =>
+    typeof entries === 'string' ? (JSON.parse(entries) as EntryRow[]) : [],
+  );
+}
+
+/** Written by dockhook alone, also by a later version: what it does not know is shown as it is. */
+function entryOf(row: EntryRow): TimelineEntry {
+  const [, at, lastAt, count, gateway, own, clientId, account, step, outcome, reason, details] = row;
   return {
-    at: Math.round(Number(row['at'])),
-    lastAt: Math.round(Number(row['last_at'])),
-    count: Number(row['count']),
-    ...(typeof gateway === 'string' ? { gateway } : {}),
-    own: row['own'] === true,
-    clientId: String(row['client_id']),
-    account: String(row['account']),
-    step: String(row['step']) as TimelineEntry['step'],
-    outcome: String(row['outcome']) as TimelineEntry['outcome'],
-    ...(typeof reason === 'string' ? { reason: reason as NonNullable<TimelineEntry['reason']> } : {}),
-    details: JSON.parse(String(row['details'])) as TimelineDetails,
+    at: Math.round(at),
+    lastAt: Math.round(lastAt),
+    count,
+    ...(gateway === null ? {} : { gateway }),
+    ...{ own, clientId, account, step, outcome },
+    ...(reason === null ? {} : { reason }),
+    details,
   };
 }
 
@@ -106,16 +122,16 @@ export function timelineOn(database: Database): Timeline {
       return (await database.query(sql, [after, limit])).map((row) => String(row['gateway']));
     },
     async of(gateways, limit) {
-      return (await database.query(NEWEST_OF, [JSON.stringify(gateways), limit])).map(entryOf);
+      const rows = entryRows(await database.query(NEWEST_OF, [JSON.stringify(gateways), limit]));
+      return rows.sort(([id, at], [otherId, otherAt]) => at - otherAt || id - otherId).map(entryOf);
     },
     async others(before, limit) {
-      const sql = `SELECT ${COLUMNS} FROM ${TABLE} WHERE NOT own AND dockhook_timeline.id < $1::bigint
-        ORDER BY dockhook_timeline.id DESC LIMIT $2`;
-      const rows = await database.query(sql, [before ?? '9223372036854775807', limit]);
+      const page = await database.query(OTHERS, [before ?? '9223372036854775807', limit]);
+      const rows = entryRows(page).sort(([id], [otherId]) => otherId - id);
       const last = rows.at(-1);
       return {
         entries: rows.map(entryOf),
-        ...(last !== undefined && rows.length === limit ? { next: String(last['id']) } : {}),
+        ...(last !== undefined && rows.length === limit ? { next: String(last[0]) } : {}),
       };
     },
     async gatewayOfDrone(sn) {
