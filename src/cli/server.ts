@@ -4,7 +4,7 @@ import type { Config } from '../config.js';
 import { messageOf, traceOf } from '../errors.js';
 import { createLog, type Logger } from '../observability/log.js';
 import { createMetrics, type Metrics } from '../observability/metrics.js';
-import { openStores } from '../stores/stores.js';
+import { openServerStores } from '../stores/stores.js';
 import type { Stores } from '../stores/types.js';
 import { describeDatabase, openDatabase } from './open-stores.js';
 import { firstSignal } from './signals.js';
@@ -58,7 +58,10 @@ export async function startServer(
       log.warn({ event: 'database_connection_lost', detail: messageOf(error) });
     },
   });
-  const stores = openStores(database, { onQuery: queryObserver(metrics, log) });
+  const stores = openServerStores(database, {
+    onQuery: queryObserver(metrics, log),
+    onHeard: accountChangesObserver(metrics, log),
+  });
   try {
     return { app: await startApp(config, { stores, metrics, log }), stores };
   } catch (error) {
@@ -78,5 +81,18 @@ function queryObserver(metrics: Metrics, log: Logger): Metrics['query'] {
     away = failed;
     if (away) log.error({ event: 'database_away', detail: 'nobody new gets in; connected docks go on' });
     else log.info({ event: 'database_back' });
+  };
+}
+
+/** Whether accounts are answered from memory. */
+function accountChangesObserver(metrics: Metrics, log: Logger): (heard: boolean, why?: string) => void {
+  return (heard, why) => {
+    metrics.accountChangesHeard(heard);
+    if (heard) log.info({ event: 'account_changes_heard' });
+    else
+      log.warn({
+        event: 'account_changes_not_heard',
+        detail: `accounts are read at each call: ${why ?? ''}`,
+      });
   };
 }

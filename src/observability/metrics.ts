@@ -1,5 +1,5 @@
 /** Prometheus metrics. No label takes a value that a client can choose freely. */
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Tell } from '../events.js';
 
 export interface Metrics {
@@ -8,6 +8,8 @@ export interface Metrics {
   /** A statement was run. */
   query(table: string, operation: string, milliseconds: number, failed: boolean): void;
   tell: Tell;
+  /** Whether changes of accounts are heard of, so that those that were read need not be read again. */
+  accountChangesHeard(heard: boolean): void;
   /** Entries of the access timeline were not kept. */
   timelineDropped(count: number): void;
   /** The exposition text and its content type. */
@@ -65,6 +67,11 @@ export function createMetrics(): Metrics {
     registers,
   });
 
+  const accountChangesHeard = new Gauge({
+    name: 'dockhook_account_changes_heard',
+    help: '1 while changes of accounts are heard of and accounts answered from memory, 0 while each call reads them.',
+    registers,
+  });
   const timelineDropped = new Counter({
     name: 'dockhook_timeline_dropped_total',
     help: 'Events that the access timeline lacks: too many at once, or the database was away.',
@@ -86,6 +93,9 @@ export function createMetrics(): Metrics {
       if (step === 'bind') devices.inc({ result });
       // A result means that we replied: the method is one of ours or of the operator's own list.
       if (step === 'request' && method !== undefined) replies.inc({ method, result });
+    },
+    accountChangesHeard(heard) {
+      accountChangesHeard.set(heard ? 1 : 0);
     },
     timelineDropped(count) {
       timelineDropped.inc(count);

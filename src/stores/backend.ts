@@ -1,6 +1,6 @@
 /** What lies beneath the stores: rows in Postgres, or in Maps for tests. Types only. */
 import type { Keyv } from 'keyv';
-import type { Ending } from './database.js';
+import type { Ending, Session, SessionListener } from './database.js';
 import type { RecordTable } from './tables.js';
 import type { Timeline } from './types.js';
 
@@ -47,5 +47,7 @@ export interface Backend {
   bind(row: StoredRow): Promise<boolean>;
   /** One round trip. */
   ping(): Promise<void>;
+  /** As in {@link Database}. */
+  openSession?: (listener: SessionListener) => Promise<Session>;
   close(): Promise<void>;
 }

@@ -19,7 +19,25 @@ export interface Database {
    * outcome is unknown.
    */
   transaction(work: (query: Query) => Promise<Ending>): Promise<void>;
+  /** Opens a connection of one's own; a place without connections has none. */
+  openSession?: (listener: SessionListener) => Promise<Session>;
   close(): Promise<void>;
+}
+
+/** A connection that is not shared, for what belongs to a session: LISTEN. */
+export interface Session {
+  query: Query;
+  /** Of the server process at its other end, as that said itself when it was opened. */
+  processId: number;
+  /** Ends it at once, whether the server takes notice or not. */
+  close: () => void;
+}
+
+export interface SessionListener {
+  /** A notification came, on any channel listened to. */
+  notified: () => void;
+  /** The connection is gone. */
+  ended: () => void;
 }
 
 /**

@@ -1,7 +1,8 @@
 /** A PostgreSQL server as a {@link Database}. */
+import { Socket } from 'node:net';
 import pg from 'pg';
 import { DockhookError, messageOf } from '../errors.js';
-import { sqlState, type Database, type Query } from './database.js';
+import { sqlState, type Database, type Query, type Session, type SessionListener } from './database.js';
 
 /** Either is within the time that one hook may spend on the store (see `budget.ts`). */
 const CONNECT_LIMIT_MS = 1000;
@@ -23,16 +24,19 @@ const MAX_CONNECTIONS = 10;
  */
 export function connectPostgres(url: string, options: { onError?: (error: Error) => void } = {}): Database {
   checkUrl(url);
-  const pool = new pg.Pool({
+  const settings: pg.ClientConfig = {
     connectionString: url,
-    max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     query_timeout: QUERY_LIMIT_MS,
-    idleTimeoutMillis: 30_000,
     keepAlive: true,
+    fallback_application_name: 'dockhook',
+  };
+  const pool = new pg.Pool({
+    ...settings,
+    max: MAX_CONNECTIONS,
+    idleTimeoutMillis: 30_000,
     // A frozen server does not take its leave: its idle connections must not keep a finished process alive.
     allowExitOnIdle: true,
-    fallback_application_name: 'dockhook',
   });
   // Without a listener, the loss of an idle connection would end the process.
   pool.on('error', (error) => {
@@ -67,7 +71,34 @@ export function connectPostgres(url: string, options: { onError?: (error: Error)
         client.release(!ended);
       }
     },
+    openSession: (listener) => openSession(settings, listener),
     close: () => pool.end(),
+  };
+}
+
+async function openSession(settings: pg.ClientConfig, listener: SessionListener): Promise<Session> {
+  // pg's own end waits for the server, which may be frozen.
+  const socket = new Socket();
+  const client = new pg.Client({ ...settings, stream: () => socket });
+  client.on('notification', listener.notified);
+  client.on('end', listener.ended);
+  // What is under way rejects with it, too.
+  client.on('error', listener.ended);
+  try {
+    await client.connect();
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+  return {
+    // The protocol's BackendKeyData; the types of pg leave it out.
+    processId: (client as pg.Client & { processID: number }).processID,
+    query: async (sql, parameters = []) =>
+      (await client.query<Record<string, unknown>>(sql, [...parameters])).rows,
+    close() {
+      client.end().catch(() => undefined);
+      socket.destroySoon();
+    },
   };
 }
 

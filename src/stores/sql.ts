@@ -119,6 +119,7 @@ export function openSqlBackend(bare: Database): Backend {
     async ping() {
       await database.query('SELECT 1');
     },
+    ...(database.openSession === undefined ? {} : { openSession: database.openSession }),
     close: () => database.close(),
   };
 }

@@ -9,6 +9,8 @@
  * store (`budget.ts`), and where an embedded database lives (`embedded/`).
  */
 import { DockhookError } from '../errors.js';
+import { cacheAccounts } from './account-cache.js';
+import { hearAccountChanges, type AccountChangesOptions } from './account-changes.js';
 import type { Backend } from './backend.js';
 import {
   accountKind,
@@ -43,6 +45,30 @@ import type {
  */
 export function openStores(database: Database, options: { onQuery?: OnQuery } = {}): Stores {
   return storesOn(openSqlBackend(database), options.onQuery);
+}
+
+/**
+ * Opens the stores of a server. Other than with {@link openStores}, an account that was read is answered from
+ * memory for as long as changes of accounts are heard of; see `account-changes.ts`.
+ * @param options.onHeard told when that begins, and why it is not so
+ */
+export function openServerStores(
+  database: Database,
+  { onQuery, onHeard }: { onQuery?: OnQuery; onHeard?: AccountChangesOptions['onHeard'] } = {},
+): Stores {
+  const backend = openSqlBackend(database);
+  const stores = storesOn(backend, onQuery);
+  const { openSession } = backend;
+  if (openSession === undefined) return stores;
+  const changes = hearAccountChanges(openSession, onHeard ? { onHeard } : {});
+  return {
+    ...stores,
+    accounts: cacheAccounts(stores.accounts, changes),
+    close() {
+      changes.close();
+      return stores.close();
+    },
+  };
 }
 
 /** The stores on a backend. */

@@ -6,7 +6,7 @@
  * envelope is refused, and what must be unique or must exist is taken out of the value by generated
  * columns (PostgreSQL 12 and later). Keys compare byte for byte, whatever the database's collation.
  */
-import { sqlState, type Database } from './database.js';
+import { sqlState, type Database, type SessionListener } from './database.js';
 
 /** A table of records. */
 export type RecordTable =
@@ -90,6 +90,29 @@ const CREATION_LOCK = 4_022_250_775;
 const readVersion = `SELECT (value::jsonb #>> '{value,version}')::int INTO found FROM public.dockhook_settings
   WHERE key = '${VERSION_KEY}';`;
 
+/** On which a change of accounts is told, without saying of which: anybody who may connect can listen. */
+export const ACCOUNTS_CHANNEL = 'dockhook_accounts';
+
+/** Those of the accounts' triggers, in `pg_trigger`. */
+export const accountTriggers = `tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
+    AND relnamespace = 'public'::regnamespace) AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied')`;
+
+/**
+ * By row, for a subscriber of logical replication runs no others; `ALWAYS`, for it runs only such. A transaction
+ * that changes a million rows sends one notification. A new account needs none: nobody remembers an absent one.
+ */
+const createAccountTriggers = `
+CREATE OR REPLACE FUNCTION public.dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql
+  AS $changed$ BEGIN NOTIFY ${ACCOUNTS_CHANNEL}; RETURN NULL; END $changed$;
+DROP TRIGGER IF EXISTS dockhook_accounts_changed ON public.dockhook_accounts;
+CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON public.dockhook_accounts
+  FOR EACH ROW EXECUTE FUNCTION public.dockhook_accounts_changed();
+DROP TRIGGER IF EXISTS dockhook_accounts_emptied ON public.dockhook_accounts;
+CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON public.dockhook_accounts
+  FOR EACH STATEMENT EXECUTE FUNCTION public.dockhook_accounts_changed();
+ALTER TABLE public.dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
+ALTER TABLE public.dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;`;
+
 /**
  * One statement, hence one transaction, also behind a transaction pooler. It asks for no right but to read
  * the settings, and takes no lock, once all is there: a role without CREATE can serve tables that an
@@ -113,6 +136,14 @@ INSERT INTO public.dockhook_settings (key, value)
 VALUES ('${VERSION_KEY}', '{"value":{"version":${SCHEMA_VERSION}}}')
 ON CONFLICT (key) DO NOTHING;
 END IF;
+-- Tables of before the triggers came get them from their owner; without them accounts are read each time.
+IF (SELECT count(*) FROM pg_trigger WHERE ${accountTriggers}) < 2 THEN
+BEGIN
+PERFORM set_config('lock_timeout', '500ms', true);
+${createAccountTriggers}
+EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN NULL;
+END;
+END IF;
 END $$`;
 
 const UNDEFINED_TABLE = '42P01';
@@ -122,6 +153,7 @@ const UNDEFINED_TABLE = '42P01';
  * once, and again when a table is found to be gone. Postgres may be absent when dockhook starts.
  */
 export function withTables(database: Database): Database {
+  const { openSession } = database;
   let existing: Promise<unknown> | undefined;
 
   async function onTables<T>(work: () => Promise<T>): Promise<T> {
@@ -141,6 +173,9 @@ export function withTables(database: Database): Database {
   return {
     query: (sql, parameters) => onTables(() => database.query(sql, parameters)),
     transaction: (work) => onTables(() => database.transaction(work)),
+    ...(openSession === undefined
+      ? {}
+      : { openSession: (listener: SessionListener) => onTables(() => openSession(listener)) }),
     close: () => database.close(),
   };
 }

@@ -1,0 +1,137 @@
+/**
+ * Hears of changed accounts, whoever changes them on whichever replica: triggers of the table send a notification
+ * with the commit, and a connection of its own listens for it. A beat over that connection shows that it still does.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '../errors.js';
+import type { Database, Row, Session } from './database.js';
+import { ACCOUNTS_CHANNEL, accountTriggers } from './tables.js';
+
+/** Between two beats, in milliseconds. */
+const BEAT_MS = 250;
+/** How long after a beat was sent what it showed may be relied on, in milliseconds. */
+const TRUST_MS = 1000;
+/** Between two attempts to listen, in milliseconds; twice as long after each failure. */
+const RETRY_MS = { first: 1000, most: 10_000 };
+
+export interface AccountChanges {
+  /** Whether all changes that are older than a second have been counted. */
+  areHeard(): boolean;
+  /** Goes up with each change of any account, and when some may have been missed. */
+  count(): number;
+  close(): void;
+}
+
+export interface AccountChangesOptions {
+  /** Told when changes begin to be heard, and of each other reason why they are not. */
+  onHeard?: (heard: boolean, why?: string) => void;
+  /** Monotonic clock in milliseconds; for tests. */
+  now?: () => number;
+}
+
+/** Listens until it is closed, also after the database was away. */
+export function hearAccountChanges(
+  openSession: NonNullable<Database['openSession']>,
+  { onHeard, now = () => performance.now() }: AccountChangesOptions = {},
+): AccountChanges {
+  const closed = new AbortController();
+  let session: Session | undefined;
+  let count = 0;
+  let heardUntil = -Infinity;
+  let retryMs = RETRY_MS.first;
+  let said: string | undefined;
+
+  function changed(): void {
+    count += 1;
+  }
+
+  function say(why = ''): void {
+    if (why !== said) onHeard?.(why === '', why);
+    said = why;
+  }
+
+  /** Listens until that fails; rejects with the reason. */
+  async function listen(): Promise<never> {
+    const ended = new AbortController();
+    session = await openSession({
+      notified: changed,
+      ended: () => {
+        heardUntil = -Infinity;
+        ended.abort(new Error('the connection for notifications was lost'));
+      },
+    });
+    const stop = AbortSignal.any([closed.signal, ended.signal]);
+    try {
+      await session.query(`LISTEN ${ACCOUNTS_CHANNEL}`);
+      // Before that it was deaf.
+      changed();
+      let triggers: unknown;
+      for (;;) {
+        const sent = now();
+        const row = await beat(session);
+        // Switched off and on again: what changed in between was not told.
+        if (triggers !== undefined && triggers !== row['triggers']) changed();
+        triggers = row['triggers'];
+        heardUntil = sent + TRUST_MS;
+        retryMs = RETRY_MS.first;
+        say();
+        await pause(BEAT_MS, undefined, { signal: stop, ref: false });
+      }
+    } finally {
+      heardUntil = -Infinity;
+      session.close();
+    }
+  }
+
+  async function listenAgain(): Promise<void> {
+    while (!closed.signal.aborted) {
+      await listen().catch((error: unknown) => {
+        if (!closed.signal.aborted) say(reasonOf(error));
+      });
+      await pause(retryMs, undefined, { signal: closed.signal, ref: false }).catch(() => undefined);
+      retryMs = Math.min(2 * retryMs, RETRY_MS.most);
+    }
+  }
+
+  void listenAgain();
+  return {
+    areHeard: () => now() < heardUntil,
+    count: () => count,
+    close() {
+      closed.abort();
+      session?.close();
+    },
+  };
+}
+
+/** An aborted pause hides why. */
+function reasonOf(error: unknown): string {
+  return messageOf(error instanceof Error && error.name === 'AbortError' ? error.cause : error);
+}
+
+/**
+ * One statement that comes back behind all notifications of what was committed before it. It also shows what could
+ * keep one from coming, and that the table can be read at all.
+ */
+const BEAT = `
+SELECT pg_backend_pid() AS pid,
+  '${ACCOUNTS_CHANNEL}' IN (SELECT pg_listening_channels()) AS listening,
+  EXISTS (SELECT FROM public.dockhook_accounts) AS readable,
+  (SELECT count(*)::int FROM pg_trigger WHERE ${accountTriggers} AND tgenabled = 'A') AS enabled,
+  (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_trigger WHERE ${accountTriggers}) AS triggers`;
+
+async function beat({ query, processId }: Session): Promise<Row> {
+  const [row = {}] = await query(BEAT);
+  // A pooler tells a process number of its own; what it pools hears for somebody else.
+  if (row['pid'] !== processId || row['listening'] !== true) {
+    throw new Error(
+      'a connection pooler stands between dockhook and PostgreSQL, and keeps notifications back',
+    );
+  }
+  if (row['enabled'] !== 2) {
+    throw new Error(
+      'the triggers of table dockhook_accounts are missing or switched off; have its owner run deploy/postgres/schema.sql',
+    );
+  }
+  return row;
+}
