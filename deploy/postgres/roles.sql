@@ -44,6 +44,14 @@ ALTER ROLE dockhook_reader LOGIN;
 GRANT USAGE ON SCHEMA public TO dockhook_reader;
 GRANT SELECT ON public.dockhook_bindings TO dockhook_reader;
 
+-- What tells servers of changed accounts. Its triggers run it whatever rights it has.
+DO $$
+BEGIN
+IF to_regprocedure('public.dockhook_accounts_changed()') IS NOT NULL THEN
+  ALTER FUNCTION public.dockhook_accounts_changed() OWNER TO dockhook_owner;
+END IF;
+END $$;
+
 -- The access timeline. UPDATE of one column is what Postgres asks for before it lets the sweep lock rows.
 DO $$
 BEGIN

@@ -5,7 +5,7 @@
 import { messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/run.js';
-import { tableNames, type TableName } from '../stores/tables.js';
+import { ACCOUNT_TRIGGERS, tableNames, type TableName } from '../stores/tables.js';
 import { some } from './check.js';
 import type { Finding } from './finding.js';
 
@@ -52,7 +52,7 @@ export async function checkDatabase(database: Database, where: string): Promise<
   const tables = (await database.query(TABLES)).map(tableOf);
   const missing = tableNames.filter((name) => !tables.some((table) => table.name === name));
   if (missing.length > 0) return [...findings, tablesMissing(missing, server)];
-  return [...findings, ...checkRights(tables, server), ...checkGuards(tables)];
+  return [...findings, ...checkRights(tables, server), ...checkGuards(tables), ...checkTriggers(tables)];
 }
 
 export function unreachable(where: string, error: unknown): Finding {
@@ -90,6 +90,8 @@ SELECT c.relname AS name,
     FROM pg_attribute WHERE attrelid = c.oid AND attgenerated = 's') AS generated,
   (SELECT coalesce(string_agg(indexrelid::regclass::text, ' '), '')
     FROM pg_index WHERE indrelid = c.oid AND indisvalid) AS indexes,
+  (SELECT coalesce(string_agg(tgname::text, ' '), '')
+    FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled = 'A') AS triggers,
   concat_ws(' ',
     CASE WHEN has_table_privilege(current_user, c.oid, 'SELECT') THEN 'SELECT' END,
     CASE WHEN has_any_column_privilege(current_user, c.oid, 'INSERT') THEN 'INSERT' END,
@@ -98,7 +100,7 @@ SELECT c.relname AS name,
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname LIKE 'dockhook\\_%'`;
 
-type Table = Record<'name' | 'constraints' | 'generated' | 'indexes' | 'rights', string>;
+type Table = Record<'name' | 'constraints' | 'generated' | 'indexes' | 'triggers' | 'rights', string>;
 
 function tableOf(row: Row): Table {
   const text = (name: string): string => String(row[name]);
@@ -107,6 +109,7 @@ function tableOf(row: Row): Table {
     constraints: text('constraints'),
     generated: text('generated'),
     indexes: text('indexes'),
+    triggers: text('triggers'),
     rights: text('rights'),
   };
 }
@@ -228,6 +231,22 @@ function checkGuards(tables: readonly Table[]): Finding[] {
       what: some(faults),
       why: 'what PostgreSQL guards is not guarded: one code for two organizations, devices bound to none, slow look-ups',
       mend: 'dump the rows (pg_dump --data-only), drop the table, let dockhook serve make it anew, and restore the rows',
+    },
+  ];
+}
+
+/** Tables of before dockhook had triggers, or whose triggers somebody switched off. */
+function checkTriggers(tables: readonly Table[]): Finding[] {
+  const triggers = tables.find(({ name }) => name === 'dockhook_accounts')?.triggers.split(' ') ?? [];
+  const lacks = ACCOUNT_TRIGGERS.filter((name) => !triggers.includes(name));
+  if (lacks.length === 0) return [];
+  return [
+    {
+      level: 'warning',
+      code: 'account_triggers',
+      what: `dockhook_accounts lacks the triggers ${lacks.join(' and ')}, or they are off`,
+      why: 'the server is not told of changed accounts, and so reads the account at each call: right, but slower',
+      mend: 'run deploy/postgres/schema.sql as the owner of the table; if they are off: ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER …',
     },
   ];
 }

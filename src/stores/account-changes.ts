@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import type { Database, Row, Session } from './database.js';
-import { ACCOUNTS_CHANNEL, accountTriggers } from './tables.js';
+import { ACCOUNT_TRIGGERS, ACCOUNTS_CHANNEL, areAccountTriggers } from './tables.js';
 
 /** Between two beats, in milliseconds. */
 const BEAT_MS = 250;
@@ -117,8 +117,8 @@ const BEAT = `
 SELECT pg_backend_pid() AS pid,
   '${ACCOUNTS_CHANNEL}' IN (SELECT pg_listening_channels()) AS listening,
   EXISTS (SELECT FROM public.dockhook_accounts) AS readable,
-  (SELECT count(*)::int FROM pg_trigger WHERE ${accountTriggers} AND tgenabled = 'A') AS enabled,
-  (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_trigger WHERE ${accountTriggers}) AS triggers`;
+  (SELECT count(*)::int FROM pg_trigger WHERE ${areAccountTriggers} AND tgenabled = 'A') AS enabled,
+  (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_trigger WHERE ${areAccountTriggers}) AS triggers`;
 
 async function beat({ query, processId }: Session): Promise<Row> {
   const [row = {}] = await query(BEAT);
@@ -128,7 +128,7 @@ async function beat({ query, processId }: Session): Promise<Row> {
       'a connection pooler stands between dockhook and PostgreSQL, and keeps notifications back',
     );
   }
-  if (row['enabled'] !== 2) {
+  if (row['enabled'] !== ACCOUNT_TRIGGERS.length) {
     throw new Error(
       'the triggers of table dockhook_accounts are missing or switched off; have its owner run deploy/postgres/schema.sql',
     );

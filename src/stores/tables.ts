@@ -93,9 +93,11 @@ const readVersion = `SELECT (value::jsonb #>> '{value,version}')::int INTO found
 /** On which a change of accounts is told, without saying of which: anybody who may connect can listen. */
 export const ACCOUNTS_CHANNEL = 'dockhook_accounts';
 
-/** Those of the accounts' triggers, in `pg_trigger`. */
-export const accountTriggers = `tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
-    AND relnamespace = 'public'::regnamespace) AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied')`;
+export const ACCOUNT_TRIGGERS = ['dockhook_accounts_changed', 'dockhook_accounts_emptied'];
+
+/** What is true of these in `pg_trigger`. */
+export const areAccountTriggers = `tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
+    AND relnamespace = 'public'::regnamespace) AND tgname IN (${ACCOUNT_TRIGGERS.map((name) => `'${name}'`).join(', ')})`;
 
 /**
  * By row, for a subscriber of logical replication runs no others; `ALWAYS`, for it runs only such. A transaction
@@ -137,7 +139,7 @@ VALUES ('${VERSION_KEY}', '{"value":{"version":${SCHEMA_VERSION}}}')
 ON CONFLICT (key) DO NOTHING;
 END IF;
 -- Tables of before the triggers came get them from their owner; without them accounts are read each time.
-IF (SELECT count(*) FROM pg_trigger WHERE ${accountTriggers}) < 2 THEN
+IF (SELECT count(*) FROM pg_trigger WHERE ${areAccountTriggers}) < ${ACCOUNT_TRIGGERS.length} THEN
 BEGIN
 PERFORM set_config('lock_timeout', '500ms', true);
 ${createAccountTriggers}

@@ -274,6 +274,14 @@ describeWithPostgres('doctor', function () {
       expect(found(findings, 'accounts').what).to.match(/^1 account/);
     });
 
+    it('sees that nobody is told of changed accounts', async () => {
+      await database.query('ALTER TABLE dockhook_accounts DISABLE TRIGGER dockhook_accounts_changed');
+      const { findings } = await doctor(environment);
+      await database.query('ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed');
+      expect(troubles(findings)).to.deep.equal(['warning account_triggers']);
+      expect(found(findings, 'account_triggers').what).to.include('dockhook_accounts_changed, or');
+    });
+
     it('sees what a table that was made by hand lacks', async () => {
       await database.query(
         'ALTER TABLE dockhook_organizations DROP CONSTRAINT dockhook_organizations_binding_code_key',
