@@ -37,7 +37,8 @@ export interface Backend {
   transaction(work: (insertMany: InsertMany) => Promise<Ending>): Promise<void>;
   rows(table: RecordTable): Rows;
   timeline: Timeline;
-  organizationByCode(code: string): Promise<StoredRow | undefined>;
+  /** Those that there are, by code. */
+  organizationsByCode(codes: readonly string[]): Promise<ReadonlyMap<string, StoredRow>>;
   listsGateway(sn: string): Promise<boolean>;
   countBindings(organizationId: string): Promise<number>;
   /**

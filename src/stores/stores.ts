@@ -25,6 +25,7 @@ import {
   organizationKind,
 } from './check.js';
 import type { Database } from './database.js';
+import { mergeReads } from './merged-reads.js';
 import { openRun, type OnQuery } from './run.js';
 import { openSqlBackend } from './sql.js';
 import { openTable } from './table.js';
@@ -124,13 +125,14 @@ function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts 
 function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Organizations {
   const run = openRun(organizationKind.table, onQuery);
   const table = openTable(backend, organizationKind, run);
+  const organizationsByCode = mergeReads((codes) => backend.organizationsByCode(codes));
   return {
     get: (id) => table.get(id),
     list: () => table.list(),
     async byBindingCode(code) {
       if (!isKey(code)) return undefined;
       return run('byBindingCode', 'the organization of a device binding code', async () => {
-        const row = await backend.organizationByCode(code);
+        const row = (await organizationsByCode([code])).get(code);
         return row && decodeRow(organizationKind, row);
       });
     },
@@ -168,9 +170,9 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
       const bindings = new Map<string, Binding>();
       if (keys.length === 0) return bindings;
       return run('getMany', `bindings of ${keys.length} devices`, async () => {
-        const values: unknown[] = await table.rows.keyv.getMany(keys);
-        for (const [index, sn] of keys.entries()) {
-          const value = values[index];
+        const values = await table.read(keys);
+        for (const sn of keys) {
+          const value = values.get(sn);
           if (value !== undefined) bindings.set(sn, decode(bindingKind, sn, value));
         }
         return bindings;

@@ -2,6 +2,7 @@
 import { DockhookError } from '../errors.js';
 import type { Backend, Rows } from './backend.js';
 import { decode, decodeRow, encode, isKey, nameOf, type Kind } from './check.js';
+import { mergeReads, type Read } from './merged-reads.js';
 import type { Run, Violated } from './run.js';
 import type { Listing } from './types.js';
 
@@ -11,6 +12,8 @@ const PAGE = 1000;
 
 export interface Table<T> {
   rows: Rows;
+  /** Values by key, not yet checked. */
+  read: Read<ReadonlyMap<string, unknown>>;
   get(key: string): Promise<T | undefined>;
   list(): Promise<Listing<T>>;
   /** Rejects with `conflict` if the key is taken. */
@@ -26,12 +29,14 @@ export function openTable<T, V>(backend: Backend, kind: Kind<T, V>, run: Run): T
   const subject = (key: string): string => nameOf(kind, key);
   const notFound = (key: string): DockhookError =>
     new DockhookError('not_found', `there is no ${subject(key)}`);
+  const read = mergeReads((keys) => readMany(rows, keys));
   return {
     rows,
+    read,
     async get(key) {
       if (!isKey(key)) return undefined;
       return run('get', subject(key), async () => {
-        const value: unknown = await rows.keyv.get(key);
+        const value = (await read([key])).get(key);
         return value === undefined ? undefined : decode(kind, key, value);
       });
     },
@@ -70,6 +75,11 @@ export function openTable<T, V>(backend: Backend, kind: Kind<T, V>, run: Run): T
       await run('remove', subject(key), work, violated);
     },
   };
+}
+
+async function readMany({ keyv }: Rows, keys: readonly string[]): Promise<Map<string, unknown>> {
+  const values: unknown[] = await keyv.getMany([...keys]);
+  return new Map(keys.map((key, index) => [key, values[index]]));
 }
 
 /** Page by page, as one query for a million rows would run into its time limit. */

@@ -269,6 +269,28 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         expect(await stores.accounts.get('dock-1')).to.equal(undefined);
       });
 
+      it('reads many at once, each its own', async () => {
+        const names = Array.from({ length: 250 }, (_, index) => `dock-${index}`);
+        await Promise.all(names.map((one) => stores.accounts.add(anAccount(one, { note: `of ${one}` }))));
+        const asked = [...names, ...oddNames, ...names];
+        const notes = await Promise.all(
+          asked.map((one) => stores.accounts.get(one).then((account) => account?.note)),
+        );
+        expect(notes).to.deep.equal(asked.map((one) => (names.includes(one) ? `of ${one}` : undefined)));
+      });
+
+      it('shows what was committed before a read was asked, however many others are under way', async () => {
+        await stores.accounts.add(anAccount('dock-1', { note: '0' }));
+        const others: Promise<unknown>[] = [];
+        for (let count = 1; count <= 50; count += 1) {
+          others.push(...['dock-1', 'dock-2', 'dock-3'].map((one) => stores.accounts.get(one)));
+          await stores.accounts.update('dock-1', (account) => ({ ...account, note: `${count}` }));
+          others.push(stores.accounts.get('dock-1'));
+          expect((await stores.accounts.get('dock-1'))?.note).to.equal(`${count}`);
+        }
+        await Promise.all(others);
+      });
+
       it('knows which gateways its accounts list', async () => {
         await stores.accounts.add(
           anAccount('one', { scope: { kind: 'gateways', gateways: ['SN1', 'SN2'] } }),
@@ -279,6 +301,9 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         for (const other of ['SN3', 'SN', 'sn1', 'SN11', '', 'SN1\0']) {
           expect(await stores.accounts.listsGateway(other), other).to.equal(false);
         }
+        const many = ['SN3', 'SN1', 'SN', 'SN2', 'SN1'];
+        const listed = await Promise.all(many.map((sn) => stores.accounts.listsGateway(sn)));
+        expect(listed).to.deep.equal([false, true, false, true, true]);
         await stores.accounts.remove('one');
         expect(await stores.accounts.listsGateway('SN1')).to.equal(false);
       });
@@ -300,9 +325,17 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
           expect(found).to.deep.equal(anOrganization(`org of ${code}`, code));
           expect(await stores.organizations.get(`org of ${code}`)).to.deep.equal(found);
         }
-        for (const other of ['', '1234567', 'Upper', '12345678 ', '\0', 'x'.repeat(300)]) {
+        const others = ['', '1234567', 'Upper', '12345678 ', '\0', 'x'.repeat(300)];
+        for (const other of others) {
           expect(await stores.organizations.byBindingCode(other), other).to.equal(undefined);
         }
+        const together = [...codes, ...others, ...codes];
+        const ids = await Promise.all(
+          together.map((code) => stores.organizations.byBindingCode(code).then((found) => found?.id)),
+        );
+        expect(ids).to.deep.equal(
+          together.map((code) => (codes.includes(code) ? `org of ${code}` : undefined)),
+        );
       });
 
       it('refuses an id that is taken, and a device binding code without telling it', async () => {
@@ -549,6 +582,20 @@ export function describeSqlStores(
         const error = await rejection(read(), 'bad_row');
         expect(error.message).to.include(table).and.include(`"${key}"`).and.not.include(secret);
       }
+    });
+
+    it('fails only the reader of a bad row when many are read at once', async () => {
+      await stores.accounts.add(anAccount('bob'));
+      await set('dockhook_accounts', 'alice', '{"value":{}}');
+      const [bob, alice, nobody, error] = await Promise.all([
+        stores.accounts.get('bob'),
+        stores.accounts.get('alice').catch((bad: unknown) => bad),
+        stores.accounts.get('nobody'),
+        rejection(stores.accounts.get('alice'), 'bad_row'),
+      ]);
+      expect(bob).to.deep.equal(anAccount('bob'));
+      expect(nobody).to.equal(undefined);
+      expect(alice).to.be.instanceOf(DockhookError).with.property('message', error.message);
     });
 
     it('lists a bad row apart from the good ones', async () => {

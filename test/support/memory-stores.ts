@@ -74,7 +74,14 @@ function openMemoryBackend(): Backend {
       }
     },
     timeline: openTimeline(),
-    organizationByCode: async (code) => withCode(code),
+    async organizationsByCode(codes) {
+      const rows = new Map<string, StoredRow>();
+      for (const code of codes) {
+        const row = withCode(code);
+        if (row !== undefined) rows.set(code, row);
+      }
+      return rows;
+    },
     listsGateway: async (sn) =>
       rowsOf(accounts).some(({ text }) => {
         const { scope } = valueOf(text);

@@ -1,0 +1,64 @@
+/**
+ * Reads that are asked at the same time go to Postgres as one statement: when a fleet comes back at once, a hundred
+ * docks cost one round trip, and do not stand in line for the pool's connections.
+ */
+
+/** Reads by key. What comes back may tell of other keys, too. */
+export type Read<Found> = (keys: readonly string[]) => Promise<Found>;
+
+/** Statements under way at a time. More than one, so that an answer which got lost holds up only its own readers. */
+const MAX_UNDER_WAY = 2;
+/** Keys of one statement; a reader of more has one to itself. */
+const MAX_KEYS = 100;
+/** Statements that wait. A database that is stuck fills them; whoever asked has been answered for long before. */
+const MAX_WAITING = 100;
+
+interface Statement<Found> {
+  keys: Set<string>;
+  found: Promise<Found>;
+  send(): Promise<void>;
+}
+
+/**
+ * Merges reads asked in the same turn of the event loop, or while no more statements may be sent. No read joins a
+ * statement that was sent before: each sees all that was committed before it was asked. All keys of a read are in one
+ * statement; if that fails, all its reads fail.
+ */
+export function mergeReads<Found>(read: Read<Found>): Read<Found> {
+  const waiting: Statement<Found>[] = [];
+  let underWay = 0;
+
+  function openStatement(): Statement<Found> {
+    const keys = new Set<string>();
+    let send!: Statement<Found>['send'];
+    const found = new Promise<Found>((resolve, reject) => {
+      send = () => read([...keys]).then(resolve, reject);
+    });
+    return { keys, found, send };
+  }
+
+  function sendWaiting(): void {
+    while (underWay < MAX_UNDER_WAY) {
+      const statement = waiting.shift();
+      if (statement === undefined) return;
+      underWay += 1;
+      void statement.send().then(() => {
+        underWay -= 1;
+        sendWaiting();
+      });
+    }
+  }
+
+  return async (keys) => {
+    let statement = waiting.at(-1);
+    if (statement === undefined || statement.keys.size + keys.length > MAX_KEYS) {
+      if (waiting.length >= MAX_WAITING) throw new Error('too many reads wait for it already');
+      statement = openStatement();
+      waiting.push(statement);
+      // After all requests that have arrived, and so within this turn.
+      setImmediate(sendWaiting);
+    }
+    for (const key of keys) statement.keys.add(key);
+    return statement.found;
+  };
+}
