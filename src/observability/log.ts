@@ -25,12 +25,39 @@ function stdout(): DestinationStream {
   return stream;
 }
 
+/** What is logged of an event, in the order of a line. */
+const FIELDS = [
+  'outcome',
+  'reason',
+  'clientId',
+  'account',
+  'gateway',
+  'sn',
+  'organizationId',
+  'method',
+  'result',
+  'action',
+  'topic',
+  'peerHost',
+  'peerPort',
+  'node',
+  'messageId',
+  'tid',
+  'clockSkewMs',
+  'drone',
+  'repeated',
+  'detail',
+] as const satisfies readonly (keyof AccessEvent)[];
+
 /** One line for each connect, refusal and provisioning step, and each end of a session. */
 export function logEvents(log: Logger): Tell {
   return (event) => {
-    const { step, ...rest } = event;
-    const clipped = Object.entries(rest).map(([name, value]) => [name, clip(name, value)]);
-    log[levelOf(event)]({ event: step, ...Object.fromEntries(clipped) });
+    const line: Record<string, unknown> = { event: event.step };
+    for (const name of FIELDS) {
+      const value = event[name];
+      if (value !== undefined) line[name] = clip(name, value);
+    }
+    log[levelOf(event)](line);
   };
 }
 

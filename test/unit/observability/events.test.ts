@@ -57,6 +57,33 @@ describe('an event in the log', () => {
     for (const name of ['clientId', 'account', 'topic']) expect(line?.[name], name).to.have.length(256);
   });
 
+  it('holds all that an event tells, and nothing that is not listed', () => {
+    const event: Required<AccessEvent> = {
+      step: 'request',
+      outcome: 'faulty',
+      reason: 'invalid_data',
+      ...about,
+      sn: 'SN9',
+      organizationId: 'north',
+      method: 'config',
+      result: 1,
+      action: 'publish',
+      topic: 'thing/product/7CTDTEST00000A/requests',
+      peerHost: '10.0.0.1',
+      peerPort: 1,
+      node: 'emqx@10.0.0.2',
+      messageId: '0006',
+      tid: 'tid',
+      clockSkewMs: -1,
+      drone: '',
+      repeated: true,
+      detail: 'as a driver says it',
+    };
+    const secret = { password: 'secret' };
+    const [{ level: _level, time: _time, event: step, ...rest } = {}] = logged({ ...event, ...secret });
+    expect({ step, ...rest }).to.deep.equal(event);
+  });
+
   it('does not let a flood of refusals fill the disk', () => {
     const event: AccessEvent = {
       step: 'authenticate',
