@@ -136,7 +136,7 @@ export function createRequests(options: DockOptions): Requests {
         ),
       isGateway: (sn) => options.isGateway(sn, within),
       tellBind: (event) => {
-        tell({ ...event, step: 'bind' });
+        tell({ step: 'bind', ...event });
       },
       now,
     };
