@@ -70,7 +70,7 @@ export async function startServer(
   }
 }
 
-/** Counts each statement, and logs when the database goes away and when it is back. */
+/** Counts each store operation, and logs when the database goes away and when it is back. */
 function queryObserver(metrics: Metrics, log: Logger): Metrics['query'] {
   let away = false;
   return (table, operation, milliseconds, failed) => {

@@ -5,7 +5,7 @@ import type { Tell } from '../events.js';
 export interface Metrics {
   /** A broker's call was answered. */
   call(hook: string, outcome: string, milliseconds: number): void;
-  /** A statement was run. */
+  /** A store operation was done. */
   query(table: string, operation: string, milliseconds: number, failed: boolean): void;
   tell: Tell;
   /** Whether changes of accounts are heard of, so that those that were read need not be read again. */
@@ -55,14 +55,14 @@ export function createMetrics(): Metrics {
   });
   const storeSeconds = new Histogram({
     name: 'dockhook_store_seconds',
-    help: 'Time of one database statement.',
+    help: 'Time of one store operation. Reads asked at the same time share a database statement.',
     labelNames: ['table', 'operation'],
     buckets: SECONDS,
     registers,
   });
   const storeErrors = new Counter({
     name: 'dockhook_store_errors_total',
-    help: 'Database statements that failed or timed out.',
+    help: 'Store operations that failed or timed out.',
     labelNames: ['table', 'operation'],
     registers,
   });
