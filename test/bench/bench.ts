@@ -12,7 +12,7 @@ export interface Scale {
   docks: number;
 }
 
-export const FULL: Scale = { rounds: 9, seconds: 0.3, docks: 10_000 };
+export const FULL: Scale = { rounds: 7, seconds: 0.3, docks: 10_000 };
 /** Only to see that the benchmark itself works: its figures mean nothing. */
 export const SMOKE: Scale = { rounds: 1, seconds: 0.05, calls: 20, docks: 30 };
 

@@ -9,7 +9,7 @@ import { drive, type Asked } from './driver.js';
 import { addFleet, dockOf, isGoodReply, ORGANIZATION, requested } from './fleet.js';
 import { pgbench } from './pgbench.js';
 import type { Report, Row } from './report.js';
-import { interleave, median, ratioOf } from './statistics.js';
+import { interleave, ratioOf, spreadOf } from './statistics.js';
 
 const DOCKS = 1000;
 /** Calls of one round, for each that is in flight. */
@@ -63,10 +63,10 @@ export async function binds(bench: Bench): Promise<Report> {
           ours.map(({ p50 }) => p50),
           floor.map(({ p50 }) => p50),
         ),
-        'binds/s': median(ours.map(({ perSecond }) => perSecond)),
-        'pgbench/s': median(floor.map(({ perSecond }) => perSecond)),
-        'p50 ms': median(ours.map(({ p50 }) => p50)),
-        'pgbench p50 ms': median(floor.map(({ p50 }) => p50)),
+        'binds/s': spreadOf(ours.map(({ perSecond }) => perSecond)),
+        'pgbench/s': spreadOf(floor.map(({ perSecond }) => perSecond)),
+        'p50 ms': spreadOf(ours.map(({ p50 }) => p50)),
+        'pgbench p50 ms': spreadOf(floor.map(({ p50 }) => p50)),
       });
     }
   } finally {

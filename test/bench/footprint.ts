@@ -6,7 +6,7 @@ import { connectEmqxPool } from '../support/emqx-pool.js';
 import type { Bench } from './bench.js';
 import { addFleet, dockOf, ofClient } from './fleet.js';
 import type { Report } from './report.js';
-import { interleave, median } from './statistics.js';
+import { interleave, spreadOf } from './statistics.js';
 
 const IDLE_MS = 20_000;
 
@@ -43,8 +43,8 @@ export async function footprint(bench: Bench): Promise<Report> {
       title: '`serve` with nothing to do',
       rows: [
         {
-          'start to ready ms': median(starts.serve),
-          'of that Node.js itself ms': median(starts.node),
+          'start to ready ms': spreadOf(starts.serve),
+          'of that Node.js itself ms': spreadOf(starts.node),
           'idle CPU %': idle,
           'RSS MiB': rss,
         },

@@ -25,7 +25,7 @@ import { h2load, type Run } from './h2load.js';
 import type { NoopAnswer } from './noop-provider.js';
 import { startHelper, type Dockhook, type Measured } from './processes.js';
 import type { Report, Row } from './report.js';
-import { interleave, median, ratioOf, sum } from './statistics.js';
+import { interleave, ratioOf, spreadOf, sum } from './statistics.js';
 
 const IN_FLIGHT = [1, 64];
 /** Calls before anything is measured: the compiler must have seen the code. */
@@ -163,10 +163,10 @@ async function compare(sides: Sides, one: Case, inFlight: number, { scale }: Ben
     throughput: ratioOf(of(dockhook, 'perSecond'), of(noop, 'perSecond')),
     p50: ratioOf(of(dockhook, 'p50'), of(noop, 'p50')),
     p99: ratioOf(of(dockhook, 'p99'), of(noop, 'p99')),
-    'calls/s': median(of(dockhook, 'perSecond')),
-    'no-op calls/s': median(of(noop, 'perSecond')),
-    'p50 ms': median(of(dockhook, 'p50')),
-    'no-op p50 ms': median(of(noop, 'p50')),
+    'calls/s': spreadOf(of(dockhook, 'perSecond')),
+    'no-op calls/s': spreadOf(of(noop, 'perSecond')),
+    'p50 ms': spreadOf(of(dockhook, 'p50')),
+    'no-op p50 ms': spreadOf(of(noop, 'p50')),
     'CPU µs/call': cpu(dockhook),
     'no-op CPU µs/call': cpu(noop),
   };

@@ -13,7 +13,7 @@ import { growth } from './growth.js';
 import { h2loadVersion } from './h2load.js';
 import { hooks } from './hooks.js';
 import { journey } from './journey.js';
-import { originNow, save, tableOf, type Report } from './report.js';
+import { originNow, save, tablesOf, type Report } from './report.js';
 import { replicas } from './replicas.js';
 import { storms } from './storms.js';
 import { telemetry } from './telemetry.js';
@@ -69,7 +69,7 @@ try {
     const origin = originNow(String(row?.['server_version']));
     console.error(`measuring ${part} …`);
     const report = await PARTS[part]!(bench);
-    console.log(`\n${part}: ${report.title}\n\n${tableOf(report.rows)}`);
+    console.log(`\n${part}: ${report.title}\n\n${tablesOf(report.rows)}`);
     save(out, part, report, origin);
   }
   console.log(`\nwritten to ${out}`);

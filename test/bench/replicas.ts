@@ -5,7 +5,7 @@ import type { Bench } from './bench.js';
 import { addFleet, bodyOf, dockOf, ofClient, requested } from './fleet.js';
 import { h2load, type Run } from './h2load.js';
 import type { Report, Row } from './report.js';
-import { interleave, median, ratioOf } from './statistics.js';
+import { interleave, ratioOf, spreadOf } from './statistics.js';
 
 const IN_FLIGHT = [1, 64];
 const CALLS = { 1: 500, 64: 3000 };
@@ -45,8 +45,8 @@ export async function replicas(bench: Bench): Promise<Report> {
             through: side,
             throughput: ratioOf(of(side, 'perSecond'), of('direct', 'perSecond')),
             p50: ratioOf(of(side, 'p50'), of('direct', 'p50')),
-            'calls/s': median(of(side, 'perSecond')),
-            'p50 ms': median(of(side, 'p50')),
+            'calls/s': spreadOf(of(side, 'perSecond')),
+            'p50 ms': spreadOf(of(side, 'p50')),
           });
         }
       }

@@ -6,9 +6,9 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { h2loadVersion } from './h2load.js';
-import type { Ratio } from './statistics.js';
+import type { Ratio, Spread } from './statistics.js';
 
-export type Cell = string | number | Ratio;
+export type Cell = string | number | Spread | Ratio;
 export type Row = Record<string, Cell>;
 
 export interface Report {
@@ -66,11 +66,19 @@ function commit(): string {
   }
 }
 
-/** As a Markdown table with aligned columns, ready for a README. */
-export function tableOf(rows: readonly Row[]): string {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const lines = [names, ...rows.map((row) => names.map((name) => textOf(row[name])))];
-  const widths = names.map((_, column) => Math.max(3, ...lines.map((line) => line[column]!.length)));
+/** As Markdown tables with aligned columns, ready for a README: one for all rows that have the same cells. */
+export function tablesOf(rows: readonly Row[]): string {
+  const tables = new Map<string, Row[]>();
+  for (const row of rows) {
+    const key = Object.keys(row).join();
+    tables.set(key, [...(tables.get(key) ?? []), row]);
+  }
+  return [...tables.values()].map(tableOf).join('\n\n');
+}
+
+function tableOf(rows: readonly Row[]): string {
+  const lines = [Object.keys(rows[0]!), ...rows.map((row) => Object.values(row).map(textOf))];
+  const widths = lines[0]!.map((_, column) => Math.max(3, ...lines.map((line) => line[column]!.length)));
   const written = lines.map((line) => join(line.map((text, column) => text.padEnd(widths[column]!))));
   return [written[0], join(widths.map((width) => '-'.repeat(width))), ...written.slice(1)].join('\n');
 }
@@ -79,12 +87,13 @@ function join(cells: string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-function textOf(cell: Cell | undefined): string {
-  if (cell === undefined) return '';
+/** How far the rounds lie apart is of interest where something is claimed: in ratios. The rest is in the JSON. */
+function textOf(cell: Cell): string {
   if (typeof cell === 'string') return cell;
   if (typeof cell === 'number') return String(rounded(cell));
-  const [median, least, most] = [cell.median, cell.least, cell.most].map((ratio) => ratio.toFixed(2));
-  return `${median} (${least}–${most})`;
+  if ('median' in cell) return String(rounded(cell.median));
+  const [ratio, least, most] = [cell.ratio, cell.least, cell.most].map((value) => value.toFixed(2));
+  return `${ratio} (${least}–${most})`;
 }
 
 /** To three digits: the others would be noise. */

@@ -1,8 +1,15 @@
 /** Rounds, medians and ratios: on a shared machine only what was measured side by side can be compared. */
 
-/** A ratio of two sides over all rounds. */
-export interface Ratio {
+/** What was measured in all rounds. */
+export interface Spread {
   median: number;
+  least: number;
+  most: number;
+}
+
+/** How one side compares with another in all rounds; `ratio` is the median. */
+export interface Ratio {
+  ratio: number;
   least: number;
   most: number;
 }
@@ -27,8 +34,12 @@ export async function interleave<Side extends string, T>(
 
 /** The ratio of each round's two values, which were measured one right after the other. */
 export function ratioOf(values: readonly number[], floors: readonly number[]): Ratio {
-  const ratios = values.map((value, round) => value / floors[round]!);
-  return { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
+  const { median: ratio, ...rest } = spreadOf(values.map((value, round) => value / floors[round]!));
+  return { ratio, ...rest };
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
 }
 
 export function median(values: readonly number[]): number {

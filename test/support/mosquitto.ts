@@ -77,7 +77,8 @@ export function describeWithMosquitto(title: string, body: (this: Mocha.Suite) =
   });
 }
 
-function isInstalled(tool: string): boolean {
+/** Whether this machine has a program. */
+export function isInstalled(tool: string): boolean {
   try {
     execFileSync('sh', ['-c', `command -v ${tool}`], { env: environment, stdio: 'ignore' });
     return true;
