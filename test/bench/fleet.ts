@@ -18,9 +18,12 @@ export interface Dock {
   drone: string;
 }
 
+/** In the names of a dock. */
+const DIGITS = 8;
+
 /** The n-th dock; its account has its SN for a name. */
 export function dockOf(number: number): Dock {
-  const digits = String(number).padStart(8, '0');
+  const digits = String(number).padStart(DIGITS, '0');
   return { sn: `BENCH${digits}`, drone: `DRONE${digits}` };
 }
 
@@ -66,6 +69,28 @@ export interface Call {
 /** The request in its gRPC frame. */
 export function bodyOf({ method, request }: Call): Buffer {
   return frame(service[method]!.requestSerialize(request));
+}
+
+/**
+ * The frames of a call of dock 0 for all docks: with their digits in its place, for all names are equally long.
+ * Encoding each would be a good part of a load's work.
+ */
+export function framesOf(call: Call): (number: number) => Buffer {
+  const template = bodyOf(call);
+  const { sn, drone } = dockOf(0);
+  const places = [...placesOf(template, sn), ...placesOf(template, drone)];
+  return (number) => {
+    const body = Buffer.from(template);
+    const digits = dockOf(number).sn.slice(-DIGITS);
+    for (const place of places) body.write(digits, place + sn.length - DIGITS, 'latin1');
+    return body;
+  };
+}
+
+function placesOf(bytes: Buffer, text: string): number[] {
+  const places: number[] = [];
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) places.push(at);
+  return places;
 }
 
 interface Recorded {

@@ -10,19 +10,24 @@ import { hookProvider } from '../../src/exhook/proto.js';
 export interface NoopAnswer {
   method: string;
   answer: string;
+  /** It comes so much later, in milliseconds. */
+  delayMs?: number;
 }
 
 const service = hookProvider('v3');
-const answers = new Map<string, object>();
+const answers = new Map<string, { answer: object; delayMs: number }>();
 
 function fixed(method: string): handleUnaryCall<unknown, object> {
   return (_call, respond) => {
-    respond(null, answers.get(method) ?? {});
+    const { answer, delayMs } = answers.get(method) ?? { answer: {}, delayMs: 0 };
+    if (delayMs === 0) respond(null, answer);
+    else setTimeout(respond, delayMs, null, answer);
   };
 }
 
-process.on('message', ({ method, answer }: NoopAnswer) => {
-  answers.set(method, service[method]!.responseDeserialize(Buffer.from(answer, 'base64')) as object);
+process.on('message', ({ method, answer, delayMs = 0 }: NoopAnswer) => {
+  const decoded = service[method]!.responseDeserialize(Buffer.from(answer, 'base64')) as object;
+  answers.set(method, { answer: decoded, delayMs });
   process.send!({ method });
 });
 process.on('disconnect', () => process.exit());

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { generatePassword, hashChosen, hashGenerated } from '../../src/access/passwords.js';
 import { freePorts } from '../support/haproxy.js';
-import type { Bench } from './bench.js';
+import { FULL, type Bench } from './bench.js';
 import { addAccounts, addFleet } from './fleet.js';
 import type { Probed } from './probe.js';
 import { startHelper, type Dockhook, type Helper } from './processes.js';
@@ -26,45 +26,58 @@ export async function storms(bench: Bench): Promise<Report> {
   await addFleet(database, chosen, hashGenerated(password));
   await addAccounts(database, { from: chosen, count: docks, passwordHash: await hashChosen(password) });
   const [grpc = 0, http = 0] = await freePorts(2);
-  const start = (): Promise<Dockhook> => bench.dockhook(database.url, { ports: { grpc, http } });
   const probe = await startHelper('probe.ts', [String(grpc), '0']);
   const rows: Row[] = [];
   const curves: Record<string, number[]> = {};
 
-  let dockhook = await start();
-  try {
-    const rssIdle = dockhook.rssMb();
-    const idle = await probed(probe, () => pause(bench.scale.seconds * 10_000));
-    const note = (name: string, measured: Weathered): void => {
-      const row = rowOf(name, docks, measured, idle.probed);
-      rows.push(row);
-      bench.progress(
-        `${name}: ${measured.result.in.length} docks in after ${last(measured.result).toFixed(1)} s`,
-      );
-      curves[name] ??= docksBySecond(measured.result);
-    };
-    const rates: { cold: number[]; warm: number[] } = { cold: [], warm: [] };
-    const rounds = Math.min(bench.scale.rounds, COLD_AND_WARM_ROUNDS);
-    for (let round = 0; round < rounds; round += 1) {
-      for (const state of ['cold', 'warm'] as const) {
-        const measured = await probed(probe, () => storm(grpc, generated, docks, password));
-        rates[state].push(docks / last(measured.result));
-        note(`generated, ${state}`, measured);
-      }
-      if (round === 0) rows.push(memory(docks, rssIdle, dockhook));
+  /** Something on a dockhook that has just started. */
+  const onFresh = async <T>(work: (dockhook: Dockhook) => Promise<T>): Promise<T> => {
+    const dockhook = await bench.dockhook(database.url, { ports: { grpc, http } });
+    try {
+      return await work(dockhook);
+    } finally {
       await dockhook.stop('SIGINT');
-      dockhook = await start();
     }
-    rows.push({ storm: 'generated, cold to warm', 'docks/s': ratioOf(rates.cold, rates.warm) });
-    for (const state of ['cold', 'warm'] as const) {
-      note(`chosen, ${state}`, await probed(probe, () => storm(grpc, chosen, docks, password)));
-    }
+  };
+  const idle = await onFresh(async () => {
+    const seconds = bench.scale.seconds / FULL.seconds;
+    // The first answers are slow ones: of code that has not been compiled.
+    await probed(probe, () => pause(seconds * 2000));
+    return (await probed(probe, () => pause(seconds * 10_000))).probed;
+  });
+  /** All docks, to a dockhook that does not know them, and again to the same. */
+  const coldAndWarm = (kind: string, first: number) =>
+    onFresh(async (dockhook) => {
+      const perSecond: number[] = [];
+      for (const state of ['cold', 'warm'] as const) {
+        const cpuBefore = dockhook.cpuMs();
+        const measured = await probed(probe, () => storm(grpc, first, docks, password));
+        const seconds = last(measured.result);
+        const name = `${kind}, ${state}`;
+        const cpu = (dockhook.cpuMs() - cpuBefore) / seconds / 10;
+        rows.push({ ...rowOf(name, docks, measured, idle), 'dockhook CPU %': cpu });
+        curves[name] ??= docksBySecond(measured.result);
+        bench.progress(`${name}: ${measured.result.in.length} docks in after ${seconds.toFixed(1)} s`);
+        perSecond.push(measured.result.in.length / seconds);
+      }
+      return perSecond as [cold: number, warm: number];
+    });
+
+  try {
+    const rates: [cold: number, warm: number][] = [];
+    const rounds = Math.min(bench.scale.rounds, COLD_AND_WARM_ROUNDS);
+    while (rates.length < rounds) rates.push(await coldAndWarm('generated', generated));
+    await coldAndWarm('chosen', chosen);
+    const ratio = ratioOf(
+      rates.map(([cold]) => cold),
+      rates.map(([, warm]) => warm),
+    );
+    rows.push({ storm: 'generated, cold to warm', docks, 'docks/s': ratio });
   } finally {
     await probe.stop();
-    await dockhook.stop();
     await database.drop();
   }
-  return { title: 'docks that reconnect at once', rows, curves };
+  return { title: 'docks that reconnect at once; calls as EMQX makes them, without a broker', rows, curves };
 }
 
 interface Weathered<T = Storm> {
@@ -88,6 +101,7 @@ function rowOf(name: string, docks: number, { result, probed: during }: Weathere
     '90 % in s': quantile(result.in, 0.9),
     'all in s': last(result),
     starved: result.starved,
+    calls: result.calls,
     refused: result.refused,
     unanswered: result.unanswered,
     'most attempts': result.attempts,
@@ -96,11 +110,8 @@ function rowOf(name: string, docks: number, { result, probed: during }: Weathere
     'request p99 ms': during.p99,
     'p99 to idle': during.p99 / idle.p99,
     'requests failed': `${during.failed} of ${during.calls}`,
+    'load busy %': result.loadBusy,
   };
-}
-
-function memory(docks: number, rssIdle: number, dockhook: Dockhook): Row {
-  return { storm: 'memory', docks, 'idle MiB': rssIdle, 'over idle MiB': dockhook.rssMb() - rssIdle };
 }
 
 function last({ in: seconds }: Storm): number {

@@ -1,14 +1,16 @@
-/** Telemetry beside the requests: how many calls an osd message costs. Counted by dockhook, not timed. */
+/** Telemetry beside the requests: how many calls an osd message costs, and how much later it arrives. */
 import { generatePassword, hashGenerated } from '../../src/access/passwords.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { connectClient, type TestClient } from '../support/mqtt.js';
 import type { TestDatabase } from '../support/postgres.js';
 import type { Bench } from './bench.js';
+import { brokerKinds, type BrokerKind } from './brokers.js';
 import { addFleet, dockOf, METHODS } from './fleet.js';
 import { connectDock, walk, type OnlineDock } from './journey.js';
-import { startHelper, type Dockhook } from './processes.js';
-import type { Report } from './report.js';
+import { osdTimes } from './osd.js';
+import type { Dockhook } from './processes.js';
+import type { Report, Row } from './report.js';
 import { sum } from './statistics.js';
 
 const DOCKS = 16;
@@ -16,12 +18,25 @@ const MESSAGES_PER_TOPIC = 200;
 const BACKEND = 'backend';
 
 export async function telemetry(bench: Bench): Promise<Report> {
+  const kinds = brokerKinds();
+  const rows: Row[] = [];
+  for (const [name, { asking }] of Object.entries(kinds)) {
+    rows.push({ broker: name, ...(await countCalls(asking, bench)) });
+  }
+  if ('mosquitto' in kinds) rows.push(...(await osdTimes(bench)));
+  return {
+    title: 'what telemetry costs: calls, counted by dockhook; time in Mosquitto, with the plugin and without',
+    rows,
+  };
+}
+
+async function countCalls(asking: BrokerKind['asking'], bench: Bench): Promise<Row> {
   const database = await bench.database();
   const password = generatePassword();
   await addFleet(database, DOCKS, hashGenerated(password));
   await addBackend(database, password);
   const dockhook = await bench.dockhook(database.url);
-  const broker = await startHelper('broker.ts', ['exhook', `127.0.0.1:${dockhook.port}`]);
+  const broker = await asking(`127.0.0.1:${dockhook.port}`);
   try {
     const url = `mqtt://127.0.0.1:${broker.port}`;
     const backend = await connectClient(url, { clientId: BACKEND, username: BACKEND, password });
@@ -41,18 +56,13 @@ export async function telemetry(bench: Bench): Promise<Report> {
     const authorizeCalls = (await callsOf(dockhook, 'client.authorize')) - before.authorize;
     for (const { client } of [...docks, { client: backend }]) await client.close();
     return {
-      title: 'what telemetry costs, counted by dockhook',
-      rows: [
-        {
-          docks: DOCKS,
-          'osd messages': messages,
-          requests,
-          'publish calls': publishCalls,
-          'publish calls per osd message': (publishCalls - requests) / messages,
-          'authorize calls per dock': authorizeCalls / DOCKS,
-          'topics used per dock': 'requests, requests_reply, osd of dock and drone',
-        },
-      ],
+      docks: DOCKS,
+      'osd messages': messages,
+      requests,
+      'publish calls': publishCalls,
+      'publish calls per osd message': (publishCalls - requests) / messages,
+      'authorize calls per dock': authorizeCalls / DOCKS,
+      'topics used per dock': 'requests, requests_reply, osd of dock and drone',
     };
   } finally {
     await broker.stop();

@@ -16,6 +16,8 @@ export type Question = 'OnClientAuthenticate' | 'OnClientAuthorize' | 'OnMessage
 export interface EmqxPool {
   /** Rejects if the call fails: no answer within 5 s, a lost connection, a status other than OK. */
   call(clientNumber: number, method: Question, request: object): Promise<ValuedResponse>;
+  /** The same for any rpc, in gRPC frames: for who has them ready. */
+  send(clientNumber: number, method: string, body: Buffer): Promise<Buffer>;
   close(): void;
 }
 
@@ -24,25 +26,30 @@ export function connectEmqxPool(port: number): EmqxPool {
   const service: ServiceDefinition = hookProvider('v3');
   const open = (): GrpcConnection => connectGrpc({ host: '127.0.0.1', port });
   const connections = Array.from({ length: CONNECTIONS }, open);
+  const send: EmqxPool['send'] = async (clientNumber, method, sentBody) => {
+    const slot = clientNumber % CONNECTIONS;
+    const connection = connections[slot]!;
+    const sent = connection.call(`/${serviceName('v3')}/${method}`, sentBody, {
+      'grpc-timeout': `${REQUEST_TIMEOUT_MS / 1000}S`,
+    });
+    try {
+      const { status, body } = await inTime(sent);
+      if (status !== Status.OK) throw new Error(`grpc-status ${status}`);
+      return body;
+    } catch (error) {
+      if (connections[slot] === connection && !(error as Error).message.startsWith('grpc-status')) {
+        connections[slot] = open();
+      }
+      throw error;
+    }
+  };
   return {
     async call(clientNumber, method, request) {
-      const slot = clientNumber % CONNECTIONS;
-      const connection = connections[slot]!;
       const { requestSerialize, responseDeserialize } = service[method]!;
-      const sent = connection.call(`/${serviceName('v3')}/${method}`, frame(requestSerialize(request)), {
-        'grpc-timeout': `${REQUEST_TIMEOUT_MS / 1000}S`,
-      });
-      try {
-        const { status, body } = await inTime(sent);
-        if (status !== Status.OK) throw new Error(`grpc-status ${status}`);
-        return responseDeserialize(unframe(body)) as ValuedResponse;
-      } catch (error) {
-        if (connections[slot] === connection && !(error as Error).message.startsWith('grpc-status')) {
-          connections[slot] = open();
-        }
-        throw error;
-      }
+      const body = await send(clientNumber, method, frame(requestSerialize(request)));
+      return responseDeserialize(unframe(body)) as ValuedResponse;
     },
+    send,
     close() {
       for (const connection of connections) connection.close();
     },
