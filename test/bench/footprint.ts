@@ -1,4 +1,4 @@
-/** What `serve` takes of a machine that asks it nothing: time to start, memory, CPU. */
+/** What `serve` takes of a machine: time to start, CPU when nobody asks, memory before and after all docks have come. */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { generatePassword, hashGenerated } from '../../src/access/passwords.js';
@@ -7,13 +7,15 @@ import type { Bench } from './bench.js';
 import { addFleet, dockOf, ofClient } from './fleet.js';
 import type { Report } from './report.js';
 import { interleave, spreadOf } from './statistics.js';
+import { storm } from './storm.js';
 
-const IDLE_MS = 20_000;
+const IDLE_MS = 30_000;
 
 export async function footprint(bench: Bench): Promise<Report> {
+  const { docks } = bench.scale;
   const database = await bench.database();
   const password = generatePassword();
-  await addFleet(database, 1, hashGenerated(password));
+  await addFleet(database, docks, hashGenerated(password));
   try {
     const starts = await interleave(['serve', 'node'], bench.scale.rounds, async (side) => {
       const began = performance.now();
@@ -27,7 +29,7 @@ export async function footprint(bench: Bench): Promise<Report> {
       return took;
     });
 
-    const dockhook = await bench.dockhook(database.url);
+    const dockhook = await bench.dockhook(database.url, { collects: true });
     // With EMQX's connections open, and everything loaded that a call loads.
     const pool = connectEmqxPool(dockhook.port);
     const { method, request } = ofClient('OnClientAuthenticate', dockOf(0), { password });
@@ -35,18 +37,26 @@ export async function footprint(bench: Bench): Promise<Report> {
     const before = dockhook.cpuMs();
     const idleMs = bench.scale.calls === undefined ? IDLE_MS : bench.scale.seconds * 1000;
     await pause(idleMs);
-    const idle = ((dockhook.cpuMs() - before) / idleMs) * 100;
-    const rss = dockhook.rssMb();
+    const idleCpu = ((dockhook.cpuMs() - before) / idleMs) * 100;
+    const idle = { rss: dockhook.rssMb(), used: await dockhook.usedMb() };
     pool.close();
+
+    await storm(dockhook.port, 0, docks, password);
+    const warm = { rss: dockhook.rssMb(), used: await dockhook.usedMb() };
     await dockhook.stop('SIGINT');
     return {
-      title: '`serve` with nothing to do',
+      title: '`serve` at rest, and right after all docks have come at once',
       rows: [
         {
           'start to ready ms': spreadOf(starts.serve),
           'of that Node.js itself ms': spreadOf(starts.node),
-          'idle CPU %': idle,
-          'RSS MiB': rss,
+          'idle CPU %': idleCpu,
+          'idle RSS MiB': idle.rss,
+        },
+        {
+          'warm docks': docks,
+          'RSS over idle MiB': warm.rss - idle.rss,
+          'of that in use, garbage collected, MiB': warm.used - idle.used,
         },
       ],
     };

@@ -27,15 +27,28 @@ export interface Dockhook extends Measured {
   httpPort: number;
   /** Prometheus' figures by their full name, as `dockhook_calls_total{hook="…",outcome="…"}`. */
   metrics(): Promise<Map<string, number>>;
+  /** What its objects and buffers take when all garbage is gone, in MiB. Only if started with `collects`. */
+  usedMb(): Promise<number>;
 }
 
 export interface DockhookOptions {
   environment?: Record<string, string>;
   /** Directory to leave a CPU profile in. */
   profile?: string | undefined;
+  /** Can be asked to collect its garbage. */
+  collects?: boolean;
   /** Fixed ports, to come back on. */
   ports?: { grpc: number; http: number };
 }
+
+/** Runs in dockhook's process: how much of its memory is garbage can only be told from within. */
+const COLLECTOR = `
+process.on('message', () => {
+  gc();
+  const { heapUsed, external } = process.memoryUsage();
+  process.send({ bytes: heapUsed + external });
+});
+process.channel.unref();`;
 
 /** Starts `dockhook serve` as its users run it, its log in a file; resolves when `/readyz` says so. */
 export async function startDockhook(databaseUrl: string, options: DockhookOptions = {}): Promise<Dockhook> {
@@ -44,8 +57,11 @@ export async function startDockhook(databaseUrl: string, options: DockhookOption
   const directory = mkdtempSync(join(tmpdir(), 'dockhook-bench-'));
   const log = openSync(join(directory, 'log'), 'w');
   const profiling = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
+  const collecting = options.collects
+    ? ['--expose-gc', `--import=data:text/javascript,${encodeURIComponent(COLLECTOR)}`]
+    : [];
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [...profiling, MAIN, 'serve'], {
+  const child = spawn(process.execPath, [...profiling, ...collecting, MAIN, 'serve'], {
     env: {
       PATH,
       HOME,
@@ -54,7 +70,7 @@ export async function startDockhook(databaseUrl: string, options: DockhookOption
       DOCKHOOK_HTTP_LISTEN: `127.0.0.1:${http}`,
       ...options.environment,
     },
-    stdio: ['ignore', log, log],
+    stdio: ['ignore', log, log, options.collects ? 'ipc' : 'ignore'],
   });
   closeSync(log);
   const measured = measure(child, 'SIGTERM', () => {
@@ -73,6 +89,11 @@ export async function startDockhook(databaseUrl: string, options: DockhookOption
     port: grpc,
     httpPort: http,
     metrics: async () => readMetrics(await (await fetch(`http://127.0.0.1:${http}/metrics`)).text()),
+    async usedMb() {
+      const answered = once(child, 'message') as Promise<[{ bytes: number }]>;
+      child.send({});
+      return (await answered)[0].bytes / 2 ** 20;
+    },
   };
 }
 

@@ -18,8 +18,8 @@ export interface Storm {
   /** Docks that were not in when the time was over. */
   starved: number;
   calls: number;
-  /** Answered, but not with what a dock needs; all passwords are right. */
-  refused: number;
+  /** Answered, but not with what a dock needs, by rpc; all passwords are right. */
+  refused: Record<string, number>;
   /** Not answered within EMQX's 5 s. */
   unanswered: number;
   /** The longest that an answer took, in milliseconds. */
@@ -65,7 +65,7 @@ export async function storm(port: number, first: number, count: number, password
     in: [],
     starved: 0,
     calls: 0,
-    refused: 0,
+    refused: {},
     unanswered: 0,
     slowest: 0,
     attempts: 0,
@@ -105,7 +105,7 @@ async function connectOnce(pool: EmqxPool, number: number, steps: Step[], result
     try {
       const answer = await pool.send(number, method, body);
       if (!answer.includes(good)) {
-        result.refused += 1;
+        result.refused[method] = (result.refused[method] ?? 0) + 1;
         return false;
       }
     } catch {

@@ -10,7 +10,7 @@ import { addAccounts, addFleet } from './fleet.js';
 import type { Probed } from './probe.js';
 import { startHelper, type Dockhook, type Helper } from './processes.js';
 import type { Report, Row } from './report.js';
-import { quantile, ratioOf } from './statistics.js';
+import { quantile, ratioOf, sum } from './statistics.js';
 import { storm, type Storm } from './storm.js';
 
 /** Docks that are connected already, and not part of the storm; see `probe.ts`. */
@@ -102,7 +102,10 @@ function rowOf(name: string, docks: number, { result, probed: during }: Weathere
     'all in s': last(result),
     starved: result.starved,
     calls: result.calls,
-    refused: result.refused,
+    refused: sum(Object.values(result.refused)),
+    'of these at': Object.entries(result.refused)
+      .map(([method, count]) => `${method} ${count}`)
+      .join(', '),
     unanswered: result.unanswered,
     'most attempts': result.attempts,
     'slowest answer ms': result.slowest,
