@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../support/haproxy.js';
+import { sum } from './statistics.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 /** Linux counts CPU time in hundredths of a second. */
@@ -113,6 +114,14 @@ function readMetrics(text: string): Map<string, number> {
       return [line.slice(0, end), Number(line.slice(end + 1))];
     }),
   );
+}
+
+/** How many calls of a hook it has answered. */
+export async function callsOf(dockhook: Dockhook, hook: string): Promise<number> {
+  const calls = [...(await dockhook.metrics())].filter(([name]) =>
+    name.startsWith(`dockhook_calls_total{hook="${hook}",`),
+  );
+  return sum(calls.map(([, count]) => count));
 }
 
 export interface Helper extends Measured {

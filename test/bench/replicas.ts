@@ -4,12 +4,14 @@ import { freePorts, startHaproxy } from '../support/haproxy.js';
 import type { Bench } from './bench.js';
 import { addFleet, bodyOf, dockOf, ofClient, requested } from './fleet.js';
 import { h2load, type Run } from './h2load.js';
+import { callsOf } from './processes.js';
 import type { Report, Row } from './report.js';
 import { interleave, ratioOf, spreadOf } from './statistics.js';
 
 const IN_FLIGHT = [1, 64];
 const CALLS = { 1: 500, 64: 3000 };
 const SIDES = ['direct', 'proxy, one replica', 'proxy, two replicas'] as const;
+type Side = (typeof SIDES)[number];
 
 export async function replicas(bench: Bench): Promise<Report> {
   const database = await bench.database();
@@ -26,18 +28,24 @@ export async function replicas(bench: Bench): Promise<Report> {
     await Promise.all([one.sees('a', 'UP'), one.sees('b', 'DOWN'), two.sees('a', 'UP'), two.sees('b', 'UP')]);
     const ports = { direct: first.port, 'proxy, one replica': front1, 'proxy, two replicas': front2 };
     const calls = {
-      'client.authenticate': ofClient('OnClientAuthenticate', dockOf(0), { password }),
-      airport_bind_status: requested(dockOf(0), 'airport_bind_status'),
+      'client.authenticate': {
+        hook: 'client.authenticate',
+        call: ofClient('OnClientAuthenticate', dockOf(0), { password }),
+      },
+      airport_bind_status: { hook: 'message.publish', call: requested(dockOf(0), 'airport_bind_status') },
     };
-    for (const [name, call] of Object.entries(calls)) {
+    for (const [name, { hook, call }] of Object.entries(calls)) {
       for (const inFlight of IN_FLIGHT) {
         const count = bench.scale.calls ?? CALLS[inFlight as 1 | 64];
-        const measure = (side: (typeof SIDES)[number]): Promise<Run> =>
-          h2load(ports[side], { method: call.method, body: bodyOf(call), inFlight, calls: count });
+        const measure = async (side: Side): Promise<Run & { ofSecond: number }> => {
+          const before = await callsOf(second, hook);
+          const load = { method: call.method, body: bodyOf(call), inFlight, calls: count };
+          const run = await h2load(ports[side], load);
+          return { ...run, ofSecond: (((await callsOf(second, hook)) - before) / count) * 100 };
+        };
         for (const side of SIDES) await measure(side);
         const measured = await interleave(SIDES, bench.scale.rounds, measure);
-        const of = (side: (typeof SIDES)[number], field: keyof Run) =>
-          measured[side].map((run) => run[field]);
+        const of = (side: Side, field: keyof Run | 'ofSecond') => measured[side].map((run) => run[field]);
         for (const side of SIDES) {
           rows.push({
             call: name,
@@ -47,6 +55,7 @@ export async function replicas(bench: Bench): Promise<Report> {
             p50: ratioOf(of(side, 'p50'), of('direct', 'p50')),
             'calls/s': spreadOf(of(side, 'perSecond')),
             'p50 ms': spreadOf(of(side, 'p50')),
+            'calls of the second replica %': spreadOf(of(side, 'ofSecond')),
           });
         }
       }

@@ -9,9 +9,8 @@ import { brokerKinds, type BrokerKind } from './brokers.js';
 import { addFleet, dockOf, METHODS } from './fleet.js';
 import { connectDock, walk, type OnlineDock } from './journey.js';
 import { osdTimes } from './osd.js';
-import type { Dockhook } from './processes.js';
+import { callsOf } from './processes.js';
 import type { Report, Row } from './report.js';
-import { sum } from './statistics.js';
 
 const DOCKS = 16;
 const MESSAGES_PER_TOPIC = 200;
@@ -87,13 +86,4 @@ async function addBackend({ url }: TestDatabase, password: string): Promise<void
   const scope = { kind: 'service' as const, publish: ['#'], subscribe: ['#'] };
   await stores.accounts.add({ name: BACKEND, passwordHash: hashGenerated(password), scope });
   await stores.close();
-}
-
-async function callsOf(dockhook: Dockhook, hook: string): Promise<number> {
-  const metrics = [...(await dockhook.metrics())];
-  return sum(
-    metrics
-      .filter(([name]) => name.startsWith(`dockhook_calls_total{hook="${hook}",`))
-      .map(([, calls]) => calls),
-  );
 }
