@@ -20,7 +20,7 @@ export interface Probed {
 }
 
 const [port, firstDock] = process.argv.slice(2).map(Number);
-const pool = connectEmqxPool(port!);
+let pool = connectEmqxPool(port!);
 let timer: NodeJS.Timeout | undefined;
 let took: number[] = [];
 let failed = 0;
@@ -42,6 +42,9 @@ async function askOnce(): Promise<void> {
 process.on('disconnect', () => process.exit());
 process.on('message', (message: 'begin' | 'end') => {
   if (message === 'begin') {
+    // dockhook may have been restarted since.
+    pool.close();
+    pool = connectEmqxPool(port!);
     [took, failed, underWay] = [[], 0, []];
     timer = setInterval(() => underWay.push(askOnce()), 1000 / CALLS_PER_SECOND);
     process.send!({});

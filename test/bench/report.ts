@@ -27,6 +27,9 @@ export interface Origin {
   versions: Record<string, string>;
 }
 
+/** A file of results: by part. */
+export type Results = Record<string, Origin & Report>;
+
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 export function originNow(postgres: string): Origin {
@@ -104,7 +107,7 @@ function rounded(value: number): number {
 /** Writes a part's rows into a file of results; other parts in it stay. */
 export function save(file: string, part: string, report: Report, origin: Origin): void {
   mkdirSync(dirname(file), { recursive: true });
-  const results = { ...read(file), [part]: { ...origin, ...report } };
+  const results: Results = { ...read(file), [part]: { ...origin, ...report } };
   const text = JSON.stringify(
     results,
     (_key, value: unknown) => (typeof value === 'number' ? rounded(value) : value),
@@ -113,9 +116,9 @@ export function save(file: string, part: string, report: Report, origin: Origin)
   writeFileSync(file, `${text}\n`);
 }
 
-function read(file: string): object {
+function read(file: string): Results {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as object;
+    return JSON.parse(readFileSync(file, 'utf8')) as Results;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;

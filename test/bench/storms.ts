@@ -10,7 +10,7 @@ import { addAccounts, addFleet } from './fleet.js';
 import type { Probed } from './probe.js';
 import { startHelper, type Dockhook, type Helper } from './processes.js';
 import type { Report, Row } from './report.js';
-import { quantile, ratioOf, sum } from './statistics.js';
+import { quantile, ratioOf, spreadOf, sum, type Spread } from './statistics.js';
 import { storm, type Storm } from './storm.js';
 
 /** Docks that are connected already, and not part of the storm; see `probe.ts`. */
@@ -27,7 +27,7 @@ export async function storms(bench: Bench): Promise<Report> {
   await addAccounts(database, { from: chosen, count: docks, passwordHash: await hashChosen(password) });
   const [grpc = 0, http = 0] = await freePorts(2);
   const probe = await startHelper('probe.ts', [String(grpc), '0']);
-  const rows: Row[] = [];
+  const measured = new Map<string, Weathered[]>();
   const curves: Record<string, number[]> = {};
 
   /** Something on a dockhook that has just started. */
@@ -48,73 +48,83 @@ export async function storms(bench: Bench): Promise<Report> {
   /** All docks, to a dockhook that does not know them, and again to the same. */
   const coldAndWarm = (kind: string, first: number) =>
     onFresh(async (dockhook) => {
-      const perSecond: number[] = [];
-      for (const state of ['cold', 'warm'] as const) {
-        const cpuBefore = dockhook.cpuMs();
-        const measured = await probed(probe, () => storm(grpc, first, docks, password));
-        const seconds = last(measured.result);
+      for (const state of ['cold', 'warm']) {
         const name = `${kind}, ${state}`;
-        const cpu = (dockhook.cpuMs() - cpuBefore) / seconds / 10;
-        rows.push({ ...rowOf(name, docks, measured, idle), 'dockhook CPU %': cpu });
-        curves[name] ??= docksBySecond(measured.result);
-        bench.progress(`${name}: ${measured.result.in.length} docks in after ${seconds.toFixed(1)} s`);
-        perSecond.push(measured.result.in.length / seconds);
+        const cpuBefore = dockhook.cpuMs();
+        const one = await probed(probe, () => storm(grpc, first, docks, password));
+        const cpu = (dockhook.cpuMs() - cpuBefore) / last(one.result) / 10;
+        measured.set(name, [...(measured.get(name) ?? []), { ...one, cpu }]);
+        curves[name] ??= docksBySecond(one.result);
+        const seconds = last(one.result).toFixed(1);
+        bench.progress(`${name}: ${one.result.in.length} docks in after ${seconds} s`);
       }
-      return perSecond as [cold: number, warm: number];
     });
 
   try {
-    const rates: [cold: number, warm: number][] = [];
     const rounds = Math.min(bench.scale.rounds, COLD_AND_WARM_ROUNDS);
-    while (rates.length < rounds) rates.push(await coldAndWarm('generated', generated));
+    for (let round = 0; round < rounds; round += 1) await coldAndWarm('generated', generated);
     await coldAndWarm('chosen', chosen);
-    const ratio = ratioOf(
-      rates.map(([cold]) => cold),
-      rates.map(([, warm]) => warm),
-    );
-    rows.push({ storm: 'generated, cold to warm', docks, 'docks/s': ratio });
   } finally {
     await probe.stop();
     await database.drop();
   }
+  const rows = [...measured].map(([name, all]) => rowOf(name, docks, all, idle));
+  const rates = (name: string): number[] => measured.get(name)!.map(({ result }) => rateOf(result));
+  const ratio = ratioOf(rates('generated, cold'), rates('generated, warm'));
+  rows.push({ storm: 'generated, cold to warm', docks, 'docks/s': ratio });
   return { title: 'docks that reconnect at once; calls as EMQX makes them, without a broker', rows, curves };
 }
 
-interface Weathered<T = Storm> {
-  result: T;
+/** A storm, how the connected docks fared meanwhile, and the share of a core that dockhook took, in percent. */
+interface Weathered {
+  result: Storm;
   probed: Probed;
+  cpu: number;
 }
 
 /** Does something, and tells how the connected docks fared meanwhile. */
-async function probed<T>(probe: Helper, work: () => Promise<T>): Promise<Weathered<T>> {
+async function probed<T>(probe: Helper, work: () => Promise<T>): Promise<{ result: T; probed: Probed }> {
   await probe.tell('begin');
   const result = await work();
   return { result, probed: (await probe.tell('end')) as Probed };
 }
 
-function rowOf(name: string, docks: number, { result, probed: during }: Weathered, idle: Probed): Row {
+/** Of all rounds; what must not happen counts as often as in the worst. */
+function rowOf(name: string, docks: number, all: Weathered[], idle: Probed): Row {
+  const spread = (of: (one: Weathered) => number): Spread => spreadOf(all.map(of));
+  const most = (of: (one: Weathered) => number): number => Math.max(...all.map(of));
   return {
     storm: name,
     docks,
-    'docks/s': result.in.length / last(result),
-    'half in s': quantile(result.in, 0.5),
-    '90 % in s': quantile(result.in, 0.9),
-    'all in s': last(result),
-    starved: result.starved,
-    calls: result.calls,
-    refused: sum(Object.values(result.refused)),
-    'of these at': Object.entries(result.refused)
-      .map(([method, count]) => `${method} ${count}`)
-      .join(', '),
-    unanswered: result.unanswered,
-    'most attempts': result.attempts,
-    'slowest answer ms': result.slowest,
-    'request p50 ms': during.p50,
-    'request p99 ms': during.p99,
-    'p99 to idle': during.p99 / idle.p99,
-    'requests failed': `${during.failed} of ${during.calls}`,
-    'load busy %': result.loadBusy,
+    'docks/s': spread(({ result }) => rateOf(result)),
+    'half in s': spread(({ result }) => quantile(result.in, 0.5)),
+    '90 % in s': spread(({ result }) => quantile(result.in, 0.9)),
+    'all in s': spread(({ result }) => last(result)),
+    starved: most(({ result }) => result.starved),
+    calls: most(({ result }) => result.calls),
+    refused: most(({ result }) => sum(Object.values(result.refused))),
+    'refused at': all.map(({ result }) => textOf(result.refused)).join('; '),
+    unanswered: most(({ result }) => result.unanswered),
+    'most attempts': most(({ result }) => result.attempts),
+    'slowest answer ms': most(({ result }) => result.slowest),
+    'request p50 ms': spread((one) => one.probed.p50),
+    'request p99 ms': spread((one) => one.probed.p99),
+    'p99 to idle': most((one) => one.probed.p99 / idle.p99),
+    'requests failed': most((one) => one.probed.failed),
+    requests: most((one) => one.probed.calls),
+    'load busy %': spread(({ result }) => result.loadBusy),
+    'dockhook CPU %': spread(({ cpu }) => cpu),
   };
+}
+
+function textOf(refused: Record<string, number>): string {
+  return Object.entries(refused)
+    .map(([method, count]) => `${method} ${count}`)
+    .join(', ');
+}
+
+function rateOf(result: Storm): number {
+  return result.in.length / last(result);
 }
 
 function last({ in: seconds }: Storm): number {

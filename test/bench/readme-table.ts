@@ -1,0 +1,106 @@
+/** The README's figures, from the newest file in test/bench/results. `npm run docs` writes them; a test compares them. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { tablesOf, type Origin, type Results, type Row } from './report.js';
+
+const README = fileURLToPath(new URL('../../README.md', import.meta.url));
+const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
+const BLOCK = /(<!-- benchmarks -->\n)[^]*?(<!-- \/benchmarks -->)/;
+
+/** What of each part the README shows: ratios before figures. The rest is in the file. */
+const SHOWN: Record<string, string[]> = {
+  hooks: ['call', 'in flight', 'throughput', 'p50', 'p99', 'CPU µs/call', 'no-op CPU µs/call'],
+  binds: ['in flight', 'throughput', 'p50', 'p50 ms', 'pgbench p50 ms'],
+  journey: ['broker', 'docks', 'throughput', 'p50', 'p99', 'four requests p50 ms', 'classic p50 ms'],
+  telemetry: [
+    'broker',
+    'osd messages',
+    'publish calls per osd message',
+    'authorize calls per dock',
+    'beside 500 osd/s',
+    'osd p50',
+    'osd p99',
+    'osd p99 ms',
+    'without the plugin p99 ms',
+  ],
+  storms: [
+    'storm',
+    'docks',
+    'docks/s',
+    'half in s',
+    'all in s',
+    'starved',
+    'refused',
+    'unanswered',
+    'slowest answer ms',
+    'p99 to idle',
+  ],
+  growth: ['call', 'accounts', 'p50 to the smallest', 'p50 ms'],
+  footprint: [
+    'start to ready ms',
+    'idle CPU %',
+    'idle RSS MiB',
+    'warm docks',
+    'RSS over idle MiB',
+    'of that in use, garbage collected, MiB',
+  ],
+  replicas: ['call', 'in flight', 'through', 'throughput', 'p50'],
+};
+
+/** In the order of the parts, whichever order they were measured in. */
+export function readmeTables(results: Results): string {
+  const parts = Object.keys(SHOWN).filter((part) => part in results);
+  const origins = new Map<string, string[]>();
+  for (const part of parts) {
+    const origin = originText(results[part]!);
+    origins.set(origin, [...(origins.get(origin) ?? []), part]);
+  }
+  const measured = [...origins].map(([origin, of]) => `Measured ${origin} (${of.join(', ')}).`);
+  const tables = parts.map((part) => {
+    const { title, rows } = results[part]!;
+    return `**${part}**: ${title}\n\n${tablesOf(rows.map((row) => shownOf(row, SHOWN[part]!)))}`;
+  });
+  return `${[...measured, ...tables].join('\n\n')}\n`;
+}
+
+function shownOf(row: Row, names: string[]): Row {
+  return Object.fromEntries(Object.entries(row).filter(([name]) => names.includes(name)));
+}
+
+function originText({ at, commit, machine, versions }: Origin): string {
+  const { cpu, cores, memoryGib, system } = machine;
+  const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const sources = commit === '' ? '' : ` at ${commit.slice(0, 12)}${commit.slice(40)}`;
+  return `${at.slice(0, 10)}${sources} on ${cpu}, ${cores} cores, ${memoryGib} GiB, ${system}; ${software.join(', ')}`;
+}
+
+/** The results in the file with the latest date for a name, if there is one. */
+export function newestResults(): Results | undefined {
+  const names = existsSync(RESULTS) ? readdirSync(RESULTS).filter((name) => name.endsWith('.json')) : [];
+  const newest = names.sort().at(-1);
+  return newest === undefined
+    ? undefined
+    : (JSON.parse(readFileSync(`${RESULTS}${newest}`, 'utf8')) as Results);
+}
+
+/** The block as it stands in the README; empty if it has none. */
+export function blockInReadme(): string {
+  return BLOCK.exec(readFileSync(README, 'utf8'))?.[0] ?? '';
+}
+
+/** The block as it should be: none without results. */
+export function block(results: Results | undefined): string {
+  if (results === undefined) return '';
+  return `<!-- benchmarks -->\n${readmeTables(results)}<!-- /benchmarks -->`;
+}
+
+const results = newestResults();
+if (process.argv.includes('--write') && results !== undefined) {
+  const readme = readFileSync(README, 'utf8');
+  if (!BLOCK.test(readme))
+    throw new Error('README.md has no <!-- benchmarks --> … <!-- /benchmarks --> to write to');
+  writeFileSync(
+    README,
+    readme.replace(BLOCK, () => block(results)),
+  );
+}
