@@ -11,23 +11,24 @@ import { pgbench } from './pgbench.js';
 import type { Report, Row } from './report.js';
 import { interleave, ratioOf, spreadOf } from './statistics.js';
 
-const DOCKS = 1000;
+const MAX_DOCKS = 1000;
 /** Calls of one round, for each that is in flight. */
 const CALLS_IN_FLIGHT = 100;
 /** Calls in flight, and clients of pgbench: dockhook has ten connections to Postgres. */
 const IN_FLIGHT = [1, 10];
 
 export async function binds(bench: Bench): Promise<Report> {
+  const docks = Math.min(MAX_DOCKS, bench.scale.docks);
   const database = await bench.database();
-  await addFleet(database, DOCKS, hashGenerated(generatePassword()));
+  await addFleet(database, docks, hashGenerated(generatePassword()));
   const dockhook = await bench.dockhook(database.url);
   const pool = connectEmqxPool(dockhook.port);
   const { sql, value } = await bindStatement();
   // Any of the docks, as the driver takes them; each is its own gateway.
   const key = "'BENCH' || lpad(:n, 8, '0')";
   const text = `replace(:value, '${dockOf(0).sn}', ${key})`;
-  const script = `\\set n random(0, ${DOCKS - 1})\n${sql.replace('$1', key).replace('$2', text)}`;
-  const asked = Array.from({ length: DOCKS }, (_, number): Asked => {
+  const script = `\\set n random(0, ${docks - 1})\n${sql.replace('$1', key).replace('$2', text)}`;
+  const asked = Array.from({ length: docks }, (_, number): Asked => {
     const call = requested(dockOf(number), 'airport_organization_bind');
     const isRight: Asked['isRight'] = ({ message }) =>
       message !== undefined && isGoodReply('airport_organization_bind', message.payload);

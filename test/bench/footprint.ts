@@ -25,7 +25,7 @@ export async function footprint(bench: Bench): Promise<Report> {
       }
       const dockhook = await bench.dockhook(database.url);
       const took = performance.now() - began;
-      await dockhook.stop('SIGINT');
+      await dockhook.stop();
       return took;
     });
 
@@ -43,7 +43,7 @@ export async function footprint(bench: Bench): Promise<Report> {
 
     await storm(dockhook.port, 0, docks, password);
     const warm = { rss: dockhook.rssMb(), used: await dockhook.usedMb() };
-    await dockhook.stop('SIGINT');
+    await dockhook.stop();
     return {
       title: '`serve` at rest, and right after all docks have come at once',
       rows: [

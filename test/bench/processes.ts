@@ -19,7 +19,7 @@ export interface Measured {
   cpuMs(): number;
   /** Resident memory, in MiB. */
   rssMb(): number;
-  stop(signal?: NodeJS.Signals): Promise<void>;
+  stop(): Promise<void>;
 }
 
 export interface Dockhook extends Measured {
@@ -74,7 +74,8 @@ export async function startDockhook(databaseUrl: string, options: DockhookOption
     stdio: ['ignore', log, log, options.collects ? 'ipc' : 'ignore'],
   });
   closeSync(log);
-  const measured = measure(child, 'SIGTERM', () => {
+  // After SIGTERM it would wait for balancers to look elsewhere.
+  const measured = measure(child, 'SIGINT', () => {
     rmSync(directory, { recursive: true, force: true });
   });
   while (!(await isReady(http))) {
@@ -173,8 +174,8 @@ function measure(child: ChildProcess, ending: NodeJS.Signals, clean: () => void 
       const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
       return Number(kib) / 1024;
     },
-    async stop(signal = ending) {
-      child.kill(signal);
+    async stop() {
+      child.kill(ending);
       await exit;
       process.off('exit', kill);
       clean();

@@ -36,7 +36,7 @@ export async function storms(bench: Bench): Promise<Report> {
     try {
       return await work(dockhook);
     } finally {
-      await dockhook.stop('SIGINT');
+      await dockhook.stop();
     }
   };
   const idle = await onFresh(async () => {
