@@ -69,7 +69,9 @@ function shownOf(row: Row, names: string[]): Row {
 
 function originText({ at, commit, machine, versions }: Origin): string {
   const { cpu, cores, memoryGib, system } = machine;
-  const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const software = Object.entries(versions)
+    .filter(([, version]) => version !== '')
+    .map(([name, version]) => `${name} ${version}`);
   const sources = commit === '' ? '' : ` at ${commit.slice(0, 12)}${commit.slice(40)}`;
   return `${at.slice(0, 10)}${sources} on ${cpu}, ${cores} cores, ${memoryGib} GiB, ${system}; ${software.join(', ')}`;
 }

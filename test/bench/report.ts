@@ -1,11 +1,10 @@
 /** What a benchmark hands over: rows of named cells, as a Markdown table for people and as JSON for later. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { h2loadVersion } from './h2load.js';
 import type { Ratio, Spread } from './statistics.js';
 
 export type Cell = string | number | Spread | Ratio;
@@ -49,13 +48,23 @@ export function originNow(postgres: string): Origin {
       node: process.versions.node,
       '@grpc/grpc-js': versionOf('@grpc/grpc-js/package.json'),
       postgres,
-      h2load: h2loadVersion() ?? '',
+      h2load: versionSaid('h2load', '--version'),
+      mosquitto: versionSaid('mosquitto', '-h'),
+      haproxy: versionSaid('haproxy', '-v'),
     },
   };
 }
 
 function versionOf(manifest: string): string {
   return (createRequire(import.meta.url)(manifest) as { version: string }).version;
+}
+
+/** Empty if the program is not installed. */
+function versionSaid(program: string, flag: string): string {
+  // Debian has brokers and proxies where only root looks.
+  const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
+  const { stdout } = spawnSync(program, [flag], { encoding: 'utf8', env }) as { stdout: string | null };
+  return /\d+\.\d+[^\s]*/.exec(stdout ?? '')?.[0] ?? '';
 }
 
 /** Empty where the sources are no clone. */
