@@ -11,6 +11,8 @@ namespace dockhook {
 namespace {
 
 constexpr std::size_t MAX_BYTES = 64 * 1024 * 1024;
+/** What one username may have of all. */
+constexpr std::size_t SHARE = 10;
 constexpr std::size_t MAX_TOPIC = 65535;
 
 bool matches(const std::string& filter, const std::string& topic) {
@@ -34,7 +36,9 @@ Outbox::Outbox(Exhook& exhook, Provider& provider, Authorization& authorization,
       authorization_(authorization),
       inbox_(inbox),
       most_per_client_(options.queue_per_client),
-      most_(options.queue_total) {}
+      most_{options.queue_total, MAX_BYTES, options.queue_total},
+      most_per_username_{std::max<std::size_t>(1, most_.messages / SHARE), most_.bytes / SHARE,
+                         std::max<std::size_t>(1, most_.news / SHARE)} {}
 
 bool Outbox::wants(const std::string& client_id, const std::string& topic) const {
   const auto hooks = provider_.hooks();
@@ -47,33 +51,61 @@ bool Outbox::wants(const std::string& client_id, const std::string& topic) const
 }
 
 bool Outbox::publish(Message message, bool authorized) {
-  const std::string client_id = message.client->id;
-  return add(client_id, Published{std::move(message), authorized});
+  return add(Published{std::move(message), authorized});
 }
 
 void Outbox::connected(const ClientPtr& client) {
   const auto hooks = provider_.hooks();
-  if (hooks && hooks->connected && provider_.serving()) add(client->id, Connected{client});
+  if (hooks && hooks->connected && provider_.serving()) add(Connected{client});
 }
 
 void Outbox::disconnected(const ClientPtr& client, const std::string& reason) {
   const auto hooks = provider_.hooks();
-  if (hooks && hooks->disconnected && provider_.serving()) add(client->id, Disconnected{client, reason});
+  if (hooks && hooks->disconnected && provider_.serving()) add(Disconnected{client, reason});
 }
 
-bool Outbox::add(const std::string& client_id, Act act) {
+Outbox::Load Outbox::Load::operator+(const Load& more) const {
+  return {messages + more.messages, bytes + more.bytes, news + more.news};
+}
+
+Outbox::Load Outbox::Load::operator-(const Load& less) const {
+  return {messages - less.messages, bytes - less.bytes, news - less.news};
+}
+
+bool Outbox::Load::is_within(const Load& most) const {
+  return messages <= most.messages && bytes <= most.bytes && news <= most.news;
+}
+
+const Client& Outbox::client_of(const Act& act) {
+  if (const auto* published = std::get_if<Published>(&act)) return *published->message.client;
+  if (const auto* connected = std::get_if<Connected>(&act)) return *connected->client;
+  return *std::get<Disconnected>(act).client;
+}
+
+Outbox::Load Outbox::load_of(const Act& act) {
   const auto* published = std::get_if<Published>(&act);
-  const std::size_t bytes = published == nullptr ? 0 : published->message.payload.size();
+  if (published == nullptr) return {0, 0, 1};
+  return {1, published->message.topic.size() + published->message.payload.size(), 0};
+}
+
+bool Outbox::add(Act act) {
+  const Client& client = client_of(act);
+  const std::string client_id = client.id;
+  const Load load = load_of(act);
   const auto line = lines_.find(client_id);
   const std::size_t before = line == lines_.end() ? 0 : line->second.size();
-  if (before >= most_per_client_ || waiting_ >= most_ || waiting_bytes_ + bytes > MAX_BYTES) {
-    too_many_.warn("too much waits for an answer (" + std::to_string(waiting_) + " in all, " + std::to_string(before) +
-                   " of client " + client_id + "): what comes is refused");
+  const auto share = waiting_of_.find(client.username);
+  const Load before_of_username = share == waiting_of_.end() ? Load{} : share->second;
+  if ((load.messages > 0 && before >= most_per_client_) || !(waiting_ + load).is_within(most_) ||
+      !(before_of_username + load).is_within(most_per_username_)) {
+    too_many_.warn("too much waits for an answer (" + std::to_string(waiting_.messages) + " messages in all, " +
+                   std::to_string(before_of_username.messages) + " of username " + client.username + ", " +
+                   std::to_string(before) + " of client " + client_id + "): what comes is refused");
     return false;
   }
+  waiting_ = waiting_ + load;
+  waiting_of_[client.username] = before_of_username + load;
   lines_[client_id].push_back(std::move(act));
-  waiting_ += 1;
-  waiting_bytes_ += bytes;
   if (before == 0) start(client_id);
   return true;
 }
@@ -117,14 +149,17 @@ void Outbox::finish(const std::string& client_id, const PublishAnswer* answer) {
   const auto line = lines_.find(client_id);
   const Act act = std::move(line->second.front());
   line->second.pop_front();
-  waiting_ -= 1;
-  const auto* published = std::get_if<Published>(&act);
-  if (published != nullptr) waiting_bytes_ -= published->message.payload.size();
+  const Load load = load_of(act);
+  waiting_ = waiting_ - load;
+  const auto share = waiting_of_.find(client_of(act).username);
+  share->second = share->second - load;
+  if (share->second.messages + share->second.news == 0) waiting_of_.erase(share);
   if (line->second.empty()) {
     lines_.erase(line);
   } else {
     start(client_id);
   }
+  const auto* published = std::get_if<Published>(&act);
   if (published != nullptr && answer != nullptr) apply(published->message, *answer);
 }
 

@@ -1,7 +1,8 @@
 /**
  * What the server is told and asked without anybody waiting: messages, clients that came and went. One call at a time
- * per client, in the order of its acts; what a message becomes is published when the answer is there. Everything here
- * runs on the broker's thread.
+ * per client, in the order of its acts; what a message becomes is published when the answer is there. Of what may wait,
+ * one username gets a tenth; news of who came and went has a place of its own. Everything here runs on the broker's
+ * thread.
  */
 #pragma once
 
@@ -46,8 +47,20 @@ class Outbox {
     bool authorized;
   };
   using Act = std::variant<Published, Connected, Disconnected>;
+  /** What waits for an answer. */
+  struct Load {
+    std::size_t messages = 0;
+    std::size_t bytes = 0;
+    std::size_t news = 0;
 
-  bool add(const std::string& client_id, Act act);
+    Load operator+(const Load& more) const;
+    Load operator-(const Load& less) const;
+    bool is_within(const Load& most) const;
+  };
+
+  static const Client& client_of(const Act& act);
+  static Load load_of(const Act& act);
+  bool add(Act act);
   void start(const std::string& client_id);
   void ask(const std::string& client_id, const Message& message);
   void finish(const std::string& client_id, const PublishAnswer* answer);
@@ -59,11 +72,12 @@ class Outbox {
   Authorization& authorization_;
   Inbox& inbox_;
   const std::size_t most_per_client_;
-  const std::size_t most_;
+  const Load most_;
+  const Load most_per_username_;
   /** By client id; the first act of each is under way. */
   std::unordered_map<std::string, std::deque<Act>> lines_;
-  std::size_t waiting_ = 0;
-  std::size_t waiting_bytes_ = 0;
+  Load waiting_;
+  std::unordered_map<std::string, Load> waiting_of_;
   Seldom too_many_{std::chrono::seconds(10)};
   Seldom bad_answer_{std::chrono::seconds(10)};
 };
