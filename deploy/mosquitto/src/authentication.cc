@@ -19,6 +19,8 @@ constexpr std::size_t MAX_ASKING = 256;
 /** The same about clients without a username, of which only dockhook's log gets anything. */
 constexpr std::size_t MAX_NAMELESS = 32;
 constexpr std::size_t MAX_KNOWN = 100000;
+/** Client ids and usernames; a dock's has 14 characters. */
+constexpr std::size_t MAX_NAME = 1024;
 
 std::string random_bytes(std::size_t count) {
   std::string bytes(count, '\0');
@@ -54,6 +56,7 @@ Verdict Authentication::check(const Client& client, const std::string& password,
   const std::string refusal = credentials + client.peerhost;
   const auto refused = refused_.find(refusal);
   if (refused != refused_.end() && Clock::now() < refused->second) return Verdict::no;
+  if (client.id.size() > MAX_NAME || client.username.size() > MAX_NAME) return Verdict::no;
   if (!provider_.serving()) return was_in_lately(credentials) ? Verdict::yes : Verdict::no;
   if (!provider_.hooks()->authenticate) return Verdict::no;
   // As EMQX: what a gRPC string cannot hold is not asked for.
@@ -75,7 +78,7 @@ Verdict Authentication::check(const Client& client, const std::string& password,
   if ((!is_known && asking_.size() >= MAX_ASKING) || !asking_.insert(credentials).second) return Verdict::no;
 
   const auto verdict = patience_.ask(
-      is_known ? Patience::For::known : Patience::For::stranger,
+      is_known ? Patience::For::known : Patience::For::stranger, client.username,
       [&](auto done) { exhook_.authenticate(client, password, std::move(done)); },
       [this, credentials, refusal](Verdict late) {
         settle(credentials, refusal, late);

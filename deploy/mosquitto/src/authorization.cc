@@ -1,9 +1,6 @@
 /** What a client may publish and subscribe. */
 #include "authorization.h"
 
-#include <mosquitto.h>
-
-#include <algorithm>
 #include <utility>
 
 namespace dockhook {
@@ -11,14 +8,19 @@ namespace {
 
 /** Clients that are not connected and still known. */
 constexpr std::size_t MAX_LEFT = 10000;
-/** Topics of one client; a backend may publish to many docks. */
-constexpr std::size_t MAX_DECISIONS = 10000;
-constexpr std::size_t MAX_GRANTED = 10000;
+/** DJI's longest topics have about 60 characters. */
+constexpr std::size_t MAX_TOPIC = 1024;
+/** Of one username: some 12,000 topics, for a backend may publish to many docks, and half as many filters. */
+constexpr std::size_t MAX_DECISIONS_BYTES = 2 * 1024 * 1024;
+constexpr std::size_t MAX_GRANTED_BYTES = 1024 * 1024;
 
 std::string key_of(const Client& client) { return client.id + '\0' + client.username; }
 
+constexpr char PUBLISH = 'P';
+constexpr char SUBSCRIBE = 'S';
+
 std::string key_of(Action action, const std::string& topic) {
-  return (action == Action::publish ? 'P' : 'S') + topic;
+  return (action == Action::publish ? PUBLISH : SUBSCRIBE) + topic;
 }
 
 /** EMQX asks for the filter of a shared subscription without its group. */
@@ -29,10 +31,10 @@ std::string without_group(const std::string& filter) {
   return slash == std::string::npos ? filter : filter.substr(slash + 1);
 }
 
-bool matches(const std::string& filter, const std::string& topic) {
-  bool result = false;
-  return mosquitto_topic_matches_sub(filter.c_str(), topic.c_str(), &result) == MOSQ_ERR_SUCCESS && result;
-}
+/** What it takes to remember this, with its place in a table. */
+std::size_t bytes_of(const std::string& text) { return text.size() + 128; }
+
+bool is_too_long(const std::string& topic) { return topic.size() > MAX_TOPIC; }
 
 bool is_answer(Verdict verdict) {
   return verdict == Verdict::yes || verdict == Verdict::no || verdict == Verdict::not_ours;
@@ -51,13 +53,19 @@ void Authorization::connected(const ClientPtr& client, bool ours) {
   record.session = ++sessions_;
 }
 
-void Authorization::disconnected(const Client& client) {
+void Authorization::disconnected(const Client& client, bool session_ends) {
   const std::string key = key_of(client);
   const auto entry = records_.find(key);
   // Of a session that was taken over, the broker says so after the login of the one that did.
   if (entry == records_.end() || entry->second.client.get() != &client) return;
-  entry->second.connected = false;
-  forget_later(key, entry->second.session);
+  Record& record = entry->second;
+  record.connected = false;
+  if (session_ends) revoke_all(record);
+  // A refused topic is refused as well when nobody can be asked; a refused filter would then end the connection.
+  forget_decisions(record, [](const std::string& about, const Decision& decision) {
+    return !is_answer(decision.verdict) || (decision.verdict == Verdict::no && about[0] == PUBLISH);
+  });
+  forget_later(key, record.session);
 }
 
 Verdict Authorization::may_publish(const ClientPtr& client, const std::string& topic) {
@@ -67,8 +75,7 @@ Verdict Authorization::may_publish(const ClientPtr& client, const std::string& t
 
 bool Authorization::knows_whether_may_publish(const ClientPtr& client, const std::string& topic) {
   Record& record = record_of(client);
-  const Decision& decision = decision_of(record, Action::publish, topic);
-  return !record.ours || is_fresh(record, decision);
+  return !record.ours || is_too_long(topic) || is_fresh(record, decision_of(record, Action::publish, topic));
 }
 
 void Authorization::ask_whether_may_publish(const ClientPtr& client, const std::string& topic,
@@ -88,35 +95,36 @@ Verdict Authorization::may_subscribe(const ClientPtr& client, const std::string&
   if (!record.ours) return Verdict::not_ours;
   const std::string bare = without_group(filter);
   const Verdict verdict = decide(record, Action::subscribe, bare);
-  auto& granted = record.granted;
-  if (verdict == Verdict::yes && granted.size() < MAX_GRANTED &&
-      std::find(granted.begin(), granted.end(), bare) == granted.end()) {
-    granted.push_back(bare);
-  }
-  return verdict;
+  if (verdict != Verdict::yes || grant(record, bare)) return verdict;
+  refused_.warn("client " + client->id + " of " + client->username +
+                " has too many topic filters, or too many that differ in where their wildcards stand: more are refused");
+  return Verdict::no;
 }
 
 Verdict Authorization::may_receive(const ClientPtr& client, const std::string& topic) {
   Record& record = record_of(client);
   if (!record.ours) return Verdict::not_ours;
-  const auto grant = std::find_if(record.granted.begin(), record.granted.end(),
-                                  [&](const auto& filter) { return matches(filter, topic); });
+  const std::string* const filter = record.granted.find(topic);
   // A session that the broker kept while we were not there, or that another account began under this client id.
-  if (grant == record.granted.end()) return decide(record, Action::subscribe, topic);
+  if (filter == nullptr) return decide(record, Action::subscribe, topic);
   // Asked beside the delivery; a "no" ends the grant.
-  Decision& decision = decision_of(record, Action::subscribe, *grant);
+  Decision& decision = decision_of(record, Action::subscribe, *filter);
   if (decision.when + fresh_ < Clock::now() && !decision.asking && can_ask()) {
-    refresh(record, decision, Action::subscribe, *grant);
+    refresh(record, decision, Action::subscribe, *filter);
   }
   return Verdict::yes;
 }
 
 void Authorization::unsubscribed(const ClientPtr& client, const std::string& filter) {
-  auto& granted = record_of(client).granted;
-  granted.erase(std::remove(granted.begin(), granted.end(), without_group(filter)), granted.end());
+  revoke(record_of(client), without_group(filter));
 }
 
 Verdict Authorization::decide(Record& record, Action action, const std::string& topic) {
+  if (is_too_long(topic)) {
+    refused_.warn("a topic of " + std::to_string(topic.size()) + " bytes, more than " + std::to_string(MAX_TOPIC) +
+                  ", is refused unasked to client " + record.client->id + " of " + record.client->username);
+    return Verdict::no;
+  }
   Decision& decision = decision_of(record, action, topic);
   if (is_fresh(record, decision)) return decision.verdict;
   if (can_ask() && !decision.asking) {
@@ -125,9 +133,11 @@ Verdict Authorization::decide(Record& record, Action action, const std::string& 
       refresh(record, decision, action, topic);
       return Verdict::yes;
     }
+    const std::string& username = record.client->username;
+    if (!is_answer(decision.verdict) && patience_.is_overdrawn(username)) return Verdict::failed;
     decision.asking = true;
     const auto verdict =
-        patience_.ask(Patience::For::known, question(record, action, topic), settling(record, action, topic));
+        patience_.ask(Patience::For::known, username, question(record, action, topic), settling(record, action, topic));
     if (verdict) settle(record, action, topic, record.session, *verdict);
     if (verdict && is_answer(*verdict)) return *verdict;
   }
@@ -173,17 +183,55 @@ void Authorization::settle(Record& record, Action action, const std::string& top
   decision.verdict = verdict;
   decision.when = Clock::now();
   decision.session = session;
-  auto& granted = record.granted;
-  if (action == Action::subscribe && verdict != Verdict::yes) {
-    granted.erase(std::remove(granted.begin(), granted.end(), topic), granted.end());
-  }
+  if (action == Action::subscribe && verdict != Verdict::yes) revoke(record, topic);
+}
+
+/** @return false if the username has too many */
+bool Authorization::grant(Record& record, const std::string& filter) {
+  if (record.granted.has(filter)) return true;
+  Share& share = share_of(record);
+  if (share.granted + bytes_of(filter) > MAX_GRANTED_BYTES || !record.granted.add(filter)) return false;
+  share.granted += bytes_of(filter);
+  return true;
+}
+
+void Authorization::revoke(Record& record, const std::string& filter) {
+  if (record.granted.remove(filter)) share_of(record).granted -= bytes_of(filter);
+}
+
+void Authorization::revoke_all(Record& record) {
+  for (const auto& filter : record.granted.all()) share_of(record).granted -= bytes_of(filter);
+  record.granted = {};
 }
 
 Authorization::Decision& Authorization::decision_of(Record& record, Action action, const std::string& topic) {
   const std::string key = key_of(action, topic);
-  if (record.decisions.size() >= MAX_DECISIONS && record.decisions.count(key) == 0) record.decisions.clear();
+  const auto entry = record.decisions.find(key);
+  if (entry != record.decisions.end()) return entry->second;
+  if (share_of(record).decisions + bytes_of(key) > MAX_DECISIONS_BYTES) {
+    // They are asked for again.
+    for (auto& [other_key, other] : records_) {
+      if (other.client->username == record.client->username) forget_decisions(other, [](auto&, auto&) { return true; });
+    }
+  }
+  share_of(record).decisions += bytes_of(key);
   return record.decisions[key];
 }
+
+template <typename Unneeded>
+void Authorization::forget_decisions(Record& record, Unneeded is_unneeded) {
+  auto& decisions = record.decisions;
+  for (auto entry = decisions.begin(); entry != decisions.end();) {
+    if (!is_unneeded(entry->first, entry->second)) {
+      ++entry;
+      continue;
+    }
+    share_of(record).decisions -= bytes_of(entry->first);
+    entry = decisions.erase(entry);
+  }
+}
+
+Authorization::Share& Authorization::share_of(const Record& record) { return shares_[record.client->username]; }
 
 /** Also of a client that the broker let in without asking us, or that left: its last will is still to come. */
 Authorization::Record& Authorization::record_of(const ClientPtr& client) {
@@ -203,6 +251,11 @@ void Authorization::forget_later(const std::string& key, std::uint64_t session) 
   if (left_.size() <= MAX_LEFT) return;
   const auto oldest = records_.find(left_.front().first);
   if (oldest != records_.end() && !oldest->second.connected && oldest->second.session == left_.front().second) {
+    Record& record = oldest->second;
+    revoke_all(record);
+    forget_decisions(record, [](auto&, auto&) { return true; });
+    const auto share = shares_.find(record.client->username);
+    if (share != shares_.end() && share->second.decisions + share->second.granted == 0) shares_.erase(share);
     records_.erase(oldest);
   }
   left_.pop_front();

@@ -12,9 +12,10 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "exhook.h"
+#include "grants.h"
+#include "log.h"
 #include "options.h"
 #include "patience.h"
 #include "provider.h"
@@ -27,7 +28,8 @@ class Authorization {
 
   /** Before any other call for a client that was let in. What was answered in its last session is asked again. */
   void connected(const ClientPtr& client, bool ours);
-  void disconnected(const Client& client);
+  /** @param session_ends whether the broker forgets its subscriptions */
+  void disconnected(const Client& client, bool session_ends);
 
   /** @return failed if nobody says */
   Verdict may_publish(const ClientPtr& client, const std::string& topic);
@@ -58,12 +60,24 @@ class Authorization {
     bool connected = false;
     std::uint64_t session = 0;
     std::unordered_map<std::string, Decision> decisions;
-    /** Filters that were granted: they let messages through, in later sessions too, for the broker may keep them. */
-    std::vector<std::string> granted;
+    /** They let messages through, in later sessions too, for the broker may keep them. */
+    Grants granted;
+  };
+
+  /** Bytes that are remembered of one username. */
+  struct Share {
+    std::size_t decisions = 0;
+    std::size_t granted = 0;
   };
 
   Record& record_of(const ClientPtr& client);
   void forget_later(const std::string& key, std::uint64_t session);
+  Share& share_of(const Record& record);
+  bool grant(Record& record, const std::string& filter);
+  void revoke(Record& record, const std::string& filter);
+  void revoke_all(Record& record);
+  template <typename Unneeded>
+  void forget_decisions(Record& record, Unneeded is_unneeded);
   Verdict decide(Record& record, Action action, const std::string& topic);
   Decision& decision_of(Record& record, Action action, const std::string& topic);
   bool is_fresh(const Record& record, const Decision& decision) const;
@@ -81,8 +95,11 @@ class Authorization {
   const std::chrono::seconds cache_;
   std::uint64_t sessions_ = 0;
   std::unordered_map<std::string, Record> records_;
+  /** By username. */
+  std::unordered_map<std::string, Share> shares_;
   /** In the order in which they left, to be forgotten, with their session. */
   std::deque<std::pair<std::string, std::uint64_t>> left_;
+  Seldom refused_{std::chrono::seconds(10)};
 };
 
 }  // namespace dockhook

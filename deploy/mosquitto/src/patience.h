@@ -1,9 +1,7 @@
 /**
  * Waiting for an answer on the broker's thread, while which the broker stands still. Two bounds: the longest wait for
- * one answer (`auth_wait_ms`), and a purse of time for all of them together, so that strangers who try passwords, each
- * of whom makes us wait that long, take a tenth of the broker's time at most. Who comes when the purse is empty gets no
- * wait: the question is asked all the same, and its answer is there when the client comes again. Clients that were let
- * in before have a purse of their own, which no stranger can empty.
+ * one answer (`auth_wait_ms`), and what is left in the purses. Who comes when they are empty gets no wait: the question
+ * is asked all the same, and its answer is there when the client comes again.
  */
 #pragma once
 
@@ -18,6 +16,7 @@
 
 #include "exhook.h"
 #include "inbox.h"
+#include "purses.h"
 
 namespace dockhook {
 
@@ -25,20 +24,18 @@ class Patience {
  public:
   using Clock = std::chrono::steady_clock;
   using Ask = std::function<void(std::function<void(Verdict)> done)>;
-  enum class For { known, stranger };
+  using For = Purses::For;
 
   Patience(Inbox& inbox, std::chrono::milliseconds longest) : inbox_(inbox), longest_(longest) {}
 
   /**
+   * @param username whom it is about
    * @param late gets the answer, in the inbox, if it does not come in time
    * @return nothing if it does not come in time
    */
-  std::optional<Verdict> ask(For whom, const Ask& ask, std::function<void(Verdict)> late) {
+  std::optional<Verdict> ask(For whom, const std::string& username, const Ask& ask, std::function<void(Verdict)> late) {
     const auto start = Clock::now();
-    Purse& purse = whom == For::known ? known_ : strangers_;
-    purse.left = std::min(BURST, purse.left + std::chrono::duration_cast<Duration>((start - purse.filled) * SHARE));
-    purse.filled = start;
-
+    const auto at_most = std::min<Purses::Duration>(longest_, purses_.left(whom, username, start));
     auto question = std::make_shared<Question>();
     ask([this, question, late = std::move(late)](Verdict verdict) {
       {
@@ -53,14 +50,15 @@ class Patience {
     });
 
     std::unique_lock<std::mutex> lock(question->mutex);
-    question->answered.wait_for(lock, std::min<Duration>(longest_, std::max(purse.left, Duration::zero())),
-                                [&] { return question->verdict.has_value(); });
+    question->answered.wait_for(lock, at_most, [&] { return question->verdict.has_value(); });
     question->given_up = true;
-    const auto waited = std::chrono::duration_cast<Duration>(Clock::now() - start);
-    // A quick answer is free: between two of them the broker does its other work. Waiting for none never is.
-    if (waited > FREE || !question->verdict) purse.left -= waited;
+    const auto end = Clock::now();
+    purses_.spend(whom, username, end - start, question->verdict.has_value(), end);
     return question->verdict;
   }
+
+  /** Whether it is too much to ask about a client of this username that was let in, even without waiting. */
+  bool is_overdrawn(const std::string& username) { return purses_.is_overdrawn(username, Clock::now()); }
 
   /** Asks without waiting at all. @param late gets the answer, in the inbox */
   void ask_aside(const Ask& ask, std::function<void(Verdict)> late) {
@@ -68,8 +66,6 @@ class Patience {
   }
 
  private:
-  using Duration = std::chrono::duration<double, std::milli>;
-
   struct Question {
     std::mutex mutex;
     std::condition_variable answered;
@@ -77,20 +73,9 @@ class Patience {
     bool given_up = false;
   };
 
-  static constexpr Duration BURST{1000};
-  static constexpr Duration FREE{25};
-  /** Of the time that goes by. */
-  static constexpr double SHARE = 0.1;
-
-  struct Purse {
-    Duration left = BURST;
-    Clock::time_point filled = Clock::now();
-  };
-
   Inbox& inbox_;
   const std::chrono::milliseconds longest_;
-  Purse known_;
-  Purse strangers_;
+  Purses purses_{Clock::now()};
 };
 
 }  // namespace dockhook

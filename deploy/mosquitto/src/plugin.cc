@@ -123,7 +123,10 @@ class Plugin {
     if (entry == sessions_.end()) return MOSQ_ERR_SUCCESS;
     const Session session = std::move(entry->second);
     sessions_.erase(entry);
-    authorization_.disconnected(*session.client);
+    // Mosquitto 2.0 does not say how long an MQTT 5 client's session lasts.
+    const bool session_ends = mosquitto_client_protocol_version(event.client) < 5 &&
+                              mosquitto_client_clean_session(event.client);
+    authorization_.disconnected(*session.client, session_ends);
     if (!session.ours) return MOSQ_ERR_SUCCESS;
     authentication_.disconnected(session.credentials);
     // Mosquitto 2.0 does not say why a connection ended.
