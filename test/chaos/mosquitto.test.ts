@@ -1,4 +1,7 @@
 /** Mosquitto with the plugin, when dockhook is away, frozen, slow or talks nonsense, and when the broker itself ends. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { connectPostgres } from '../../src/stores/postgres.js';
@@ -410,6 +413,31 @@ describeWithMosquitto('Mosquitto with the plugin, in bad times', function () {
       await provider.once('OnMessagePublish');
       expect(await broker.stop(), broker.log()).to.equal(0);
       await provider.once('OnProviderUnloaded');
+    });
+
+    it('publishes no last will when it ends that its client may not publish', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'dockhook-persistence-'));
+      const settings = ['persistence true', `persistence_location ${directory}/`];
+      try {
+        const mayPublish: Handler = ({ type, topic }) =>
+          type === 'PUBLISH' && topic === requestsOf(NEWCOMER) ? no : yes;
+        await start({ OnClientAuthorize: mayPublish }, { settings });
+        const retained = { payload: Buffer.from('last will'), qos: 1 as const, retain: true };
+        await connect(SN, { will: { topic: requestsOf(NEWCOMER), ...retained } });
+        await connect('other', { will: { topic: osdOf(SN), ...retained } });
+        expect(await broker.stop(), broker.log()).to.equal(0);
+        // What was retained is what it finds when it starts again.
+        broker = await startMosquitto({ exhook: provider.address, settings });
+        const watcher = await connect('watcher');
+        await watcher.subscribe('thing/#', '$');
+        await watcher.publish('thing/marker', '', { qos: 1 });
+        expect([(await watcher.next()).topic, (await watcher.next()).topic]).to.deep.equal([
+          osdOf(SN),
+          'thing/marker',
+        ]);
+      } finally {
+        rmSync(directory, { recursive: true });
+      }
     });
 
     it('does not wait for a server that is gone when it ends', async () => {

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -34,6 +35,23 @@ namespace {
  * whose request is answered.
  */
 constexpr char NOWHERE[] = "$";
+
+void send_nowhere(char* topic) {
+  topic[0] = NOWHERE[0];
+  topic[1] = '\0';
+}
+
+/** @param event about a message */
+template <typename Event>
+Message message_of(const ClientPtr& client, const Event& event) {
+  Message message;
+  message.client = client;
+  message.topic = event.topic;
+  message.payload.assign(static_cast<const char*>(event.payload), event.payloadlen);
+  message.qos = event.qos;
+  message.retain = event.retain;
+  return message;
+}
 
 /** One connection that was let in. */
 struct Session {
@@ -151,12 +169,16 @@ class Plugin {
         if (topic == NOWHERE) return MOSQ_ERR_ACL_DENIED;
         return acl_answer(authorization_.may_receive(client, topic));
       case MOSQ_ACL_WRITE:
-        unasked_ = is_publish(event.client) && outbox_.wants(client->id, topic) &&
-                           !authorization_.knows_whether_may_publish(client, topic)
-                       ? event.client
-                       : nullptr;
-        // A message that goes to the server anyway is asked about there, without the broker waiting.
-        return unasked_ != nullptr ? MOSQ_ERR_SUCCESS : acl_answer(authorization_.may_publish(client, topic));
+        unasked_.reset();
+        if (!is_publish(event.client) || !outbox_.wants(client->id, topic) ||
+            authorization_.knows_whether_may_publish(client, topic)) {
+          return acl_answer(authorization_.may_publish(client, topic));
+        }
+        // A message that goes to the server anyway is asked about there, without the broker waiting. Taken here, for it
+        // may be a last will: those of connected clients are published when the broker ends, and not shown to us.
+        unasked_ = message_of(client, event);
+        send_nowhere(const_cast<char*>(event.topic));
+        return MOSQ_ERR_SUCCESS;
       case MOSQ_ACL_SUBSCRIBE: {
         const Verdict verdict = authorization_.may_subscribe(client, topic);
         // A SUBACK that refuses would leave a dock deaf until somebody restarts it; one that is cut off comes again.
@@ -172,17 +194,14 @@ class Plugin {
 
   int on_message(mosquitto_evt_message& event) {
     const ClientPtr client = client_of(event.client);
-    const bool unasked = std::exchange(unasked_, nullptr) == event.client;
-    if (!unasked && !outbox_.wants(client->id, event.topic)) return MOSQ_ERR_SUCCESS;
-    Message message;
-    message.client = client;
-    message.topic = event.topic;
-    message.payload.assign(static_cast<const char*>(event.payload), event.payloadlen);
-    message.qos = event.qos;
-    message.retain = event.retain;
-    if (!outbox_.publish(std::move(message), !unasked)) return MOSQ_ERR_ACL_DENIED;
-    event.topic[0] = NOWHERE[0];
-    event.topic[1] = '\0';
+    std::optional<Message> message = std::exchange(unasked_, std::nullopt);
+    const bool authorized = !message || message->client != client;
+    if (authorized) {
+      if (!outbox_.wants(client->id, event.topic)) return MOSQ_ERR_SUCCESS;
+      message = message_of(client, event);
+    }
+    if (!outbox_.publish(std::move(*message), authorized)) return MOSQ_ERR_ACL_DENIED;
+    send_nowhere(event.topic);
     event.retain = false;
     return MOSQ_ERR_SUCCESS;
   }
@@ -195,7 +214,8 @@ class Plugin {
 
   /**
    * Whether the broker, which asks if this connection may publish, has a message of it in hand that it will show us
-   * next. If not, it is a last will, which it will not: of a connection that is gone, or being taken over.
+   * next. If not, it is a last will, which it will not: of a connection that is gone, or being taken over. Of one that
+   * stands, a will is published only when the broker ends; that cannot be told.
    */
   bool is_publish(const mosquitto* connection) const {
     const auto session = sessions_.find(connection);
@@ -223,8 +243,8 @@ class Plugin {
   const char* took_over_ = "";
   /** The last that logged in since the last tick. */
   ClientPtr newest_;
-  /** Whose message, which the broker shows us next, may not be published unless the server says so. */
-  const mosquitto* unasked_ = nullptr;
+  /** The message that the broker shows us next, which may not be published unless the server says so. */
+  std::optional<Message> unasked_;
   bool has_ticked_ = false;
   bool reloading_ = false;
   Seldom no_tick_{std::chrono::seconds(10)};
