@@ -116,30 +116,43 @@ struct Exhook::Wire {
 
   std::mutex mutex;
   std::condition_variable changed;
+  /** To be cancelled when all is broken off. */
   std::unordered_set<grpc::ClientContext*> under_way;
+  /** How many are not freed yet. */
+  std::size_t contexts = 0;
   bool broken_off = false;
 
-  /** A context that `break_off` reaches while this lives. */
+  /** A context that `break_off` reaches, and waits for, while this lives. */
   class Registered {
    public:
-    Registered(Wire& wire, std::chrono::milliseconds deadline) : wire_(wire) {
-      context.set_deadline(in(deadline));
+    Registered(Wire& wire, std::chrono::milliseconds deadline)
+        : wire_(wire), context_(std::make_unique<grpc::ClientContext>()) {
+      context_->set_deadline(in(deadline));
       const std::lock_guard<std::mutex> lock(wire_.mutex);
-      wire_.under_way.insert(&context);
-      if (wire_.broken_off) context.TryCancel();
+      wire_.contexts += 1;
+      wire_.under_way.insert(context_.get());
+      if (wire_.broken_off) context_->TryCancel();
     }
     ~Registered() {
+      {
+        const std::lock_guard<std::mutex> lock(wire_.mutex);
+        wire_.under_way.erase(context_.get());
+      }
+      // It holds the channel. Whoever waits for us then frees the channel, which must not happen on a thread of gRPC:
+      // the channel's end waits for those threads.
+      context_.reset();
       const std::lock_guard<std::mutex> lock(wire_.mutex);
-      wire_.under_way.erase(&context);
+      wire_.contexts -= 1;
       wire_.changed.notify_all();
     }
     Registered(const Registered&) = delete;
     Registered& operator=(const Registered&) = delete;
 
-    grpc::ClientContext context;
+    grpc::ClientContext* context() const { return context_.get(); }
 
    private:
     Wire& wire_;
+    std::unique_ptr<grpc::ClientContext> context_;
   };
 
   template <typename Request, typename Response>
@@ -154,7 +167,7 @@ struct Exhook::Wire {
   void start(Method<Request, Response> method, std::unique_ptr<Call<Request, Response>> call, Done done) {
     const SignalsBlocked blocked;
     auto* const raw = call.release();
-    (stub->async()->*method)(&raw->registered.context, &raw->request, &raw->response,
+    (stub->async()->*method)(raw->registered.context(), &raw->request, &raw->response,
                              [raw, done = std::move(done)](const grpc::Status& status) {
                                const std::unique_ptr<Call<Request, Response>> owned(raw);
                                done(status, raw->response);
@@ -284,7 +297,7 @@ std::optional<Hooks> Exhook::load(LoadFailure& failure) {
   request.mutable_broker()->set_datetime(now_as_text());
   v3::LoadedResponse answer;
   Wire::Registered call(*wire_, LOAD_DEADLINE);
-  const grpc::Status status = wire_->stub->OnProviderLoaded(&call.context, request, &answer);
+  const grpc::Status status = wire_->stub->OnProviderLoaded(call.context(), request, &answer);
   if (!status.ok()) {
     failure.reason = status.error_code() == grpc::StatusCode::UNIMPLEMENTED
                          ? "it does not speak emqx.exhook.v3: is it dockhook?"
@@ -323,7 +336,7 @@ bool Exhook::probe(std::chrono::milliseconds at_most) {
   std::mutex mutex;
   std::condition_variable changed;
   std::optional<grpc::StatusCode> code;
-  wire_->anything.UnaryCall(&call.context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
+  wire_->anything.UnaryCall(call.context(), "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
                             [&](const grpc::Status& status) {
                               const std::lock_guard<std::mutex> lock(mutex);
                               code = status.error_code();
@@ -339,7 +352,7 @@ void Exhook::break_off() {
   std::unique_lock<std::mutex> lock(wire_->mutex);
   wire_->broken_off = true;
   for (auto* context : wire_->under_way) context->TryCancel();
-  wire_->changed.wait(lock, [this] { return wire_->under_way.empty(); });
+  wire_->changed.wait(lock, [this] { return wire_->contexts == 0; });
 }
 
 void Exhook::unload() {
