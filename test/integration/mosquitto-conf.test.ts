@@ -136,6 +136,30 @@ describeWithMosquitto('a plugin line that cannot be used', () => {
       'plugin_opt_url mqtt://a:1: must be http://HOST:PORT or https',
     ],
     ['a url without a port', ['url http://a'], 'plugin_opt_url http://a: must be http://HOST:PORT or https'],
+    ...[
+      'http://user@a:1',
+      'http://a/b:1',
+      'http://a b:1',
+      'http://::1:1',
+      'http://[::g]:1',
+      'http://127.1:1',
+    ].map((url): [string, string[], string] => [
+      `a url with something else where the host is, ${url}`,
+      [`url ${url}`],
+      'must be a name, an IPv4 address, or an IPv6 address in brackets',
+    ]),
+    ...['http://a:1x', 'http://a:', 'http://a:1/path', 'xhttp://a:1', 'http://a:123456'].map(
+      (url): [string, string[], string] => [
+        `a url with something else around it, ${url}`,
+        [`url ${url}`],
+        `plugin_opt_url ${url}: must be http://HOST:PORT or https`,
+      ],
+    ),
+    [
+      'a port that is none',
+      ['url http://a:65536'],
+      'plugin_opt_url 65536: must be a whole number from 1 to 65535',
+    ],
     ['an option twice', ['url http://a:1', 'node a', 'node b'], 'plugin_opt_node: stands there twice'],
     [
       'a wait that would stop the broker for too long',
@@ -181,6 +205,38 @@ describeWithMosquitto('a plugin line that cannot be used', () => {
       ]);
       expect(await broker.exit).not.to.equal(0);
       expect(broker.log()).to.include(said);
+    });
+  }
+
+  /** A broker with an ExHook server that it will not reach, when it has said all about its options. */
+  async function logWith(url: string): Promise<string> {
+    const [port = 0] = await freePorts(1);
+    const broker = runMosquitto([
+      ...asWhoever,
+      `listener ${port} 127.0.0.1`,
+      `plugin ${PLUGIN}`,
+      `plugin_opt_url ${url}`,
+    ]);
+    // Not " running": a SIGTERM just after that is lost (2.0.11, source).
+    await broker.says('cannot be reached');
+    expect(await broker.stop()).to.equal(0);
+    return broker.log();
+  }
+
+  const WARNING = 'in plain text; use https:// beyond this machine';
+  for (const url of [
+    'http://127.0.0.1:1',
+    'http://[::1]:1/',
+    'http://localhost:1',
+    'https://127.example:1',
+  ]) {
+    it(`sends passwords to ${url} without a warning`, async () => {
+      expect(await logWith(url)).not.to.include(WARNING);
+    });
+  }
+  for (const url of ['http://127.example:1', 'http://127.0.0.1.example:1', 'http://dock_hook:1']) {
+    it(`warns that passwords go to ${url} in plain text`, async () => {
+      expect(await logWith(url)).to.include(WARNING);
     });
   }
 

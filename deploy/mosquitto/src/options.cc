@@ -1,6 +1,7 @@
 /** The `plugin_opt_…` lines of mosquitto.conf. */
 #include "options.h"
 
+#include <arpa/inet.h>
 #include <mosquitto_broker.h>
 #include <mosquitto_plugin.h>
 #include <openssl/pem.h>
@@ -15,6 +16,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <regex>
 #include <set>
 
 namespace dockhook {
@@ -64,19 +66,41 @@ bool belong_together(const std::string& cert, const std::string& key) {
   return pair && X509_check_private_key(parse_certificate(cert).get(), pair.get()) == 1;
 }
 
+bool is_ipv4(const std::string& host) {
+  in_addr address;
+  return inet_pton(AF_INET, host.c_str(), &address) == 1;
+}
+
+bool is_ipv6(const std::string& host) {
+  in6_addr address;
+  return host.size() > 2 && host.front() == '[' && host.back() == ']' &&
+         inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &address) == 1;
+}
+
+/** With `_`, for Docker Compose knows services by such names. */
+bool is_host_name(const std::string& host) {
+  const std::string digits = "0123456789";
+  const std::string others = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.";
+  // What ends in a number is an address, or a mistake in one.
+  return host.find_first_not_of(digits + others) == std::string::npos &&
+         host.find_first_not_of(digits, host.find_last_of('.') + 1) != std::string::npos;
+}
+
 /** `http://host:port` or `https://host:port`, as EMQX takes it. */
 void read_url(const std::string& value, Options& options) {
-  const std::string plain = "http://";
-  const std::string secure = "https://";
-  options.tls = value.compare(0, secure.size(), secure) == 0;
-  const bool known = options.tls || value.compare(0, plain.size(), plain) == 0;
-  options.target = known ? value.substr((options.tls ? secure : plain).size()) : "";
-  if (!options.target.empty() && options.target.back() == '/') options.target.pop_back();
-  const auto colon = options.target.rfind(':');
-  const bool complete = colon != std::string::npos && colon > 0 && options.target.find('/') == std::string::npos &&
-                        options.target.find('@') == std::string::npos;
-  if (!complete) throw BadOption(line_of("url") + " " + value + ": must be http://HOST:PORT or https://HOST:PORT");
-  number("url", options.target.substr(colon + 1), 1, 65535);
+  static const std::regex form("(https?)://(.+):([0-9]{1,5})/?");
+  std::smatch parts;
+  if (!std::regex_match(value, parts, form)) {
+    throw BadOption(line_of("url") + " " + value + ": must be http://HOST:PORT or https://HOST:PORT");
+  }
+  const std::string host = parts[2];
+  if (!is_ipv4(host) && !is_ipv6(host) && !is_host_name(host)) {
+    throw BadOption(line_of("url") + " " + value + ": " + host +
+                    " is no host: it must be a name, an IPv4 address, or an IPv6 address in brackets");
+  }
+  number("url", parts[3], 1, 65535);
+  options.tls = parts[1] == "https";
+  options.target = host + ":" + parts[3].str();
 }
 
 std::string host_name() {
@@ -142,7 +166,7 @@ Options read_options(const mosquitto_opt* given, int count) {
 
 bool is_loopback(const std::string& target) {
   const std::string host = target.substr(0, target.rfind(':'));
-  return host == "localhost" || host == "[::1]" || host.compare(0, 4, "127.") == 0;
+  return host == "localhost" || host == "[::1]" || (is_ipv4(host) && host.compare(0, 4, "127.") == 0);
 }
 
 }  // namespace dockhook
