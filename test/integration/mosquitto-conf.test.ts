@@ -122,6 +122,73 @@ describeWithMosquitto('the shipped mosquitto.conf', () => {
   });
 });
 
+describeWithMosquitto('an ExHook server that cannot be reached', () => {
+  const { make } = certificateDirectories();
+  const start = providers();
+  let ours: string;
+  let others: string;
+  let dockhook: TestDockhook;
+  before(async () => {
+    [ours, others] = [make(), make()];
+    dockhook = await startDockhook({
+      environment: { ...grpcSettings(ours), DOCKHOOK_GRPC_LISTEN: '0.0.0.0:0' },
+    });
+  });
+  after(() => dockhook.stop());
+
+  /** What a broker says that tries it with these options. */
+  async function whatIsSaid(url: string, ...options: string[]): Promise<string> {
+    const [port = 0] = await freePorts(1);
+    const broker = runMosquitto([
+      ...asWhoever,
+      `listener ${port} 127.0.0.1`,
+      `plugin ${PLUGIN}`,
+      ...[`url ${url}`, ...options].map((option) => `plugin_opt_${option}`),
+    ]);
+    const line = await broker.says('cannot be reached');
+    expect(await broker.stop()).to.equal(0);
+    // gRPC's own words, which it would repeat with each attempt.
+    expect(broker.log()).not.to.include('ssl_transport_security');
+    return line;
+  }
+  const port = (): string => dockhook.grpc.split(':')[1] ?? '';
+  const own = (directory: string): string[] => [
+    `tls_cert ${join(directory, 'grpc/emqx.pem')}`,
+    `tls_key ${join(directory, 'grpc/emqx.key')}`,
+  ];
+  const ca = (directory: string): string => `tls_ca ${join(directory, 'grpc/ca.pem')}`;
+
+  it('has a certificate of another CA', async () => {
+    const said = await whatIsSaid(`https://127.0.0.1:${port()}`, ca(others), ...own(ours));
+    expect(said).to.include('certificate verify failed').and.to.include('plugin_opt_tls_ca');
+  });
+
+  it('has a certificate for another host', async () => {
+    const said = await whatIsSaid(`https://127.0.0.2:${port()}`, ca(ours), ...own(ours));
+    expect(said).to.include('127.0.0.2 is not in peer certificate').and.to.include('plugin_opt_url');
+  });
+
+  it('wants a certificate and is shown none, or one of another CA', async () => {
+    for (const shown of [[], own(others)]) {
+      const said = await whatIsSaid(`https://127.0.0.1:${port()}`, ca(ours), ...shown);
+      expect(said).to.include('it may want').and.to.include('plugin_opt_tls_cert');
+    }
+  });
+
+  it('speaks TLS and is spoken to in plain text', async () => {
+    expect(await whatIsSaid(`http://127.0.0.1:${port()}`)).to.include('it may want TLS');
+  });
+
+  it('speaks no TLS and is spoken to in TLS', async () => {
+    const provider = await start();
+    expect(await whatIsSaid(`https://${provider.address}`, ca(ours))).to.include('it does not speak TLS');
+  });
+
+  it('is not there', async () => {
+    expect(await whatIsSaid('http://127.0.0.1:1')).to.include('Connection refused');
+  });
+});
+
 describeWithMosquitto('a plugin line that cannot be used', () => {
   const cases: [what: string, options: string[], said: string][] = [
     [

@@ -4,6 +4,44 @@
 #include <grpcpp/grpcpp.h>
 
 namespace dockhook {
+namespace {
+
+/** Words of gRPC 1.51 and OpenSSL 3, and what to do about them. */
+constexpr struct {
+  const char* words;
+  const char* advice;
+} ADVICE[] = {
+    {"certificate verify failed",
+     "its certificate has expired, or is not of a CA that is trusted here; plugin_opt_tls_ca names the file"},
+    {"is not in peer certificate", "its certificate is for other hosts than that of plugin_opt_url"},
+    {"wrong version number", "it does not speak TLS: is plugin_opt_url to begin with http://, or the port another?"},
+    {"Endpoint read failed", "it may want a certificate of its own CA; plugin_opt_tls_cert names the file"},
+    {"Socket closed", "it may want TLS (plugin_opt_url https://) and a certificate of its own CA (plugin_opt_tls_cert)"},
+};
+
+/** gRPC puts "failed to connect to all addresses; last error: CODE: ADDRESS: " in front. */
+std::string without_preamble(const std::string& fault) {
+  const std::string preamble = "last error: ";
+  auto start = fault.find(preamble);
+  if (start == std::string::npos) return fault;
+  start += preamble.size();
+  for (int i = 0; i < 2; i += 1) {
+    const auto colon = fault.find(": ", start);
+    if (colon == std::string::npos) return fault;
+    start = colon + 2;
+  }
+  return fault.substr(start);
+}
+
+}  // namespace
+
+std::string explain(const std::string& fault) {
+  std::string text = without_preamble(fault);
+  for (const auto& [words, advice] : ADVICE) {
+    if (text.find(words) != std::string::npos) return text + " (" + advice + ")";
+  }
+  return text;
+}
 
 std::shared_ptr<grpc::Channel> open_channel(const Options& options) {
   grpc::ChannelArguments arguments;

@@ -4,6 +4,7 @@
 #include <grpcpp/channel.h>
 
 #include <memory>
+#include <string>
 
 #include "options.h"
 
@@ -11,5 +12,8 @@ namespace dockhook {
 
 /** Does not connect yet. */
 std::shared_ptr<grpc::Channel> open_channel(const Options& options);
+
+/** @param fault what gRPC says of a call for which there was no connection @return the same for people */
+std::string explain(const std::string& fault);
 
 }  // namespace dockhook

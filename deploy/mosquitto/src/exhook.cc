@@ -9,7 +9,9 @@
 #include <signal.h>
 
 #include <condition_variable>
+#include <cstdlib>
 #include <ctime>
+#include <future>
 #include <mutex>
 #include <random>
 #include <set>
@@ -111,7 +113,6 @@ struct Exhook::Wire {
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<v3::HookProvider::Stub> stub;
-  /** For the health check, whose answer we need not understand. */
   grpc::GenericStub anything;
 
   std::mutex mutex;
@@ -174,6 +175,18 @@ struct Exhook::Wire {
                              });
   }
 
+  /** Blocks. The answer itself need not be understood. */
+  grpc::Status check_health(std::chrono::milliseconds at_most) {
+    Registered call(*this, at_most);
+    const grpc::Slice nothing;
+    const grpc::ByteBuffer request(&nothing, 1);
+    grpc::ByteBuffer response;
+    std::promise<grpc::Status> answered;
+    anything.UnaryCall(call.context(), "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
+                       [&](grpc::Status status) { answered.set_value(std::move(status)); });
+    return answered.get_future().get();
+  }
+
   template <typename Request, typename Response>
   std::unique_ptr<Call<Request, Response>> call() {
     auto made = std::make_unique<Call<Request, Response>>(*this, call_deadline);
@@ -204,6 +217,8 @@ struct Exhook::Wire {
 };
 
 Exhook::Exhook(const Options& options) {
+  // Else it writes each failed TLS handshake to stderr, twice a second; `fault` tells. The user's own setting stands.
+  setenv("GRPC_VERBOSITY", "NONE", 0);
   grpc_init();
   wire_ = std::make_unique<Wire>(options);
 }
@@ -329,23 +344,14 @@ std::optional<Hooks> Exhook::load(LoadFailure& failure) {
 }
 
 bool Exhook::probe(std::chrono::milliseconds at_most) {
-  Wire::Registered call(*wire_, at_most);
-  const grpc::Slice nothing;
-  const grpc::ByteBuffer request(&nothing, 1);
-  grpc::ByteBuffer response;
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::optional<grpc::StatusCode> code;
-  wire_->anything.UnaryCall(call.context(), "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
-                            [&](const grpc::Status& status) {
-                              const std::lock_guard<std::mutex> lock(mutex);
-                              code = status.error_code();
-                              changed.notify_one();
-                            });
-  std::unique_lock<std::mutex> lock(mutex);
-  changed.wait(lock, [&] { return code.has_value(); });
-  return *code != grpc::StatusCode::DEADLINE_EXCEEDED && *code != grpc::StatusCode::UNAVAILABLE &&
-         *code != grpc::StatusCode::CANCELLED;
+  const auto code = wire_->check_health(at_most).error_code();
+  return code != grpc::StatusCode::DEADLINE_EXCEEDED && code != grpc::StatusCode::UNAVAILABLE &&
+         code != grpc::StatusCode::CANCELLED;
+}
+
+std::string Exhook::fault(std::chrono::milliseconds at_most) {
+  const grpc::Status status = wire_->check_health(at_most);
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE ? status.error_message() : "";
 }
 
 void Exhook::break_off() {

@@ -88,6 +88,8 @@ class Exhook {
   std::optional<Hooks> load(LoadFailure& failure);
   /** Whether anything answers within this time, be it an error. Blocks. */
   bool probe(std::chrono::milliseconds at_most);
+  /** Why there is no connection, in gRPC's words; empty if there is one, or it does not say. Blocks. */
+  std::string fault(std::chrono::milliseconds at_most);
   /** Breaks off all calls, those to come too, and waits until no callback runs any more. */
   void break_off();
   /** OnProviderUnloaded: a last word that may get lost. Blocks, for a short time. */

@@ -16,7 +16,6 @@
 #include <iterator>
 #include <map>
 #include <memory>
-#include <regex>
 #include <set>
 
 namespace dockhook {
@@ -66,6 +65,8 @@ bool belong_together(const std::string& cert, const std::string& key) {
   return pair && X509_check_private_key(parse_certificate(cert).get(), pair.get()) == 1;
 }
 
+const std::string DIGITS = "0123456789";
+
 bool is_ipv4(const std::string& host) {
   in_addr address;
   return inet_pton(AF_INET, host.c_str(), &address) == 1;
@@ -79,28 +80,33 @@ bool is_ipv6(const std::string& host) {
 
 /** With `_`, for Docker Compose knows services by such names. */
 bool is_host_name(const std::string& host) {
-  const std::string digits = "0123456789";
   const std::string others = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.";
   // What ends in a number is an address, or a mistake in one.
-  return host.find_first_not_of(digits + others) == std::string::npos &&
-         host.find_first_not_of(digits, host.find_last_of('.') + 1) != std::string::npos;
+  return host.find_first_not_of(DIGITS + others) == std::string::npos &&
+         host.find_first_not_of(DIGITS, host.find_last_of('.') + 1) != std::string::npos;
 }
 
 /** `http://host:port` or `https://host:port`, as EMQX takes it. */
 void read_url(const std::string& value, Options& options) {
-  static const std::regex form("(https?)://(.+):([0-9]{1,5})/?");
-  std::smatch parts;
-  if (!std::regex_match(value, parts, form)) {
+  const std::string plain = "http://";
+  const std::string secure = "https://";
+  options.tls = value.compare(0, secure.size(), secure) == 0;
+  const auto start = (options.tls ? secure : plain).size();
+  const bool known = options.tls || value.compare(0, start, plain) == 0;
+  std::string rest = known ? value.substr(start) : "";
+  if (!rest.empty() && rest.back() == '/') rest.pop_back();
+  const auto colon = rest.rfind(':');
+  const std::string host = rest.substr(0, colon);
+  const std::string port = colon == std::string::npos ? "" : rest.substr(colon + 1);
+  if (host.empty() || port.empty() || port.size() > 5 || port.find_first_not_of(DIGITS) != std::string::npos) {
     throw BadOption(line_of("url") + " " + value + ": must be http://HOST:PORT or https://HOST:PORT");
   }
-  const std::string host = parts[2];
   if (!is_ipv4(host) && !is_ipv6(host) && !is_host_name(host)) {
     throw BadOption(line_of("url") + " " + value + ": " + host +
                     " is no host: it must be a name, an IPv4 address, or an IPv6 address in brackets");
   }
-  number("url", parts[3], 1, 65535);
-  options.tls = parts[1] == "https";
-  options.target = host + ":" + parts[3].str();
+  number("url", port, 1, 65535);
+  options.target = rest;
 }
 
 std::string host_name() {

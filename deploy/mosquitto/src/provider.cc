@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "channel.h"
 #include "log.h"
 
 namespace dockhook {
@@ -14,6 +15,7 @@ constexpr std::chrono::milliseconds PROBE_INTERVAL{1000};
 /** A server with much to do may take a while; one that is frozen takes for ever. */
 constexpr std::chrono::milliseconds PROBE_DEADLINE{1000};
 constexpr std::chrono::milliseconds LOAD_AGAIN{300};
+constexpr std::chrono::seconds SAY_WHY_AGAIN{10};
 
 }  // namespace
 
@@ -35,7 +37,10 @@ void Provider::watch() {
     if (exhook_.is_connected()) {
       watch_connection();
     } else {
-      set_serving(false, "cannot be reached");
+      serving_ = false;
+      const std::string fault = exhook_.fault(PROBE_DEADLINE);
+      if (ended_ || exhook_.is_connected()) continue;
+      set_serving(false, "cannot be reached", fault.empty() ? "" : explain(fault));
       exhook_.wait_while(false, TURN);
     }
   }
@@ -65,7 +70,7 @@ bool Provider::load() {
   LoadFailure failure;
   auto hooks = exhook_.load(failure);
   if (!hooks) {
-    set_serving(false, "cannot be used: " + failure.reason);
+    set_serving(false, "cannot be used", failure.reason);
     return false;
   }
   const bool lacks = !hooks->authenticate || !hooks->authorize;
@@ -83,12 +88,15 @@ bool Provider::load() {
   return true;
 }
 
-void Provider::set_serving(bool serving, const std::string& why) {
+void Provider::set_serving(bool serving, const std::string& what, const std::string& why) {
   serving_ = serving;
-  // Said when it changes.
-  if (why == last_failure_) return;
-  last_failure_ = why;
-  inbox_.post([line = "the ExHook server " + target_ + " " + why, serving] {
+  // Said when it changes; of several reasons by turns, not all the time.
+  const auto now = std::chrono::steady_clock::now();
+  if (what == said_ && (why.empty() || why == said_why_ || now < say_why_)) return;
+  said_ = what;
+  said_why_ = why;
+  say_why_ = now + SAY_WHY_AGAIN;
+  inbox_.post([line = "the ExHook server " + target_ + " " + what + (why.empty() ? "" : ": " + why), serving] {
     if (serving) {
       log_notice(line);
     } else {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -36,7 +37,7 @@ class Provider {
   void watch();
   void watch_connection();
   bool load();
-  void set_serving(bool serving, const std::string& why);
+  void set_serving(bool serving, const std::string& what, const std::string& why = "");
 
   Exhook& exhook_;
   Inbox& inbox_;
@@ -45,7 +46,10 @@ class Provider {
   std::atomic<bool> ended_{false};
   mutable std::mutex mutex_;
   std::shared_ptr<const Hooks> hooks_;
-  std::string last_failure_;
+  /** What the log was told last, and when it may be told another reason for the same. */
+  std::string said_;
+  std::string said_why_;
+  std::chrono::steady_clock::time_point say_why_;
   std::thread thread_;
 };
 
