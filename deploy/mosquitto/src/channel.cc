@@ -6,6 +6,9 @@
 namespace dockhook {
 namespace {
 
+constexpr const char* BROKEN_OFF =
+    "it may want TLS (plugin_opt_url https://) and a certificate of its own CA (plugin_opt_tls_cert)";
+
 /** Words of gRPC 1.51 and OpenSSL 3, and what to do about them. */
 constexpr struct {
   const char* words;
@@ -15,8 +18,10 @@ constexpr struct {
      "its certificate has expired, or is not of a CA that is trusted here; plugin_opt_tls_ca names the file"},
     {"is not in peer certificate", "its certificate is for other hosts than that of plugin_opt_url"},
     {"wrong version number", "it does not speak TLS: is plugin_opt_url to begin with http://, or the port another?"},
-    {"Endpoint read failed", "it may want a certificate of its own CA; plugin_opt_tls_cert names the file"},
-    {"Socket closed", "it may want TLS (plugin_opt_url https://) and a certificate of its own CA (plugin_opt_tls_cert)"},
+    // Three words for the same: the other side broke off.
+    {"Endpoint read failed", BROKEN_OFF},
+    {"Socket closed", BROKEN_OFF},
+    {"Connection reset by peer", BROKEN_OFF},
 };
 
 /** gRPC puts "failed to connect to all addresses; last error: CODE: ADDRESS: " in front. */
