@@ -327,15 +327,12 @@ describeWithMosquitto('a plugin line that cannot be used', () => {
       `plugin_opt_url http://${provider.address}`,
     ]);
     await broker.says(' running');
-    const code = await connackCode(`mqtt://127.0.0.1:${port}`, {
-      clientId: 'a',
-      username: 'a',
-      password: 'b',
-    });
-    if (broker.log().includes('mosquitto version 2.0.11')) {
-      expect(code).to.equal(5);
-      await broker.says('Set per_listener_settings false');
-    } else expect(code).to.equal(0);
+    // Without time slices the plugin cannot say that dockhook serves.
+    const is2011 = broker.log().includes('mosquitto version 2.0.11');
+    if (!is2011) await broker.says(' serves');
+    const login = { clientId: 'a', username: 'a', password: 'b' };
+    expect(await connackCode(`mqtt://127.0.0.1:${port}`, login)).to.equal(is2011 ? 5 : 0);
+    if (is2011) await broker.says('Set per_listener_settings false');
     expect(await broker.stop()).to.equal(0);
   });
 });
