@@ -59,21 +59,25 @@ ON CONFLICT (key) DO NOTHING;
 END IF;
 -- Tables of before the triggers came get them from their owner; without them accounts are read each time.
 IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
-    AND relnamespace = 'public'::regnamespace) AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied')) < 2 THEN
+    AND relnamespace = 'public'::regnamespace) AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied') AND tgenabled = 'A') < 2 THEN
 BEGIN
 PERFORM set_config('lock_timeout', '500ms', true);
+PERFORM pg_advisory_xact_lock(4022250775);
 
 CREATE OR REPLACE FUNCTION public.dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql
   AS $changed$ BEGIN NOTIFY dockhook_accounts; RETURN NULL; END $changed$;
-DROP TRIGGER IF EXISTS dockhook_accounts_changed ON public.dockhook_accounts;
-CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON public.dockhook_accounts
-  FOR EACH ROW EXECUTE FUNCTION public.dockhook_accounts_changed();
-DROP TRIGGER IF EXISTS dockhook_accounts_emptied ON public.dockhook_accounts;
-CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON public.dockhook_accounts
-  FOR EACH STATEMENT EXECUTE FUNCTION public.dockhook_accounts_changed();
+IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
+    AND relnamespace = 'public'::regnamespace) AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied') AND tgname = 'dockhook_accounts_changed') THEN
+CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON public.dockhook_accounts FOR EACH ROW EXECUTE FUNCTION public.dockhook_accounts_changed();
+END IF;
 ALTER TABLE public.dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
+IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
+    AND relnamespace = 'public'::regnamespace) AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied') AND tgname = 'dockhook_accounts_emptied') THEN
+CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON public.dockhook_accounts FOR EACH STATEMENT EXECUTE FUNCTION public.dockhook_accounts_changed();
+END IF;
 ALTER TABLE public.dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
-EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN NULL;
+EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN
+RAISE WARNING 'dockhook_accounts has not got its triggers, so that accounts are read each time: %', SQLERRM;
 END;
 END IF;
 END $$;

@@ -246,7 +246,7 @@ function checkTriggers(tables: readonly Table[]): Finding[] {
       code: 'account_triggers',
       what: `dockhook_accounts lacks the triggers ${lacks.join(' and ')}, or they are off`,
       why: 'the server is not told of changed accounts, and so reads the account at each call: right, but slower',
-      mend: 'run deploy/postgres/schema.sql as the owner of the table; if they are off: ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER …',
+      mend: 'run deploy/postgres/schema.sql as the owner of the table',
     },
   ];
 }

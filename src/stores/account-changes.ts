@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import type { Database, Row, Session } from './database.js';
-import { ACCOUNT_TRIGGERS, ACCOUNTS_CHANNEL, areAccountTriggers } from './tables.js';
+import { ACCOUNT_TRIGGERS, ACCOUNTS_CHANNEL, ACCOUNTS_OID, areAccountTriggers } from './tables.js';
 
 /** Between two beats, in milliseconds. */
 const BEAT_MS = 250;
@@ -65,13 +65,13 @@ export function hearAccountChanges(
       await session.query(`LISTEN ${ACCOUNTS_CHANNEL}`);
       // Before that it was deaf.
       changed();
-      let triggers: unknown;
+      let made: unknown;
       for (;;) {
         const sent = now();
         const row = await beat(session);
-        // Switched off and on again: what changed in between was not told.
-        if (triggers !== undefined && triggers !== row['triggers']) changed();
-        triggers = row['triggers'];
+        // Triggers were switched off and on again, or all rows rewritten by ALTER TABLE: that was not told.
+        if (made !== undefined && made !== row['made']) changed();
+        made = row['made'];
         heardUntil = sent + TRUST_MS;
         retryMs = RETRY_MS.first;
         say();
@@ -118,7 +118,10 @@ SELECT pg_backend_pid() AS pid,
   '${ACCOUNTS_CHANNEL}' IN (SELECT pg_listening_channels()) AS listening,
   EXISTS (SELECT FROM public.dockhook_accounts) AS readable,
   (SELECT count(*)::int FROM pg_trigger WHERE ${areAccountTriggers} AND tgenabled = 'A') AS enabled,
-  (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_trigger WHERE ${areAccountTriggers}) AS triggers`;
+  (SELECT relhassubclass FROM pg_class WHERE oid = ${ACCOUNTS_OID}) AS inherited,
+  concat_ws('/', (SELECT concat_ws(' ', oid, xmin) FROM pg_class WHERE oid = ${ACCOUNTS_OID}),
+    (SELECT string_agg(xmin::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = ${ACCOUNTS_OID}),
+    (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_trigger WHERE ${areAccountTriggers})) AS made`;
 
 async function beat({ query, processId }: Session): Promise<Row> {
   const [row = {}] = await query(BEAT);
@@ -131,6 +134,11 @@ async function beat({ query, processId }: Session): Promise<Row> {
   if (row['enabled'] !== ACCOUNT_TRIGGERS.length) {
     throw new Error(
       'the triggers of table dockhook_accounts are missing or switched off; have its owner run deploy/postgres/schema.sql',
+    );
+  }
+  if (row['inherited'] !== false) {
+    throw new Error(
+      'other tables inherit from dockhook_accounts, or are partitions of it, and their changes are not told',
     );
   }
   return row;

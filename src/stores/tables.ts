@@ -93,27 +93,40 @@ const readVersion = `SELECT (value::jsonb #>> '{value,version}')::int INTO found
 /** On which a change of accounts is told, without saying of which: anybody who may connect can listen. */
 export const ACCOUNTS_CHANNEL = 'dockhook_accounts';
 
-export const ACCOUNT_TRIGGERS = ['dockhook_accounts_changed', 'dockhook_accounts_emptied'];
+/** The table in `pg_class`; no row if it is gone. */
+export const ACCOUNTS_OID = `(SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
+    AND relnamespace = 'public'::regnamespace)`;
+
+/** Each on what and how often. By row, for a subscriber of logical replication runs no others for one. */
+const accountTriggers = {
+  dockhook_accounts_changed: 'AFTER UPDATE OR DELETE ON public.dockhook_accounts FOR EACH ROW',
+  dockhook_accounts_emptied: 'AFTER TRUNCATE ON public.dockhook_accounts FOR EACH STATEMENT',
+};
+
+export const ACCOUNT_TRIGGERS = Object.keys(accountTriggers);
 
 /** What is true of these in `pg_trigger`. */
-export const areAccountTriggers = `tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
-    AND relnamespace = 'public'::regnamespace) AND tgname IN (${ACCOUNT_TRIGGERS.map((name) => `'${name}'`).join(', ')})`;
+export const areAccountTriggers = `tgrelid = ${ACCOUNTS_OID} AND tgname IN (${ACCOUNT_TRIGGERS.map((name) => `'${name}'`).join(', ')})`;
 
 /**
- * By row, for a subscriber of logical replication runs no others; `ALWAYS`, for it runs only such. A transaction
- * that changes a million rows sends one notification. A new account needs none: nobody remembers an absent one.
+ * `ALWAYS`, for a subscriber runs only such. A transaction that changes a million rows sends one notification. A new
+ * account needs none: nobody remembers an absent one. No trigger is dropped: that would wait for readers, a backup
+ * perhaps, and all other readers behind it.
  */
 const createAccountTriggers = `
 CREATE OR REPLACE FUNCTION public.dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql
   AS $changed$ BEGIN NOTIFY ${ACCOUNTS_CHANNEL}; RETURN NULL; END $changed$;
-DROP TRIGGER IF EXISTS dockhook_accounts_changed ON public.dockhook_accounts;
-CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON public.dockhook_accounts
-  FOR EACH ROW EXECUTE FUNCTION public.dockhook_accounts_changed();
-DROP TRIGGER IF EXISTS dockhook_accounts_emptied ON public.dockhook_accounts;
-CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON public.dockhook_accounts
-  FOR EACH STATEMENT EXECUTE FUNCTION public.dockhook_accounts_changed();
-ALTER TABLE public.dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
-ALTER TABLE public.dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;`;
+${Object.entries(accountTriggers)
+  .map(
+    ([
+      name,
+      on,
+    ]) => `IF NOT EXISTS (SELECT FROM pg_trigger WHERE ${areAccountTriggers} AND tgname = '${name}') THEN
+CREATE TRIGGER ${name} ${on} EXECUTE FUNCTION public.dockhook_accounts_changed();
+END IF;
+ALTER TABLE public.dockhook_accounts ENABLE ALWAYS TRIGGER ${name};`,
+  )
+  .join('\n')}`;
 
 /**
  * One statement, hence one transaction, also behind a transaction pooler. It asks for no right but to read
@@ -139,11 +152,13 @@ VALUES ('${VERSION_KEY}', '{"value":{"version":${SCHEMA_VERSION}}}')
 ON CONFLICT (key) DO NOTHING;
 END IF;
 -- Tables of before the triggers came get them from their owner; without them accounts are read each time.
-IF (SELECT count(*) FROM pg_trigger WHERE ${areAccountTriggers}) < ${ACCOUNT_TRIGGERS.length} THEN
+IF (SELECT count(*) FROM pg_trigger WHERE ${areAccountTriggers} AND tgenabled = 'A') < ${ACCOUNT_TRIGGERS.length} THEN
 BEGIN
 PERFORM set_config('lock_timeout', '500ms', true);
+PERFORM pg_advisory_xact_lock(${CREATION_LOCK});
 ${createAccountTriggers}
-EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN NULL;
+EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN
+RAISE WARNING 'dockhook_accounts has not got its triggers, so that accounts are read each time: %', SQLERRM;
 END;
 END IF;
 END $$`;

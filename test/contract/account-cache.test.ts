@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import pg from 'pg';
 import { openServerStores } from '../../src/stores/stores.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
+import { createMissingTables } from '../../src/stores/tables.js';
 import type { Account, Stores } from '../../src/stores/types.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';
 
@@ -122,6 +123,12 @@ describeWithOwnPostgres('the account cache', function () {
         ),
       'new',
     ],
+    [
+      'by ALTER TABLE, which runs no triggers',
+      () =>
+        postgres.query(`ALTER TABLE dockhook_accounts ALTER COLUMN value TYPE text USING '${noted('new')}'`),
+      'new',
+    ],
   ];
   for (const [title, change, expected] of ways) {
     it(`is in force everywhere when an account is changed ${title}`, async () => {
@@ -220,6 +227,60 @@ describeWithOwnPostgres('the account cache', function () {
     const owner = startReplica();
     await until(() => owner.heard.length === 1);
     expect(owner.heard).to.deep.equal(['heard']);
+  });
+
+  it('is in force when another column takes the name of the one that is read', async () => {
+    await postgres.query(`ALTER TABLE dockhook_accounts ADD COLUMN other text DEFAULT '${noted('new')}'`);
+    try {
+      await until(() => isCached(one));
+      await postgres.query(
+        `ALTER TABLE dockhook_accounts RENAME value TO old; ALTER TABLE dockhook_accounts RENAME other TO value`,
+      );
+      await until(async () => (await note(one)) === 'new');
+    } finally {
+      await postgres.query(
+        'ALTER TABLE dockhook_accounts DROP COLUMN value; ALTER TABLE dockhook_accounts RENAME old TO value',
+      );
+    }
+  });
+
+  it('reads each time while other tables inherit from it, whose changes are not told', async () => {
+    await postgres.query(
+      `CREATE TABLE inheritor () INHERITS (dockhook_accounts);
+       WITH gone AS (DELETE FROM ONLY dockhook_accounts RETURNING *) INSERT INTO inheritor SELECT * FROM gone`,
+    );
+    try {
+      await until(() => one.heard.length === 2);
+      expect(one.heard[1]).to.include('inherit');
+      expect(await isCached(one)).to.equal(false);
+      expect(await isCached(one)).to.equal(false);
+    } finally {
+      await postgres.query('DROP TABLE inheritor; ANALYZE dockhook_accounts');
+    }
+  });
+
+  it('hears again after the triggers were left as a restore of data leaves them', async () => {
+    await postgres.query(
+      'ALTER TABLE dockhook_accounts DISABLE TRIGGER ALL; ALTER TABLE dockhook_accounts ENABLE TRIGGER ALL',
+    );
+    await until(() => one.heard.at(-1) !== 'heard');
+    await postgres.query(createMissingTables);
+    await until(() => one.heard.at(-1) === 'heard');
+  });
+
+  it('gets its triggers while a backup reads the table, and from many replicas that start at once', async () => {
+    const backup = new pg.Client({ connectionString: postgres.url });
+    const starting = Array.from({ length: 8 }, () => new pg.Client({ connectionString: postgres.url }));
+    await Promise.all([backup, ...starting].map((client) => client.connect()));
+    try {
+      await postgres.query('DROP FUNCTION dockhook_accounts_changed CASCADE');
+      await backup.query('BEGIN; SELECT FROM dockhook_accounts');
+      await Promise.all(starting.map((client) => client.query(createMissingTables)));
+      const enabled = `SELECT FROM pg_trigger WHERE tgname LIKE 'dockhook%' AND tgenabled = 'A'`;
+      expect(await postgres.query(enabled)).to.have.length(2);
+    } finally {
+      await Promise.all([backup, ...starting].map((client) => client.end()));
+    }
   });
 
   it('is told once of a transaction that changes many accounts', async () => {

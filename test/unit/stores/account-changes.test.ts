@@ -3,7 +3,7 @@ import { hearAccountChanges, type AccountChanges } from '../../../src/stores/acc
 import type { Row, Session, SessionListener } from '../../../src/stores/database.js';
 
 /** A beat as it comes back when nothing is amiss. */
-const SOUND: Row = { pid: 7, listening: true, readable: true, enabled: 2, triggers: 'as made' };
+const SOUND: Row = { pid: 7, listening: true, readable: true, enabled: 2, inherited: false, made: 'as made' };
 
 describe('hearAccountChanges', () => {
   let clock: number;
@@ -101,11 +101,11 @@ describe('hearAccountChanges', () => {
     expect(closes).to.equal(1);
   });
 
-  it('counts that the triggers were switched off and on between two beats', async () => {
+  it('counts that table or triggers were made anew between two beats', async () => {
     open();
     await until(() => said.length === 1);
     const before = changes.count();
-    beat = () => Promise.resolve({ ...SOUND, triggers: 'made anew' });
+    beat = () => Promise.resolve({ ...SOUND, made: 'anew' });
     await until(() => beats === 3);
     expect(changes.count()).to.be.above(before);
   });
@@ -114,6 +114,7 @@ describe('hearAccountChanges', () => {
     ['another process answers: a pooler', { pid: 8 }, 'pooler'],
     ['the process that answers does not listen', { listening: false }, 'pooler'],
     ['a trigger is off or missing', { enabled: 1 }, 'schema.sql'],
+    ['other tables inherit from it', { inherited: true }, 'inherit'],
   ] as const) {
     it(`hears nothing and says why if ${what}`, async () => {
       beat = () => Promise.resolve({ ...SOUND, ...row });
