@@ -37,6 +37,8 @@ const LOGGED_REFUSALS = { burst: 100, refillMs: 600 };
 /** SNs remembered per account: a dock asks about its drone, and nobody can push out those of another account. */
 const SERIAL_NUMBERS_PER_ACCOUNT = 200;
 const MAX_ACCOUNTS = 50_000;
+/** Added to how long a refusal is held back, for the read of an account to be part of it; in milliseconds. */
+const READ_MS = 100;
 
 export function createAccess(options: AccessOptions): Access {
   const { accounts, bindings, passwords, unknownAccounts, tell, now = Date.now } = options;
@@ -148,9 +150,11 @@ export function createAccess(options: AccessOptions): Access {
   async function authenticate(client: Client, password: string): Promise<Verdict> {
     const about = { step: 'authenticate', ...names(client), peerHost: client.peerHost } as const;
     const within = storeBudget();
+    const start = performance.now();
     const found = await readAccount(client, within).catch(refusalBy);
-    // All refusals leave when it is over, whether there is such an account or not.
-    const patience = startTimer(passwords.patienceMs());
+    // All refusals leave when it is over, whether there is such an account or not. An account may be known without
+    // a read, an unknown name never is: what the read took is not to be seen.
+    const patience = startTimer(passwords.patienceMs() + Math.max(0, READ_MS - (performance.now() - start)));
     const refusal =
       'reason' in found
         ? found

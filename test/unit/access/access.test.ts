@@ -185,6 +185,33 @@ describe('access', () => {
       expect(order.at(-1)).to.equal('well after');
     });
 
+    it('lets a refusal leave when it would for an unknown name, though only that had to be read', async () => {
+      await add('a');
+      const { get } = stores.accounts;
+      const accounts: Stores['accounts'] = {
+        ...stores.accounts,
+        get: async (name) => {
+          if (name === 'nobody') await new Promise((resolve) => setTimeout(resolve, 80));
+          return get(name);
+        },
+      };
+      const checks: PasswordChecks = { patienceMs: () => 100, check: async () => 'wrong' };
+      access = createAccess({
+        ...stores,
+        accounts,
+        passwords: checks,
+        unknownAccounts: 'deny',
+        tell: () => undefined,
+      });
+      const order: string[] = [];
+      await Promise.all([
+        access.authenticate(client('a'), 'wrong').then(() => order.push('wrong password')),
+        access.authenticate(client('nobody'), 'wrong').then(() => order.push('unknown name')),
+        new Promise((resolve) => setTimeout(resolve, 140)).then(() => order.push('well before')),
+      ]);
+      expect(order[0]).to.equal('well before');
+    });
+
     it('tells an overloaded check as such', async () => {
       await add('a');
       const busy: PasswordChecks = { patienceMs: () => 1, check: async () => 'overloaded' };
