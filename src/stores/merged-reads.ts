@@ -6,8 +6,13 @@
 /** Reads by key. What comes back may tell of other keys, too. */
 export type Read<Found> = (keys: readonly string[]) => Promise<Found>;
 
-/** Statements under way at a time. More than one, so that an answer which got lost holds up only its own readers. */
+/** Statements under way at a time, late ones aside. More than one, so that an answer which got lost holds up only its own readers. */
 const MAX_UNDER_WAY = 2;
+/**
+ * After so many milliseconds a statement counts as lost, and another may be sent: when a host vanishes without a word,
+ * all connections of the pool are dead, and each must be tried before there is a new one.
+ */
+const LATE_MS = 250;
 /** Keys of one statement; a reader of more has one to itself. */
 const MAX_KEYS = 100;
 /** Statements that wait. A database that is stuck fills them; whoever asked has been answered for long before. */
@@ -42,9 +47,17 @@ export function mergeReads<Found>(read: Read<Found>): Read<Found> {
       const statement = waiting.shift();
       if (statement === undefined) return;
       underWay += 1;
-      void statement.send().then(() => {
+      let counted = true;
+      const makeRoom = (): void => {
+        if (!counted) return;
+        counted = false;
         underWay -= 1;
         sendWaiting();
+      };
+      const late = setTimeout(makeRoom, LATE_MS);
+      void statement.send().then(() => {
+        clearTimeout(late);
+        makeRoom();
       });
     }
   }

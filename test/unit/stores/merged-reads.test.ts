@@ -62,6 +62,26 @@ describe('merged reads', () => {
     expect(await Promise.all(reads)).to.deep.equal(['first', 'second', 'third', 'third']);
   });
 
+  it('do not wait for statements that are late, and these make room only once', async () => {
+    const { sent, read, sentKeys } = fakeStore();
+    const lost = [];
+    for (const key of ['a', 'b']) {
+      lost.push(read([key]));
+      await turn();
+    }
+    const next = read(['c']);
+    while (sent.length < 3) await turn();
+    sent[2]?.answer('there');
+    expect(await next).to.equal('there');
+    for (const late of sent) late.answer('late');
+    expect(await Promise.all(lost)).to.deep.equal(['late', 'late']);
+    for (const key of ['d', 'e', 'f']) {
+      void read([key]);
+      await turn();
+    }
+    expect(sentKeys().slice(3)).to.deep.equal([['d'], ['e']]);
+  });
+
   it('fail with their statement, and no others do', async () => {
     const { sent, read } = fakeStore();
     const [one, another] = [read(['a']), read(['b'])];
