@@ -27,6 +27,9 @@ ALTER TABLE public.dockhook_settings OWNER TO dockhook_owner;
 -- `dockhook serve`: reads everything, binds devices. It may rewrite an account for one reason: an imported password
 -- hash becomes one of dockhook's at the next login. Without this right such hashes stay as they are.
 ALTER ROLE dockhook_server LOGIN;
+-- It waits 1.5 s for an answer. A statement that waits for a lock would else wait on in the server, more of them with
+-- each attempt, until no connection is left.
+ALTER ROLE dockhook_server SET statement_timeout = '2s';
 GRANT USAGE ON SCHEMA public TO dockhook_server;
 GRANT SELECT ON public.dockhook_accounts, public.dockhook_organizations, public.dockhook_bindings,
   public.dockhook_settings TO dockhook_server;

@@ -41,6 +41,8 @@ export function hearAccountChanges(
   let retryMs = RETRY_MS.first;
   let said: string | undefined;
 
+  const areHeard = (): boolean => now() < heardUntil;
+
   function changed(): void {
     count += 1;
   }
@@ -74,7 +76,7 @@ export function hearAccountChanges(
         made = row['made'];
         heardUntil = sent + TRUST_MS;
         retryMs = RETRY_MS.first;
-        say();
+        if (areHeard()) say();
         await pause(BEAT_MS, undefined, { signal: stop, ref: false });
       }
     } finally {
@@ -95,7 +97,7 @@ export function hearAccountChanges(
 
   void listenAgain();
   return {
-    areHeard: () => now() < heardUntil,
+    areHeard,
     count: () => count,
     close() {
       closed.abort();

@@ -3,7 +3,7 @@
  * finds out once a second whether anybody answers. It is the circuit breaker: while it says "not serving" nobody else
  * makes a call, so a server that is away or frozen costs the broker no time.
  *
- * It asks by itself, and never looks at how long logins take. For dockhook holds each refusal back for 200–400 ms, so
+ * It asks by itself, and never looks at how long logins take. For dockhook holds each refusal back for 200–500 ms, so
  * that names cannot be told apart by timing: an answer that is late is the normal case for a wrong password, and would
  * else be taken for a fault, for which good clients would pay.
  */
