@@ -8,7 +8,7 @@ import type { Database, Row, Session } from './database.js';
 import { ACCOUNT_TRIGGERS, ACCOUNTS_CHANNEL, ACCOUNTS_OID, areAccountTriggers } from './tables.js';
 
 /** Between two beats, in milliseconds. */
-const BEAT_MS = 250;
+const BEAT_MS = 333;
 /** How long after a beat was sent what it showed may be relied on, in milliseconds. */
 const TRUST_MS = 1000;
 /** Between two attempts to listen, in milliseconds; twice as long after each failure. */

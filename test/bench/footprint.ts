@@ -10,6 +10,8 @@ import { interleave, spreadOf } from './statistics.js';
 import { storm } from './storm.js';
 
 const IDLE_MS = 30_000;
+/** After which what a start, or a burst of calls, leaves to be done has been done; in milliseconds. */
+const REST_MS = { started: 10_000, burst: 60_000 };
 
 export async function footprint(bench: Bench): Promise<Report> {
   const { docks } = bench.scale;
@@ -34,18 +36,23 @@ export async function footprint(bench: Bench): Promise<Report> {
     const pool = connectEmqxPool(dockhook.port);
     const { method, request } = ofClient('OnClientAuthenticate', dockOf(0), { password });
     for (let client = 0; client < 8; client += 1) await pool.call(client, method, request);
+    const isSmoke = bench.scale.calls !== undefined;
+    const rest = (milliseconds: number): Promise<void> => pause(isSmoke ? 0 : milliseconds);
+    await rest(REST_MS.started);
     const before = dockhook.cpuMs();
-    const idleMs = bench.scale.calls === undefined ? IDLE_MS : bench.scale.seconds * 1000;
+    const idleMs = isSmoke ? bench.scale.seconds * 1000 : IDLE_MS;
     await pause(idleMs);
     const idleCpu = ((dockhook.cpuMs() - before) / idleMs) * 100;
     const idle = { rss: dockhook.rssMb(), used: await dockhook.usedMb() };
     pool.close();
 
     await storm(dockhook.port, 0, docks, password);
+    const burst = dockhook.rssMb();
+    await rest(REST_MS.burst);
     const warm = { rss: dockhook.rssMb(), used: await dockhook.usedMb() };
     await dockhook.stop();
     return {
-      title: '`serve` at rest, and right after all docks have come at once',
+      title: '`serve` at rest, and with all docks, which have come at once',
       rows: [
         {
           'start to ready ms': spreadOf(starts.serve),
@@ -55,7 +62,8 @@ export async function footprint(bench: Bench): Promise<Report> {
         },
         {
           'warm docks': docks,
-          'RSS over idle MiB': warm.rss - idle.rss,
+          'RSS over idle right after MiB': burst - idle.rss,
+          'after a minute MiB': warm.rss - idle.rss,
           'of that in use, garbage collected, MiB': warm.used - idle.used,
         },
       ],
