@@ -40,7 +40,8 @@ export function originNow(postgres: string): Origin {
       cpu: cpu?.model ?? '',
       cores: cpus().length,
       memoryGib: Math.round(totalmem() / 2 ** 30),
-      system: `Linux ${release()}`,
+      // What comes behind the version is whose kernel it is.
+      system: `Linux ${release().split('-')[0]}`,
       loadAverage: loadavg().map(rounded),
     },
     versions: {
@@ -72,7 +73,7 @@ function commit(): string {
   const git = (...args: string[]): string =>
     execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
   try {
-    return `${git('rev-parse', 'HEAD')}${git('status', '--porcelain', '--', 'src', 'test/bench') === '' ? '' : ' and changes'}`;
+    return `${git('rev-parse', 'HEAD')}${git('status', '--porcelain', '--', 'src', 'test/bench', ':!test/bench/results') === '' ? '' : ' and changes'}`;
   } catch {
     return '';
   }
