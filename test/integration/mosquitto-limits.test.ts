@@ -110,6 +110,19 @@ describeWithMosquitto('Mosquitto with the plugin, and who wants too much', funct
     expect(askedAbout(`thing/${number}`)).to.equal(1);
   });
 
+  it('waits for others while one account asks about all its topics each time it connects', async () => {
+    await start();
+    const filters = Array.from({ length: 400 }, (_, number) => `thing/${number}`);
+    for (let time = 0; time < 60; time += 1) {
+      // The broker may end the connection, or refuse a login, of whom it has waited for enough.
+      const client = await connect('SN1', 'greedy').catch(() => undefined);
+      await client?.subscribe(...filters).catch(() => undefined);
+      await client?.close();
+    }
+    const other = await connect('SN2');
+    expect(await publish(other, osdOf('SN2'))).to.equal('taken');
+  });
+
   describe('leaves room in the queue', () => {
     const held: (() => void)[] = [];
     const hold: Handler = async ({ message }) => {

@@ -75,6 +75,7 @@ Verdict Authentication::check(const Client& client, const std::string& password,
   if (take_owed(credentials)) return Verdict::yes;
   // However many strangers come, who was in before is asked about.
   const bool is_known = was_in_lately(credentials);
+  if (is_known && patience_.is_overdrawn(client.username)) return Verdict::no;
   if ((!is_known && asking_.size() >= MAX_ASKING) || !asking_.insert(credentials).second) return Verdict::no;
 
   const auto verdict = patience_.ask(

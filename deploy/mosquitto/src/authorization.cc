@@ -134,7 +134,11 @@ Verdict Authorization::decide(Record& record, Action action, const std::string& 
       return Verdict::yes;
     }
     const std::string& username = record.client->username;
-    if (!is_answer(decision.verdict) && patience_.is_overdrawn(username)) return Verdict::failed;
+    // Of a session before this one, too: whoever comes again and again pays for each of its topics.
+    if (patience_.is_overdrawn(username)) {
+      const bool is_recent = is_answer(decision.verdict) && Clock::now() - decision.when <= 2 * fresh_;
+      return is_recent ? decision.verdict : Verdict::failed;
+    }
     decision.asking = true;
     const auto verdict =
         patience_.ask(Patience::For::known, username, question(record, action, topic), settling(record, action, topic));
@@ -190,9 +194,20 @@ void Authorization::settle(Record& record, Action action, const std::string& top
 bool Authorization::grant(Record& record, const std::string& filter) {
   if (record.granted.has(filter)) return true;
   Share& share = share_of(record);
+  if (share.granted + bytes_of(filter) > MAX_GRANTED_BYTES) make_room(record.client->username, share);
   if (share.granted + bytes_of(filter) > MAX_GRANTED_BYTES || !record.granted.add(filter)) return false;
   share.granted += bytes_of(filter);
   return true;
+}
+
+/** Sessions that ended, of MQTT 5 perhaps, give their filters back; what one of them is still sent is asked about. */
+void Authorization::make_room(const std::string& username, Share& share) {
+  // It goes through all records.
+  if (Clock::now() < share.room_made + std::chrono::seconds(10)) return;
+  share.room_made = Clock::now();
+  for (auto& [key, record] : records_) {
+    if (!record.connected && record.client->username == username) revoke_all(record);
+  }
 }
 
 void Authorization::revoke(Record& record, const std::string& filter) {

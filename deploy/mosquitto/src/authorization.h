@@ -68,12 +68,14 @@ class Authorization {
   struct Share {
     std::size_t decisions = 0;
     std::size_t granted = 0;
+    Clock::time_point room_made;
   };
 
   Record& record_of(const ClientPtr& client);
   void forget_later(const std::string& key, std::uint64_t session);
   Share& share_of(const Record& record);
   bool grant(Record& record, const std::string& filter);
+  void make_room(const std::string& username, Share& share);
   void revoke(Record& record, const std::string& filter);
   void revoke_all(Record& record);
   template <typename Unneeded>

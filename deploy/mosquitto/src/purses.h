@@ -30,7 +30,7 @@ class Purse {
     return left_;
   }
   bool is_full(Time now) { return left(now) == most_; }
-  void spend(Duration time) { left_ = std::max(-most_, left_ - time); }
+  void spend(Duration time, Time now) { left_ = std::max(-most_, left(now) - time); }
 
  private:
   Duration most_;
@@ -57,9 +57,11 @@ class Purses {
   /** @param waited with what it took to ask @param answered whether the answer came in that time */
   void spend(For whom, const std::string& username, Duration waited, bool answered, Time now) {
     Side& side = side_of(whom);
-    // Between two quick answers the broker does its other work. Waiting for none is never free.
-    if (waited > FREE || !answered) side.all.spend(waited);
-    if (Purse* const own = own_of(side, username, now)) own->spend(waited);
+    Purse* const own = own_of(side, username, now);
+    // Between two quick answers the broker does its other work. Waiting for none is never free, but whoever had nothing
+    // left was not waited for: what it asks must not empty the purse of all.
+    if ((waited > FREE || !answered) && (own == nullptr || own->left(now) > Duration::zero())) side.all.spend(waited, now);
+    if (own != nullptr) own->spend(waited, now);
   }
 
   /** Whether even a question that nobody waits for is too much, for it takes time to ask. */

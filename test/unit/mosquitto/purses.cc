@@ -97,6 +97,16 @@ void asking_too_much_without_waiting_overdraws() {
   expect(broker.ask(For::known, "greedy", Milliseconds(200)) == Milliseconds(200), "it is waited for again after a pause");
 }
 
+void one_with_an_empty_purse_leaves_that_of_all_alone() {
+  Broker broker;
+  minute(broker, [&](int) { return broker.ask(For::known, "greedy", Milliseconds(300)); });
+  minute(broker, [&](int) {
+    broker.ask_aside("greedy", Milliseconds(0.3));
+    return Milliseconds(0.3);
+  });
+  expect(broker.ask(For::known, "dock", Milliseconds(200)) == Milliseconds(200), "another is waited for in full");
+}
+
 void a_debt_is_paid_off_in_seconds() {
   Broker broker;
   for (int i = 0; i < 100000; i += 1) broker.ask_aside("greedy", Milliseconds(1));
@@ -121,6 +131,7 @@ int main() {
   one_username_takes_a_twentieth_however_quick_its_answers();
   quick_answers_of_many_are_free();
   asking_too_much_without_waiting_overdraws();
+  one_with_an_empty_purse_leaves_that_of_all_alone();
   a_debt_is_paid_off_in_seconds();
   more_usernames_than_there_is_room_for_are_not_waited_for();
   return result();
