@@ -50,8 +50,8 @@ export interface PasswordChecks {
     patience: Promise<unknown>,
   ): Promise<PasswordResult>;
   /**
-   * How long a client waits for its check, and how long any refusal is held back, in milliseconds: about
-   * twice a hash of ours. An unknown name, which costs no hash, then looks like a wrong password, however
+   * How long a client waits for its check, and how long any refusal is held back once the account was looked
+   * for, in milliseconds: about twice a hash of ours. An unknown name, which costs no hash, then looks like a wrong password, however
    * long the queue. Always the same: if it followed the checks, it would tell a guesser that they are of an
    * imported hash, which takes longer or less, and so that the account exists.
    *

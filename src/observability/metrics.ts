@@ -70,7 +70,7 @@ export function createMetrics(): Metrics {
 
   const accountChangesHeard = new Gauge({
     name: 'dockhook_account_changes_heard',
-    help: '1 while changes of accounts are heard of and accounts answered from memory, 0 while each call reads them.',
+    help: '1 while changes of accounts are listened for, so that accounts are answered from memory; 0 while each call reads.',
     registers,
   });
   const timelineDropped = new Counter({
