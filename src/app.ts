@@ -14,6 +14,7 @@ import { tlsCredentials } from './exhook/certificates.js';
 import { startExhookServer } from './exhook/server.js';
 import type { Client, Hooks, MountedHook } from './hooks.js';
 import { formatListen } from './listen.js';
+import { createAfterwards } from './observability/afterwards.js';
 import { startHttp } from './observability/http.js';
 import { logEvents, type Logger } from './observability/log.js';
 import type { Metrics } from './observability/metrics.js';
@@ -62,10 +63,15 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const grpcCredentials = credentials(config, parts);
   const logged = logEvents(log);
   const timeline = config.timeline ? timelineOf(parts) : undefined;
+  const afterwards = createAfterwards((error) => {
+    log.error({ event: 'event_lost', detail: traceOf(error) });
+  });
   const tell: Tell = (event) => {
-    metrics.tell(event);
-    logged(event);
-    timeline?.tell(event);
+    afterwards.putOff(() => {
+      metrics.tell(event);
+      logged(event);
+      timeline?.tell(event);
+    });
   };
   const access = createAccess({
     accounts: stores.accounts,
@@ -103,13 +109,20 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   let stopping = false;
   const stopped = new AbortController();
   const isReady = (): boolean => reached && !stopping;
-  const http = await startHttp(config.httpListen, isReady, metrics);
+  const http = await startHttp(config.httpListen, isReady, () => {
+    afterwards.flush();
+    return metrics.read();
+  });
   const exhook = await startExhookServer({
     hooks,
     listen: config.grpcListen,
     credentials: grpcCredentials,
     ...(parts.keepaliveMs === undefined ? {} : { keepaliveMs: parts.keepaliveMs }),
-    onCall: metrics.call,
+    onCall: (hook, outcome, milliseconds) => {
+      afterwards.putOff(() => {
+        metrics.call(hook, outcome, milliseconds);
+      });
+    },
     onError: (hook, error) => {
       log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
     },
@@ -118,6 +131,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     throw error;
   });
   exhook.setServing(false);
+  // A mistake of ours that ends the process does not take what was answered before out of the log.
+  process.on('exit', afterwards.flush);
 
   async function reachStore(): Promise<boolean> {
     for (let attempt = 1; !stopping; attempt += 1) {
@@ -145,6 +160,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     await pause(unreadyMs);
     await exhook.stop(GRACE_MS);
     await http.close();
+    afterwards.flush();
+    process.off('exit', afterwards.flush);
     await timeline?.stop();
     await stores.close();
   }

@@ -1,18 +1,19 @@
 /**
  * Checks passwords without letting a reconnect storm or a guesser take the machine: as many slow hashes
  * at once as there are cores, a bounded queue, one hash for identical checks that run at the same time,
- * and none for a password that was right a moment ago.
+ * and none for a password that was right before.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createThrottle } from '../throttle.js';
 import { mayReplace } from './foreign-hashes.js';
+import { originOf } from './origin.js';
 import { hashChosen, isFast, verifyFast, verifySlow } from './passwords.js';
 
 /** Longest time in the queue, in milliseconds; a check that would wait longer is shed. */
 const MAX_WAIT_MS = 1000;
 /** Accounts whose last right password is remembered. */
-const MAX_REMEMBERED = 50_000;
+const MAX_REMEMBERED = 100_000;
 /** Wrong passwords that are remembered as such, of all accounts together. */
 const MAX_KNOWN_WRONG = 10_000;
 /** Bounds of {@link PasswordChecks.patienceMs}. With the store's budget they stay below a hook's 2 s. */
@@ -38,16 +39,16 @@ export type PasswordResult =
 export interface PasswordChecks {
   /**
    * Rejects with `bad_row` if the stored hash cannot be read.
-   * @param origin where the client comes from. Only chosen passwords are throttled, and never one that
+   * @param peerHost where the client comes from. Only chosen passwords are throttled, and never one that
    * was right before: a stranger behind the same address cannot lock a dock out that has been in. Nor does
    * one that was wrong before count again: docks that still have an old password lock nobody out.
-   * @param patience when it resolves, the answer is `overloaded`
+   * @param patience asked for if a slow check must be waited for; when it resolves, the answer is `overloaded`
    */
   check(
     account: { name: string; passwordHash: string },
     password: string,
-    origin: string,
-    patience: Promise<unknown>,
+    peerHost: string,
+    patience: () => Promise<unknown>,
   ): Promise<PasswordResult>;
   /**
    * How long a client waits for its check, and how long any refusal is held back once the account was looked
@@ -127,19 +128,22 @@ export async function createPasswordChecks(
   }
 
   /** Starts a check, or joins an equal one. Goes on when nobody waits for it any longer. */
-  async function checkSlow(name: string, passwordHash: string, password: string, origin: string) {
-    const tag = remembered.tag(name, passwordHash, password);
+  async function checkSlow(
+    { name, passwordHash }: { name: string; passwordHash: string },
+    password: string,
+    peerHost: string,
+    tag: string,
+  ): Promise<PasswordResult> {
     if (remembered.has(name, tag)) return 'right';
-    const key = tag.toString('base64');
-    if (knownWrong.has(key)) return 'wrong';
-    const underWay = running.get(key);
+    if (knownWrong.has(tag)) return 'wrong';
+    const underWay = running.get(tag);
     // Joining costs no hash and tries nothing new: a shared account's docks may all come at once.
     if (underWay) return (await underWay) ? 'right' : 'wrong';
     if ((waiting.length * hashMs) / workers > MAX_WAIT_MS) return 'overloaded';
-    const source = JSON.stringify([name, origin]);
+    const source = JSON.stringify([name, originOf(peerHost)]);
     if (!wrongPasswords.take(source)) return 'throttled';
-    const verification = verifyInTurn(passwordHash, password).finally(() => running.delete(key));
-    running.set(key, verification);
+    const verification = verifyInTurn(passwordHash, password).finally(() => running.delete(tag));
+    running.set(tag, verification);
     const right = await verification.catch((error: unknown) => {
       wrongPasswords.giveBack(source);
       throw error;
@@ -149,7 +153,7 @@ export async function createPasswordChecks(
       remembered.add(name, tag);
       return 'right';
     }
-    knownWrong.add(key);
+    knownWrong.add(tag);
     const [oldest] = knownWrong;
     if (knownWrong.size > MAX_KNOWN_WRONG && oldest !== undefined) knownWrong.delete(oldest);
     return 'wrong';
@@ -157,34 +161,38 @@ export async function createPasswordChecks(
 
   return {
     patienceMs: () => patienceMs,
-    async check({ name, passwordHash }, password, origin, patience) {
-      if (isFast(passwordHash)) return verifyFast(passwordHash, password) ? 'right' : 'wrong';
-      const checked = checkSlow(name, passwordHash, password, origin).then((result) => {
+    async check(account, password, peerHost, patience) {
+      const { name, passwordHash } = account;
+      const tag = remembered.tag(name, passwordHash, password);
+      if (isFast(passwordHash)) {
+        if (remembered.has(name, tag)) return 'right';
+        if (!verifyFast(passwordHash, password)) return 'wrong';
+        remembered.add(name, tag);
+        return 'right';
+      }
+      const checked = checkSlow(account, password, peerHost, tag).then((result) => {
         if (result === 'right') void replaceForeign(name, passwordHash, password);
         return result;
       });
-      return Promise.race([checked, patience.then(() => 'overloaded' as const)]);
+      return Promise.race([checked, patience().then(() => 'overloaded' as const)]);
     },
   };
 }
 
 /**
- * Remembers one right password per account as an HMAC under a key that never leaves this process.
+ * Remembers one right password per account, as a digest under a key that never leaves this process.
  * It covers the stored hash too: a changed or removed password is forgotten at once.
  */
 function createMemory() {
-  const key = randomBytes(32);
-  const tags = new Map<string, Buffer>();
+  const key = randomBytes(32).toString('hex');
+  const tags = new Map<string, string>();
   return {
-    tag: (name: string, passwordHash: string, password: string): Buffer =>
-      createHmac('sha256', key)
-        .update(JSON.stringify([name, passwordHash, password]))
-        .digest(),
-    has(name: string, tag: Buffer): boolean {
-      const known = tags.get(name);
-      return known !== undefined && timingSafeEqual(known, tag);
-    },
-    add(name: string, tag: Buffer): void {
+    /** In one call, for it is made at each login: an HMAC object takes Node five times as long. */
+    tag: (name: string, passwordHash: string, password: string): string =>
+      hash('sha256', key + JSON.stringify([name, passwordHash, password]), 'hex'),
+    // How far two tags agree tells nothing to who has not the key, so the time of this comparison may.
+    has: (name: string, tag: string): boolean => tags.get(name) === tag,
+    add(name: string, tag: string): void {
       tags.delete(name);
       tags.set(name, tag);
       const [oldest] = tags.keys();

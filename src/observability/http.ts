@@ -17,7 +17,7 @@ export interface HttpServer extends Listen {
 export async function startHttp(
   listen: Listen,
   isReady: () => boolean,
-  metrics: Metrics,
+  readMetrics: Metrics['read'],
 ): Promise<HttpServer> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
@@ -27,7 +27,7 @@ export async function startHttp(
       if (isReady()) send(response, 200, 'ready\n');
       else send(response, 503, 'not ready: the store was not reached yet, or dockhook is stopping\n');
     } else if (path === '/metrics') {
-      metrics.read().then(
+      readMetrics().then(
         ({ contentType, text }) => {
           send(response, 200, text, contentType);
         },

@@ -85,20 +85,24 @@ describe('password checks', () => {
 
   it('forgets a remembered password as soon as the stored hash is another', async () => {
     const checks = await createPasswordChecks();
-    const passwordHash = await hashChosen('old');
-    expect(await check(checks, { name: 'a', passwordHash }, 'old', ADDRESS)).to.equal('right');
-    expect(
-      await check(checks, { name: 'a', passwordHash: await hashChosen('new') }, 'old', ADDRESS),
-    ).to.equal('wrong');
+    for (const hash of [hashChosen, hashGenerated]) {
+      const before = { name: hash.name, passwordHash: await hash('old') };
+      expect(await check(checks, before, 'old', ADDRESS)).to.equal('right');
+      const after = { name: hash.name, passwordHash: await hash('new') };
+      expect(await check(checks, after, 'old', ADDRESS), hash.name).to.equal('wrong');
+      expect(await check(checks, after, 'new', ADDRESS), hash.name).to.equal('right');
+      expect(await check(checks, before, 'new', ADDRESS), hash.name).to.equal('wrong');
+    }
   });
 
   it('does not take the password of one account for that of another', async () => {
     const checks = await createPasswordChecks();
-    const passwordHash = await hashChosen('one');
-    expect(await check(checks, { name: 'a', passwordHash }, 'one', ADDRESS)).to.equal('right');
-    expect(
-      await check(checks, { name: 'b', passwordHash: await hashChosen('two') }, 'one', ADDRESS),
-    ).to.equal('wrong');
+    for (const hash of [hashChosen, hashGenerated]) {
+      const one = { name: 'a', passwordHash: await hash('one') };
+      expect(await check(checks, one, 'one', ADDRESS)).to.equal('right');
+      const two = { name: 'b', passwordHash: await hash('two') };
+      expect(await check(checks, two, 'one', ADDRESS), hash.name).to.equal('wrong');
+    }
   });
 
   it('lets nobody wait longer than a wrong password takes, and knows the answer at the next attempt', async () => {
@@ -284,9 +288,9 @@ describe('an imported hash', () => {
   it('that takes longer than patience is known at the next attempt, and replaced by then', async () => {
     const { checks, replaced, calls } = await open(async () => true);
     const slow = { name: 'a', passwordHash: BCRYPT_12 };
-    expect(await checks.check(slow, 'p', ADDRESS, Promise.resolve())).to.equal('overloaded');
+    expect(await checks.check(slow, 'p', ADDRESS, () => Promise.resolve())).to.equal('overloaded');
     await calls(1);
-    const never = new Promise(() => undefined);
+    const never = () => new Promise(() => undefined);
     expect(await checks.check(slow, 'p', ADDRESS, never), 'the old hash').to.equal('right');
     const upgraded = { name: 'a', passwordHash: replaced[0]?.[2] ?? '' };
     expect(await checks.check(upgraded, 'p', ADDRESS, never), 'the new hash').to.equal('right');
@@ -295,7 +299,7 @@ describe('an imported hash', () => {
   it('does not move the time that refusals wait for, which would tell that the account exists', async () => {
     const { checks } = await open(async () => true);
     const before = checks.patienceMs();
-    const never = new Promise(() => undefined);
+    const never = () => new Promise(() => undefined);
     // One after another, so that none is shed.
     const guess = async (passwordHash: string) => {
       for (let i = 0; i < 6; i += 1) {
@@ -323,10 +327,10 @@ function check(
   checks: PasswordChecks,
   account: { name: string; passwordHash: string },
   password: string,
-  origin: string,
+  peerHost: string,
 ) {
-  const patience = new Promise((resolve) => setTimeout(resolve, checks.patienceMs()).unref());
-  return checks.check(account, password, origin, patience);
+  const patience = () => new Promise((resolve) => setTimeout(resolve, checks.patienceMs()).unref());
+  return checks.check(account, password, peerHost, patience);
 }
 
 /** Tries again for as long as earlier checks are in the way. */

@@ -7,8 +7,8 @@ const LOOPBACK = { host: '127.0.0.1', port: 0 };
 describe('the HTTP port', () => {
   let server: HttpServer | undefined;
   let isReady = true;
-  const start = async (metrics: Metrics = createMetrics()): Promise<void> => {
-    server = await startHttp(LOOPBACK, () => isReady, metrics);
+  const start = async (readMetrics: Metrics['read'] = createMetrics().read): Promise<void> => {
+    server = await startHttp(LOOPBACK, () => isReady, readMetrics);
   };
   const ask = async (path: string, method = 'GET'): Promise<[number, string]> => {
     const response = await fetch(`http://127.0.0.1:${server?.port ?? 0}${path}`, { method });
@@ -32,7 +32,7 @@ describe('the HTTP port', () => {
   });
 
   it('answers 500 if the metrics cannot be read, and lives', async () => {
-    await start({ ...createMetrics(), read: () => Promise.reject(new Error('broken')) });
+    await start(() => Promise.reject(new Error('broken')));
     expect((await ask('/metrics'))[0]).to.equal(500);
     expect((await ask('/healthz'))[0]).to.equal(200);
   });
@@ -40,7 +40,9 @@ describe('the HTTP port', () => {
   it('names the setting if its address is taken', async () => {
     await start();
     const listen = { host: '127.0.0.1', port: server?.port ?? 0 };
-    const error = await startHttp(listen, () => true, createMetrics()).catch((reason: unknown) => reason);
+    const error = await startHttp(listen, () => true, createMetrics().read).catch(
+      (reason: unknown) => reason,
+    );
     expect(error).to.have.property('code', 'usage');
     expect(error)
       .to.have.property('message')
