@@ -80,16 +80,17 @@ export function createAccess(options: AccessOptions): Access {
     return undefined;
   }
 
-  /** Whether an SN is known as a gateway, and its binding. */
-  async function lookUpGateway(sn: string, within: Within) {
-    const [listed, bound] = await within(Promise.all([accounts.listsGateway(sn), bindings.getMany([sn])]));
-    const binding = bound.get(sn);
+  /** Whether an SN is known as a gateway, and the bindings of it and of others, all in one round trip. */
+  async function lookUpGateway(sn: string, others: string[], within: Within) {
+    const [listed, bound] = await within(
+      Promise.all([accounts.listsGateway(sn), bindings.getMany([sn, ...others])]),
+    );
     // A dock binds itself. What was only bound through an SN does not make that SN a dock: anybody could say so.
-    return { known: listed || binding?.gateway === sn, binding };
+    return { known: listed || bound.get(sn)?.gateway === sn, bound };
   }
 
   async function isGateway(sn: string, within: Within): Promise<boolean> {
-    return (await lookUpGateway(sn, within)).known;
+    return (await lookUpGateway(sn, [], within)).known;
   }
 
   /**
@@ -113,10 +114,11 @@ export function createAccess(options: AccessOptions): Access {
   }
 
   async function refusalOfDrone(own: string[], sn: string, within: Within): Promise<Refusal> {
-    const { known, binding } = await lookUpGateway(sn, within);
+    const { known, bound } = await lookUpGateway(sn, own, within);
     if (known) return 'foreign_gateway';
+    const binding = bound.get(sn);
     if (!binding) return undefined;
-    const ownBindings = [...(await within(bindings.getMany(own))).values()];
+    const ownBindings = own.flatMap((gateway) => bound.get(gateway) ?? []);
     if (ownBindings.some(({ organizationId }) => organizationId === binding.organizationId)) return undefined;
     // A gateway that is bound nowhere has the drones it bound; one that an operator moved has lost them.
     const throughOwn =

@@ -2,7 +2,7 @@
 import { Ajv } from 'ajv';
 import type { Within } from '../budget.js';
 import type { AccessEvent } from '../events.js';
-import type { Bindings, Organization, Organizations } from '../stores/types.js';
+import type { Bindings, Organization } from '../stores/types.js';
 import type { LicenseMemory } from './license.js';
 import type { NoOrganization } from './organization.js';
 import { fault, results, type Answer, type Result } from './results.js';
@@ -13,7 +13,6 @@ export interface Call {
   gateway: string;
   /** Every wait for a store goes through it. */
   within: Within;
-  organizations: Organizations;
   bindings: Bindings;
   license: LicenseMemory;
   /** The organization that a code, and an id unless `''`, stand for; counts wrong ones. */

@@ -127,7 +127,6 @@ export function createRequests(options: DockOptions): Requests {
     return {
       gateway,
       within,
-      organizations,
       bindings,
       license,
       openOrganization: (code, id) =>

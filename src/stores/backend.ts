@@ -10,6 +10,11 @@ export interface StoredRow {
   text: string;
 }
 
+/** A binding's row. */
+export interface NamedRow extends StoredRow {
+  organizationName: string;
+}
+
 /**
  * One table. Plain reads and writes go through `keyv`; the rest is what Keyv has not: steps that are
  * atomic among replicas. Where a unique key or a reference forbids a step, it rejects with an error whose
@@ -40,6 +45,8 @@ export interface Backend {
   /** Those that there are, by code. */
   organizationsByCode(codes: readonly string[]): Promise<ReadonlyMap<string, StoredRow>>;
   listsGateway(sn: string): Promise<boolean>;
+  /** Those that there are, by SN, each with the name of its organization. */
+  bindingsNamed(sns: readonly string[]): Promise<ReadonlyMap<string, NamedRow>>;
   countBindings(organizationId: string): Promise<number>;
   /**
    * Inserts a binding, or renews one to the same organization, and is durable when it resolves.

@@ -95,6 +95,12 @@ export const LISTS_GATEWAY = `
 SELECT count(*) > 0 AS found FROM public.dockhook_accounts
 WHERE ${GATEWAYS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
 
+const BINDINGS_NAMED = `
+SELECT binding.key, binding.value, organization.value::jsonb #>> '{value,name}' AS name
+FROM public.dockhook_bindings AS binding
+JOIN public.dockhook_organizations AS organization ON organization.key = binding.organization_id
+WHERE binding.key = ANY($1)`;
+
 /** Opens the backend; the tables are made sure of by the first query, not here. */
 export function openSqlBackend(bare: Database): Backend {
   const database = withTables(bare);
@@ -111,6 +117,15 @@ export function openSqlBackend(bare: Database): Backend {
     async listsGateway(sn) {
       const [row] = await database.query(LISTS_GATEWAY, [sn]);
       return row?.['found'] === true;
+    },
+    async bindingsNamed(sns) {
+      const rows = await database.query(BINDINGS_NAMED, [sns]);
+      return new Map(
+        rows.map((row) => [
+          String(row['key']),
+          { ...storedRow(row), organizationName: String(row['name'] ?? '') },
+        ]),
+      );
     },
     async countBindings(organizationId) {
       const sql = 'SELECT count(*)::int AS bound FROM public.dockhook_bindings WHERE organization_id = $1';

@@ -25,7 +25,7 @@ import {
   organizationKind,
 } from './check.js';
 import type { Database } from './database.js';
-import { mergeReads } from './merged-reads.js';
+import { mergeReads, type Read } from './merged-reads.js';
 import { openRun, type OnQuery } from './run.js';
 import { openSqlBackend } from './sql.js';
 import { openTable } from './table.js';
@@ -164,20 +164,35 @@ function codeTaken(id: string): never {
 function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings {
   const run = openRun(bindingKind.table, onQuery);
   const table = openTable(backend, bindingKind, run);
+  const bindingsNamed = mergeReads((sns) => backend.bindingsNamed(sns));
+
+  /** Reads what there is of these SNs, and decodes it. */
+  async function readMany<Row, T extends Binding>(
+    operation: string,
+    sns: readonly string[],
+    read: Read<ReadonlyMap<string, Row>>,
+    decoded: (sn: string, row: NonNullable<Row>) => T,
+  ): Promise<Map<string, T>> {
+    const keys = [...new Set(sns)].filter(isKey);
+    const bindings = new Map<string, T>();
+    if (keys.length === 0) return bindings;
+    return run(operation, `bindings of ${keys.length} devices`, async () => {
+      const rows = await read(keys);
+      for (const sn of keys) {
+        const row = rows.get(sn);
+        if (row !== undefined && row !== null) bindings.set(sn, decoded(sn, row));
+      }
+      return bindings;
+    });
+  }
+
   return {
-    async getMany(sns) {
-      const keys = [...new Set(sns)].filter(isKey);
-      const bindings = new Map<string, Binding>();
-      if (keys.length === 0) return bindings;
-      return run('getMany', `bindings of ${keys.length} devices`, async () => {
-        const values = await table.read(keys);
-        for (const sn of keys) {
-          const value = values.get(sn);
-          if (value !== undefined) bindings.set(sn, decode(bindingKind, sn, value));
-        }
-        return bindings;
-      });
-    },
+    getMany: (sns) => readMany('getMany', sns, table.read, (sn, value) => decode(bindingKind, sn, value)),
+    getManyNamed: (sns) =>
+      readMany('getManyNamed', sns, bindingsNamed, (_sn, row) => ({
+        ...decodeRow(bindingKind, row),
+        organizationName: row.organizationName,
+      })),
     list: () => table.list(),
     async bind(binding) {
       const row = encode(bindingKind, binding);

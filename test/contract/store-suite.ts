@@ -441,6 +441,19 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         expect(await stores.bindings.getMany([])).to.deep.equal(new Map());
       });
 
+      it('finds them with the names that their organizations have now', async () => {
+        await stores.bindings.bind(aBinding('SN1', 'one'));
+        await stores.bindings.bind(aBinding('SN2', 'two'));
+        await stores.organizations.update('two', (two) => ({ ...two, name: 'Renamed "Süd"' }));
+        const { name } = (await stores.organizations.get('one'))!;
+        const found = await stores.bindings.getManyNamed(['SN2', 'SN3', 'SN2', 'SN1', '', '\0']);
+        expect([...found]).to.have.deep.members([
+          ['SN1', { ...aBinding('SN1', 'one'), organizationName: name }],
+          ['SN2', { ...aBinding('SN2', 'two'), organizationName: 'Renamed "Süd"' }],
+        ]);
+        expect(await stores.bindings.getManyNamed([])).to.deep.equal(new Map());
+      });
+
       it('moves a device on an operator’s word', async () => {
         await stores.bindings.bind(aBinding('SN1', 'one'));
         expect(await stores.bindings.move('SN1', 'two')).to.deep.equal(aBinding('SN1', 'two'));
@@ -575,6 +588,7 @@ export function describeSqlStores(
         ['dockhook_organizations', 'one', () => stores.organizations.get('one')],
         ['dockhook_organizations', 'one', () => stores.organizations.byBindingCode(secret)],
         ['dockhook_bindings', 'SN1', () => stores.bindings.getMany(['SN0', 'SN1'])],
+        ['dockhook_bindings', 'SN1', () => stores.bindings.getManyNamed(['SN0', 'SN1'])],
         ['dockhook_bindings', 'SN1', () => stores.bindings.move('SN1', 'one')],
         ['dockhook_settings', 'license', () => stores.license.get()],
       ];

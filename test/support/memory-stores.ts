@@ -87,6 +87,15 @@ function openMemoryBackend(): Backend {
         const { scope } = valueOf(text);
         return scope?.kind === 'gateways' && scope.gateways.includes(sn);
       }),
+    async bindingsNamed(sns) {
+      const rows = rowsOf(bindings).filter(({ key }) => sns.includes(key));
+      return new Map(
+        rows.map((row) => {
+          const { name = '' } = valueOf(organizations.get(valueOf(row.text).organizationId ?? '') ?? '{}');
+          return [row.key, { ...row, organizationName: name }];
+        }),
+      );
+    },
     countBindings: async (id) => boundTo(id),
     async bind(row) {
       const rows = tables.dockhook_bindings;

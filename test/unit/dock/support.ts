@@ -157,6 +157,13 @@ function bindingsOf(world: World): Bindings {
       const found = sns.flatMap((sn) => world.bindings.get(sn) ?? []);
       return new Map(found.map((binding) => [binding.sn, binding]));
     },
+    async getManyNamed(sns) {
+      const found = await this.getMany(sns);
+      const nameOf = (id: string) => world.organizations.find((one) => one.id === id)?.name ?? '';
+      return new Map(
+        [...found].map(([sn, one]) => [sn, { ...one, organizationName: nameOf(one.organizationId) }]),
+      );
+    },
     async bind(binding) {
       world.binds += 1;
       await (world.bindTrouble ?? world.trouble)?.();
