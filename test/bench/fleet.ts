@@ -1,6 +1,6 @@
 /** The docks of a benchmark: their accounts in Postgres, and what EMQX was recorded to send, in their names. */
 import { serviceName, hookProvider } from '../../src/exhook/proto.js';
-import type { ValuedResponse } from '../../src/exhook/translate.js';
+import { ALLOW, type ValuedResponse } from '../../src/exhook/translate.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import type { Question } from '../support/emqx-pool.js';
@@ -190,6 +190,22 @@ export function isGoodReply(method: MethodName, payload: Buffer): boolean {
   if (method === 'config') return data.app_id === '1';
   const codes = data.output?.err_infos?.map(({ err_code }) => err_code) ?? [];
   return data.result === 0 && codes.every((code) => code === 0);
+}
+
+/** For a no-op provider: one answer to each method that is good for every dock, to either of its two requests. */
+export function fixedAnswers(): { method: string; answer: string }[] {
+  const data = { app_id: '1', app_key: 'bench key', app_license: 'bench license '.repeat(20), result: 0 };
+  const dock = dockOf(0);
+  const { request } = published(dock, `${requestTopic(dock)}_reply`, Buffer.from(JSON.stringify({ data })));
+  const answers: [Call['method'], object][] = [
+    ['OnClientAuthenticate', ALLOW],
+    ['OnClientAuthorize', ALLOW],
+    ['OnMessagePublish', { type: 'STOP_AND_RETURN', ...request }],
+  ];
+  return answers.map(([method, answer]) => ({
+    method,
+    answer: service[method]!.responseSerialize(answer).toString('base64'),
+  }));
 }
 
 /** Calls, and reads the answer; `bytes` are its protobuf message. Rejects unless the gRPC status is OK. */

@@ -1,6 +1,7 @@
 /**
  * Each hook and each method of dockhook against a no-op provider on the same stack, which gives the very answer that
- * dockhook gave: what is left is what dockhook itself costs.
+ * dockhook gave: what is left is what dockhook itself costs. A method that reads PostgreSQL stands beside one more floor:
+ * the same provider, that reads one row by its key before it answers.
  */
 import { generatePassword, hashChosen, hashGenerated } from '../../src/access/passwords.js';
 import type { ValuedResponse } from '../../src/exhook/translate.js';
@@ -37,6 +38,8 @@ interface Case {
   isRight(answer: ValuedResponse): boolean;
   /** dockhook's own count of right answers. */
   counter: string;
+  /** Answered from PostgreSQL. */
+  reads?: boolean;
   /** How many at a time, where 64 of one dock are not what dockhook serves; `IN_FLIGHT` unless given. */
   inFlight?: number[];
 }
@@ -57,6 +60,7 @@ function allCases(password: string): Case[] {
   });
   const replied = (method: MethodName): Case => ({
     name: method,
+    reads: true,
     call: requested(dock, method),
     isRight: ({ message }) =>
       message?.topic === `${requestTopic(dock)}_reply` && isGoodReply(method, message.payload),
@@ -75,7 +79,10 @@ function allCases(password: string): Case[] {
       ofClient('OnClientAuthenticate', dockOf(1), { password }),
     ),
     allowed('client.authorize, own topic', toAuthorize(dock, 'PUBLISH', requestTopic(dock))),
-    allowed('client.authorize, drone', toAuthorize(dock, 'PUBLISH', `thing/product/${dock.drone}/osd`)),
+    {
+      ...allowed('client.authorize, drone', toAuthorize(dock, 'PUBLISH', `thing/product/${dock.drone}/osd`)),
+      reads: true,
+    },
     event('client.connected', 'OnClientConnected'),
     event('client.disconnected', 'OnClientDisconnected'),
     replied('config'),
@@ -90,9 +97,11 @@ function allCases(password: string): Case[] {
   ];
 }
 
-interface Sides {
+/** `reader` is a no-op that reads. */
+type Side = 'dockhook' | 'noop' | 'reader';
+
+interface Sides extends Record<Side, Measured & { port: number }> {
   dockhook: Dockhook;
-  noop: Measured & { port: number };
 }
 
 export async function hooks(bench: Bench): Promise<Report> {
@@ -102,9 +111,12 @@ export async function hooks(bench: Bench): Promise<Report> {
   await addAccounts(database, { from: 1, count: 1, passwordHash: await hashChosen(password) });
   const dockhook = await bench.dockhook(database.url);
   const noop = await startHelper('noop-provider.ts');
+  const reader = await startHelper('noop-provider.ts');
+  const sides: Sides = { dockhook, noop, reader };
   const connections = {
     dockhook: connectGrpc({ host: '127.0.0.1', port: dockhook.port }),
     noop: connectGrpc({ host: '127.0.0.1', port: noop.port }),
+    reader: connectGrpc({ host: '127.0.0.1', port: reader.port }),
   };
   const rows: Row[] = [];
   try {
@@ -112,9 +124,10 @@ export async function hooks(bench: Bench): Promise<Report> {
       const { bytes } = await ask(connections.dockhook, one.call);
       const fixed: NoopAnswer = { method: one.call.method, answer: bytes.toString('base64') };
       await noop.tell(fixed);
+      await reader.tell({ ...fixed, reads: database.url });
       for (const inFlight of one.inFlight ?? IN_FLIGHT) {
         await verify(connections, one);
-        rows.push(await compare({ dockhook, noop }, one, inFlight, bench));
+        rows.push(await compare(sides, one, inFlight, bench));
         await verify(connections, one);
       }
     }
@@ -122,13 +135,14 @@ export async function hooks(bench: Bench): Promise<Report> {
     for (const connection of Object.values(connections)) connection.close();
     await dockhook.stop();
     await noop.stop();
+    await reader.stop();
     await database.drop();
   }
   return { title: 'dockhook against a no-op provider, calls by h2load', rows };
 }
 
 /** h2load looks at no answer; a wrong one may well be a fast one. */
-async function verify(connections: Record<keyof Sides, GrpcConnection>, one: Case): Promise<void> {
+async function verify(connections: Record<Side, GrpcConnection>, one: Case): Promise<void> {
   for (const [side, connection] of Object.entries(connections)) {
     const { answer } = await ask(connection, one.call);
     if (!one.isRight(answer)) throw new Error(`${side} answers ${one.name} with ${JSON.stringify(answer)}`);
@@ -138,12 +152,14 @@ async function verify(connections: Record<keyof Sides, GrpcConnection>, one: Cas
 async function compare(sides: Sides, one: Case, inFlight: number, { scale }: Bench): Promise<Row> {
   const load = (calls: number) => ({ method: one.call.method, body: bodyOf(one.call), inFlight, calls });
   await h2load(sides.noop.port, load(scale.calls ?? WARM_UP_CALLS));
+  if (one.reads) await h2load(sides.reader.port, load(scale.calls ?? WARM_UP_CALLS));
   const { perSecond } = await h2load(sides.dockhook.port, load(scale.calls ?? WARM_UP_CALLS));
   const calls = scale.calls ?? Math.ceil(perSecond * scale.seconds);
   const counted = async (): Promise<number> => (await sides.dockhook.metrics()).get(one.counter) ?? 0;
 
   const before = await counted();
-  const measured = await interleave(['dockhook', 'noop'], scale.rounds, async (side) => {
+  const names: Side[] = one.reads ? ['dockhook', 'noop', 'reader'] : ['dockhook', 'noop'];
+  const measured = await interleave(names, scale.rounds, async (side) => {
     const { port, cpuMs } = sides[side];
     const cpuBefore = cpuMs();
     const run = await h2load(port, load(calls));
@@ -154,7 +170,7 @@ async function compare(sides: Sides, one: Case, inFlight: number, { scale }: Ben
     throw new Error(`dockhook counts ${right} right answers to ${calls * scale.rounds} calls of ${one.name}`);
   }
 
-  const { dockhook, noop } = measured;
+  const { dockhook, noop, reader } = measured;
   const of = (side: typeof dockhook, field: keyof Run) => side.map((run) => run[field]);
   const cpu = (side: typeof dockhook) => (sum(side.map(({ cpuMs }) => cpuMs)) * 1000) / calls / scale.rounds;
   return {
@@ -163,6 +179,14 @@ async function compare(sides: Sides, one: Case, inFlight: number, { scale }: Ben
     throughput: ratioOf(of(dockhook, 'perSecond'), of(noop, 'perSecond')),
     p50: ratioOf(of(dockhook, 'p50'), of(noop, 'p50')),
     p99: ratioOf(of(dockhook, 'p99'), of(noop, 'p99')),
+    ...(one.reads
+      ? {
+          'throughput of one read': ratioOf(of(reader, 'perSecond'), of(noop, 'perSecond')),
+          'p50 of one read': ratioOf(of(reader, 'p50'), of(noop, 'p50')),
+          'throughput to one read': ratioOf(of(dockhook, 'perSecond'), of(reader, 'perSecond')),
+          'p50 to one read': ratioOf(of(dockhook, 'p50'), of(reader, 'p50')),
+        }
+      : {}),
     'calls/s': spreadOf(of(dockhook, 'perSecond')),
     'no-op calls/s': spreadOf(of(noop, 'perSecond')),
     'p50 ms': spreadOf(of(dockhook, 'p50')),

@@ -9,7 +9,17 @@ const BLOCK = /(<!-- benchmarks -->\n)[^]*?(<!-- \/benchmarks -->)/;
 
 /** What of each part the README shows: ratios before figures. The rest is in the file. */
 const SHOWN: Record<string, string[]> = {
-  hooks: ['call', 'in flight', 'throughput', 'p50', 'p99', 'CPU µs/call', 'no-op CPU µs/call'],
+  hooks: [
+    'call',
+    'in flight',
+    'throughput',
+    'p50',
+    'p99',
+    'throughput of one read',
+    'p50 of one read',
+    'CPU µs/call',
+    'no-op CPU µs/call',
+  ],
   binds: ['in flight', 'throughput', 'p50', 'p50 ms', 'pgbench p50 ms'],
   journey: ['broker', 'docks', 'throughput', 'p50', 'p99', 'four requests p50 ms', 'classic p50 ms'],
   telemetry: [
@@ -34,6 +44,8 @@ const SHOWN: Record<string, string[]> = {
     'unanswered',
     'slowest answer ms',
     'p99 to idle',
+    'docks/s to no-op',
+    'p99 to no-op',
   ],
   growth: ['call', 'accounts', 'p50 to the smallest', 'p50 ms'],
   footprint: [

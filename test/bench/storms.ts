@@ -1,22 +1,26 @@
 /**
  * A fleet that reconnects at once: after a restart of the broker (dockhook is warm) and of dockhook (cold), with
- * generated passwords and with chosen ones, while docks that are connected go on asking.
+ * generated passwords and with chosen ones, while docks that are connected go on asking. The floor is the same storm on a
+ * no-op provider, which shows what the stack and the load take of it.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { generatePassword, hashChosen, hashGenerated } from '../../src/access/passwords.js';
 import { freePorts } from '../support/haproxy.js';
 import { FULL, type Bench } from './bench.js';
-import { addAccounts, addFleet } from './fleet.js';
+import { addAccounts, addFleet, fixedAnswers } from './fleet.js';
 import type { Probed } from './probe.js';
-import { startHelper, type Dockhook, type Helper } from './processes.js';
+import { startHelper, type Dockhook, type Helper, type Measured } from './processes.js';
 import type { Report, Row } from './report.js';
-import { quantile, ratioOf, spreadOf, sum, type Spread } from './statistics.js';
+import { median, quantile, ratioOf, spreadOf, sum, type Spread } from './statistics.js';
 import { storm, type Storm } from './storm.js';
 
 /** Docks that are connected already, and not part of the storm; see `probe.ts`. */
 const CONNECTED_DOCKS = 20;
 /** A further round of cold and warm only if it begins so early, in milliseconds: what is refused takes its time. */
 const ROUNDS = { most: 3, beginWithinMs: 60_000 };
+
+/** The floor's name. */
+const NOOP = 'no-op provider';
 
 export async function storms(bench: Bench): Promise<Report> {
   const { docks } = bench.scale;
@@ -46,33 +50,46 @@ export async function storms(bench: Bench): Promise<Report> {
     await probed(probe, () => pause(seconds * 2000));
     return (await probed(probe, () => pause(seconds * 10_000))).probed;
   });
+  const weather = async (name: string, provider: Measured, first: number): Promise<void> => {
+    const cpuBefore = provider.cpuMs();
+    const one = await probed(probe, () => storm(grpc, first, docks, password));
+    const cpu = (provider.cpuMs() - cpuBefore) / last(one.result) / 10;
+    measured.set(name, [...(measured.get(name) ?? []), { ...one, cpu }]);
+    curves[name] ??= docksBySecond(one.result);
+    bench.progress(`${name}: ${one.result.in.length} docks in after ${last(one.result).toFixed(1)} s`);
+  };
   /** All docks, to a dockhook that does not know them, and again to the same. */
   const coldAndWarm = (kind: string, first: number) =>
     onFresh(async (dockhook) => {
       for (const state of ['cold', 'warm']) {
-        const name = `${kind}, ${state}`;
-        const cpuBefore = dockhook.cpuMs();
-        const one = await probed(probe, () => storm(grpc, first, docks, password));
-        const cpu = (dockhook.cpuMs() - cpuBefore) / last(one.result) / 10;
-        measured.set(name, [...(measured.get(name) ?? []), { ...one, cpu }]);
-        curves[name] ??= docksBySecond(one.result);
-        const seconds = last(one.result).toFixed(1);
-        bench.progress(`${name}: ${one.result.in.length} docks in after ${seconds} s`);
+        await weather(`${kind}, ${state}`, dockhook, first);
       }
     });
+
+  const onNoop = async (): Promise<void> => {
+    const noop = await startHelper('noop-provider.ts', [String(grpc)]);
+    try {
+      for (const answer of fixedAnswers()) await noop.tell(answer);
+      await weather(NOOP, noop, generated);
+    } finally {
+      await noop.stop();
+    }
+  };
 
   try {
     const start = performance.now();
     const rounds = Math.min(bench.scale.rounds, ROUNDS.most);
     for (let round = 0; round < rounds && performance.now() - start < ROUNDS.beginWithinMs; round += 1) {
       await coldAndWarm('generated', generated);
+      await onNoop();
     }
     await coldAndWarm('chosen', chosen);
   } finally {
     await probe.stop();
     await database.drop();
   }
-  const rows = [...measured].map(([name, all]) => rowOf(name, docks, all, idle));
+  const floor = measured.get(NOOP)!;
+  const rows = [...measured].map(([name, all]) => rowOf(name, docks, all, { idle, floor }));
   const rates = (name: string): number[] => measured.get(name)!.map(({ result }) => rateOf(result));
   const ratio = ratioOf(rates('generated, cold'), rates('generated, warm'));
   rows.push({ storm: 'generated, cold to warm', docks, 'docks/s': ratio });
@@ -94,9 +111,15 @@ async function probed<T>(probe: Helper, work: () => Promise<T>): Promise<{ resul
 }
 
 /** Of all rounds; what must not happen counts as often as in the worst. */
-function rowOf(name: string, docks: number, all: Weathered[], idle: Probed): Row {
+function rowOf(
+  name: string,
+  docks: number,
+  all: Weathered[],
+  { idle, floor }: { idle: Probed; floor: Weathered[] },
+): Row {
   const spread = (of: (one: Weathered) => number): Spread => spreadOf(all.map(of));
   const most = (of: (one: Weathered) => number): number => Math.max(...all.map(of));
+  const toFloor = (of: (one: Weathered) => number): number => median(all.map(of)) / median(floor.map(of));
   return {
     storm: name,
     docks,
@@ -114,6 +137,8 @@ function rowOf(name: string, docks: number, all: Weathered[], idle: Probed): Row
     'request p50 ms': spread((one) => one.probed.p50),
     'request p99 ms': spread((one) => one.probed.p99),
     'p99 to idle': most((one) => one.probed.p99 / idle.p99),
+    'docks/s to no-op': toFloor(({ result }) => rateOf(result)),
+    'p99 to no-op': toFloor(({ probed: { p99 } }) => p99),
     'requests failed': most((one) => one.probed.failed),
     requests: most((one) => one.probed.calls),
     'load busy %': spread(({ result }) => result.loadBusy),

@@ -65,6 +65,7 @@ describeWithOwnPostgres('npm run bench', function () {
     expect(fleets.map((row) => row['storm'])).to.deep.equal([
       'generated, cold',
       'generated, warm',
+      'no-op provider',
       'chosen, cold',
       'chosen, warm',
     ]);
