@@ -20,7 +20,7 @@ const SHOWN: Record<string, string[]> = {
     'CPU µs/call',
     'no-op CPU µs/call',
   ],
-  binds: ['in flight', 'throughput', 'p50', 'p50 ms', 'pgbench p50 ms'],
+  binds: ['in flight', 'throughput', 'p50', 'p50 ms', 'no-op p50 ms', 'pgbench p50 ms'],
   journey: ['broker', 'docks', 'throughput', 'p50', 'p99', 'four requests p50 ms', 'classic p50 ms'],
   telemetry: [
     'broker',
