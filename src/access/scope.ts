@@ -40,7 +40,8 @@ const DRONE_TOPICS: Record<Action, ReadonlySet<string>> = {
 export function gatewaysOf(scope: Scope, clientId: string): string[] {
   switch (scope.kind) {
     case 'gateways': {
-      const named = scope.gateways.filter((sn) => serialNumbersIn(clientId).includes(sn));
+      const claimed = serialNumbersIn(clientId);
+      const named = scope.gateways.filter((sn) => claimed.includes(sn));
       return named.length > 0 ? named : scope.gateways;
     }
     case 'client-id':
