@@ -138,7 +138,7 @@ export function createAccess(options: AccessOptions): Access {
     account: Account,
     client: Client,
     password: string,
-    { within, patience }: { within: Within; patience: () => Promise<unknown> },
+    { within, patience }: { within: Within; patience: Promise<unknown> },
   ): Promise<Told | undefined> {
     const reason = standing(account, client.certificateCn);
     if (reason) return { reason };
@@ -156,7 +156,7 @@ export function createAccess(options: AccessOptions): Access {
     const found = await readAccount(client, within).catch(refusalBy);
     // All refusals leave when it is over, whether there is such an account or not. An account may be known without
     // a read, an unknown name never is: what the read took is not to be seen.
-    const patience = timerTo(Math.max(start + READ_MS, performance.now()) + passwords.patienceMs());
+    const patience = startTimer(passwords.patienceMs() + Math.max(0, READ_MS - (performance.now() - start)));
     const refusal =
       'reason' in found
         ? found
@@ -177,7 +177,7 @@ export function createAccess(options: AccessOptions): Access {
     tellRefusal({ ...about, ...refusal, ...onlyGateway(found, client) }, client.peerHost);
     // A store that is away from the start tells nothing of names, and has taken long enough.
     if (found === refusal && refusal.reason === 'store_unavailable') patience.stop();
-    else await patience.over();
+    else await patience.over;
     return false;
   }
 
@@ -254,15 +254,12 @@ function onlyGateway(found: Account | Told, { clientId }: Client): Pick<AccessEv
   return gateway === undefined || another !== undefined ? {} : { gateway };
 }
 
-/** A timer to a moment of `performance.now()`. It starts when somebody asks for its end; stopped, it has none. */
-function timerTo(end: number): { over: () => Promise<void>; stop: () => void } {
+/** A timer that is cheap to stop; stopped, it never is over. */
+function startTimer(milliseconds: number): { over: Promise<void>; stop: () => void } {
   let timer: NodeJS.Timeout | undefined;
-  let over: Promise<void> | undefined;
+  const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
   return {
-    over: () =>
-      (over ??= new Promise((resolve) => {
-        timer = setTimeout(resolve, Math.max(0, end - performance.now()));
-      })),
+    over,
     stop: () => {
       clearTimeout(timer);
     },

@@ -42,13 +42,13 @@ export interface PasswordChecks {
    * @param peerHost where the client comes from. Only chosen passwords are throttled, and never one that
    * was right before: a stranger behind the same address cannot lock a dock out that has been in. Nor does
    * one that was wrong before count again: docks that still have an old password lock nobody out.
-   * @param patience asked for if a slow check must be waited for; when it resolves, the answer is `overloaded`
+   * @param patience when it resolves, the answer is `overloaded`
    */
   check(
     account: { name: string; passwordHash: string },
     password: string,
     peerHost: string,
-    patience: () => Promise<unknown>,
+    patience: Promise<unknown>,
   ): Promise<PasswordResult>;
   /**
    * How long a client waits for its check, and how long any refusal is held back once the account was looked
@@ -174,7 +174,7 @@ export async function createPasswordChecks(
         if (result === 'right') void replaceForeign(name, passwordHash, password);
         return result;
       });
-      return Promise.race([checked, patience().then(() => 'overloaded' as const)]);
+      return Promise.race([checked, patience.then(() => 'overloaded' as const)]);
     },
   };
 }

@@ -95,10 +95,11 @@ export const LISTS_GATEWAY = `
 SELECT count(*) > 0 AS found FROM public.dockhook_accounts
 WHERE ${GATEWAYS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
 
+// LEFT: where a reference is broken, as after a restore without constraints, a binding must not look like none.
 const BINDINGS_NAMED = `
-SELECT binding.key, binding.value, organization.value::jsonb #>> '{value,name}' AS name
+SELECT binding.key, binding.value, coalesce(organization.value::jsonb #>> '{value,name}', '') AS name
 FROM public.dockhook_bindings AS binding
-JOIN public.dockhook_organizations AS organization ON organization.key = binding.organization_id
+LEFT JOIN public.dockhook_organizations AS organization ON organization.key = binding.organization_id
 WHERE binding.key = ANY($1)`;
 
 /** Opens the backend; the tables are made sure of by the first query, not here. */
@@ -121,10 +122,7 @@ export function openSqlBackend(bare: Database): Backend {
     async bindingsNamed(sns) {
       const rows = await database.query(BINDINGS_NAMED, [sns]);
       return new Map(
-        rows.map((row) => [
-          String(row['key']),
-          { ...storedRow(row), organizationName: String(row['name'] ?? '') },
-        ]),
+        rows.map((row) => [String(row['key']), { ...storedRow(row), organizationName: String(row['name']) }]),
       );
     },
     async countBindings(organizationId) {

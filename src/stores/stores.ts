@@ -171,7 +171,7 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
     operation: string,
     sns: readonly string[],
     read: Read<ReadonlyMap<string, Row>>,
-    decoded: (sn: string, row: NonNullable<Row>) => T,
+    decoded: (sn: string, row: Row) => T,
   ): Promise<Map<string, T>> {
     const keys = [...new Set(sns)].filter(isKey);
     const bindings = new Map<string, T>();
@@ -180,7 +180,7 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
       const rows = await read(keys);
       for (const sn of keys) {
         const row = rows.get(sn);
-        if (row !== undefined && row !== null) bindings.set(sn, decoded(sn, row));
+        if (row !== undefined) bindings.set(sn, decoded(sn, row));
       }
       return bindings;
     });

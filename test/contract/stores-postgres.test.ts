@@ -212,6 +212,7 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
     ({ accounts }) => accounts.listsGateway('SN1'),
     ({ organizations }) => organizations.byBindingCode('code-of-one'),
     ({ bindings }) => bindings.getMany(['SN1']),
+    ({ bindings }) => bindings.getManyNamed(['SN1']),
     ({ bindings }) => bindings.bind(aBinding('SN1', 'one')),
     ({ license }) => license.get(),
   ];
@@ -262,6 +263,12 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
     const found = await stores.bindings.getMany(['SN1', 'SN2']);
     expect(found.get('SN2')).to.deep.equal(aBinding('SN2', 'one'));
     expect(found.get('SN1')?.callsign).to.equal('renewed');
+  });
+
+  it('tells of a binding whose organization is gone, as a restore without constraints may leave it', async () => {
+    await postgres.query(`SET session_replication_role = replica; DELETE FROM dockhook_organizations`);
+    const nameless = { ...aBinding('SN1', 'one'), organizationName: '' };
+    expect(await stores.bindings.getManyNamed(['SN1'])).to.deep.equal(new Map([['SN1', nameless]]));
   });
 
   it('is reached by Unix socket', async () => {

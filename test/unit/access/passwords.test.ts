@@ -288,9 +288,9 @@ describe('an imported hash', () => {
   it('that takes longer than patience is known at the next attempt, and replaced by then', async () => {
     const { checks, replaced, calls } = await open(async () => true);
     const slow = { name: 'a', passwordHash: BCRYPT_12 };
-    expect(await checks.check(slow, 'p', ADDRESS, () => Promise.resolve())).to.equal('overloaded');
+    expect(await checks.check(slow, 'p', ADDRESS, Promise.resolve())).to.equal('overloaded');
     await calls(1);
-    const never = () => new Promise(() => undefined);
+    const never = new Promise(() => undefined);
     expect(await checks.check(slow, 'p', ADDRESS, never), 'the old hash').to.equal('right');
     const upgraded = { name: 'a', passwordHash: replaced[0]?.[2] ?? '' };
     expect(await checks.check(upgraded, 'p', ADDRESS, never), 'the new hash').to.equal('right');
@@ -299,7 +299,7 @@ describe('an imported hash', () => {
   it('does not move the time that refusals wait for, which would tell that the account exists', async () => {
     const { checks } = await open(async () => true);
     const before = checks.patienceMs();
-    const never = () => new Promise(() => undefined);
+    const never = new Promise(() => undefined);
     // One after another, so that none is shed.
     const guess = async (passwordHash: string) => {
       for (let i = 0; i < 6; i += 1) {
@@ -329,7 +329,7 @@ function check(
   password: string,
   peerHost: string,
 ) {
-  const patience = () => new Promise((resolve) => setTimeout(resolve, checks.patienceMs()).unref());
+  const patience = new Promise((resolve) => setTimeout(resolve, checks.patienceMs()).unref());
   return checks.check(account, password, peerHost, patience);
 }
 
