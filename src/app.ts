@@ -67,10 +67,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     log.error({ event: 'event_lost', detail: traceOf(error) });
   });
   const tell: Tell = (event) => {
+    const at = Date.now();
     afterwards.putOff(() => {
       metrics.tell(event);
       logged(event);
-      timeline?.tell(event);
+      timeline?.tell(event, at);
     });
   };
   const access = createAccess({
@@ -161,9 +162,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     await exhook.stop(GRACE_MS);
     await http.close();
     afterwards.flush();
-    process.off('exit', afterwards.flush);
     await timeline?.stop();
     await stores.close();
+    // A call that was cut may have told something since.
+    afterwards.flush();
+    process.off('exit', afterwards.flush);
   }
 
   let shutDownOnce: Promise<void> | undefined;

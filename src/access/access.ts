@@ -80,17 +80,16 @@ export function createAccess(options: AccessOptions): Access {
     return undefined;
   }
 
-  /** Whether an SN is known as a gateway, and the bindings of it and of others, all in one round trip. */
-  async function lookUpGateway(sn: string, others: string[], within: Within) {
-    const [listed, bound] = await within(
-      Promise.all([accounts.listsGateway(sn), bindings.getMany([sn, ...others])]),
-    );
+  /** Whether an SN is known as a gateway, and its binding. */
+  async function lookUpGateway(sn: string, within: Within) {
+    const [listed, bound] = await within(Promise.all([accounts.listsGateway(sn), bindings.getMany([sn])]));
+    const binding = bound.get(sn);
     // A dock binds itself. What was only bound through an SN does not make that SN a dock: anybody could say so.
-    return { known: listed || bound.get(sn)?.gateway === sn, bound };
+    return { known: listed || binding?.gateway === sn, binding };
   }
 
   async function isGateway(sn: string, within: Within): Promise<boolean> {
-    return (await lookUpGateway(sn, [], within)).known;
+    return (await lookUpGateway(sn, within)).known;
   }
 
   /**
@@ -114,11 +113,13 @@ export function createAccess(options: AccessOptions): Access {
   }
 
   async function refusalOfDrone(own: string[], sn: string, within: Within): Promise<Refusal> {
-    const { known, bound } = await lookUpGateway(sn, own, within);
+    // Asked in the same turn it takes no round trip of its own. Of many gateways, only if it comes to that.
+    const early = own.length === 1 ? bindings.getMany(own) : undefined;
+    early?.catch(() => undefined);
+    const { known, binding } = await lookUpGateway(sn, within);
     if (known) return 'foreign_gateway';
-    const binding = bound.get(sn);
     if (!binding) return undefined;
-    const ownBindings = own.flatMap((gateway) => bound.get(gateway) ?? []);
+    const ownBindings = [...(await within(early ?? bindings.getMany(own))).values()];
     if (ownBindings.some(({ organizationId }) => organizationId === binding.organizationId)) return undefined;
     // A gateway that is bound nowhere has the drones it bound; one that an operator moved has lost them.
     const throughOwn =

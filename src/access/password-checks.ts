@@ -12,8 +12,8 @@ import { hashChosen, isFast, verifyFast, verifySlow } from './passwords.js';
 
 /** Longest time in the queue, in milliseconds; a check that would wait longer is shed. */
 const MAX_WAIT_MS = 1000;
-/** Accounts whose last right password is remembered. */
-const MAX_REMEMBERED = 100_000;
+/** Accounts of either kind whose last right password is remembered. */
+const MAX_REMEMBERED = 50_000;
 /** Wrong passwords that are remembered as such, of all accounts together. */
 const MAX_KNOWN_WRONG = 10_000;
 /** Bounds of {@link PasswordChecks.patienceMs}. With the store's budget they stay below a hook's 2 s. */
@@ -77,6 +77,8 @@ export async function createPasswordChecks(
   let hashMs = ownHashMs;
   const wrongPasswords = createThrottle(WRONG_PASSWORDS.burst, WRONG_PASSWORDS.refillMs);
   const remembered = createMemory();
+  /** Apart: those push out no chosen password, which takes a slow hash to be known again. */
+  const rememberedGenerated = createMemory();
   const knownWrong = new Set<string>();
   const running = new Map<string, Promise<boolean>>();
   const waiting: (() => void)[] = [];
@@ -132,8 +134,8 @@ export async function createPasswordChecks(
     { name, passwordHash }: { name: string; passwordHash: string },
     password: string,
     peerHost: string,
-    tag: string,
   ): Promise<PasswordResult> {
+    const tag = remembered.tag(name, passwordHash, password);
     if (remembered.has(name, tag)) return 'right';
     if (knownWrong.has(tag)) return 'wrong';
     const underWay = running.get(tag);
@@ -163,14 +165,14 @@ export async function createPasswordChecks(
     patienceMs: () => patienceMs,
     async check(account, password, peerHost, patience) {
       const { name, passwordHash } = account;
-      const tag = remembered.tag(name, passwordHash, password);
       if (isFast(passwordHash)) {
-        if (remembered.has(name, tag)) return 'right';
+        const tag = rememberedGenerated.tag(name, passwordHash, password);
+        if (rememberedGenerated.has(name, tag)) return 'right';
         if (!verifyFast(passwordHash, password)) return 'wrong';
-        remembered.add(name, tag);
+        rememberedGenerated.add(name, tag);
         return 'right';
       }
-      const checked = checkSlow(account, password, peerHost, tag).then((result) => {
+      const checked = checkSlow(account, password, peerHost).then((result) => {
         if (result === 'right') void replaceForeign(name, passwordHash, password);
         return result;
       });

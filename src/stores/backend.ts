@@ -10,9 +10,9 @@ export interface StoredRow {
   text: string;
 }
 
-/** A binding's row. */
-export interface NamedRow extends StoredRow {
-  organizationName: string;
+/** A binding's row, with that of its organization unless the reference is broken. */
+export interface BindingRow extends StoredRow {
+  organization: StoredRow | undefined;
 }
 
 /**
@@ -45,8 +45,8 @@ export interface Backend {
   /** Those that there are, by code. */
   organizationsByCode(codes: readonly string[]): Promise<ReadonlyMap<string, StoredRow>>;
   listsGateway(sn: string): Promise<boolean>;
-  /** Those that there are, by SN, each with the name of its organization. */
-  bindingsNamed(sns: readonly string[]): Promise<ReadonlyMap<string, NamedRow>>;
+  /** Those that there are, by SN. */
+  bindingsWithOrganizations(sns: readonly string[]): Promise<ReadonlyMap<string, BindingRow>>;
   countBindings(organizationId: string): Promise<number>;
   /**
    * Inserts a binding, or renews one to the same organization, and is durable when it resolves.

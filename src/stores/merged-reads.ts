@@ -13,10 +13,13 @@ const MAX_UNDER_WAY = 2;
  * all connections of the pool are dead, and each must be tried before there is a new one.
  */
 const LATE_MS = 250;
-/** Keys of one statement; a reader of more has one to itself. */
-const MAX_KEYS = 100;
+/**
+ * Keys of one statement; a reader of more has one to itself. In a storm the event loop comes round some five times a second:
+ * with a hundred keys, 10,000 docks that asked for their bindings stood in line for longer than a hook may take.
+ */
+const MAX_KEYS = 1000;
 /** Statements that wait. A database that is stuck fills them; whoever asked has been answered for long before. */
-const MAX_WAITING = 100;
+const MAX_WAITING = 50;
 
 interface Statement<Found> {
   keys: Set<string>;

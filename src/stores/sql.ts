@@ -96,8 +96,8 @@ SELECT count(*) > 0 AS found FROM public.dockhook_accounts
 WHERE ${GATEWAYS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
 
 // LEFT: where a reference is broken, as after a restore without constraints, a binding must not look like none.
-const BINDINGS_NAMED = `
-SELECT binding.key, binding.value, coalesce(organization.value::jsonb #>> '{value,name}', '') AS name
+const BINDINGS_WITH_ORGANIZATIONS = `
+SELECT binding.key, binding.value, organization.key AS id, organization.value AS organization
 FROM public.dockhook_bindings AS binding
 LEFT JOIN public.dockhook_organizations AS organization ON organization.key = binding.organization_id
 WHERE binding.key = ANY($1)`;
@@ -119,10 +119,14 @@ export function openSqlBackend(bare: Database): Backend {
       const [row] = await database.query(LISTS_GATEWAY, [sn]);
       return row?.['found'] === true;
     },
-    async bindingsNamed(sns) {
-      const rows = await database.query(BINDINGS_NAMED, [sns]);
+    async bindingsWithOrganizations(sns) {
+      const rows = await database.query(BINDINGS_WITH_ORGANIZATIONS, [sns]);
       return new Map(
-        rows.map((row) => [String(row['key']), { ...storedRow(row), organizationName: String(row['name']) }]),
+        rows.map((row) => {
+          const [id, value] = [row['id'], row['organization']];
+          const organization = id === null ? undefined : storedRow({ key: id, value });
+          return [String(row['key']), { ...storedRow(row), organization }];
+        }),
       );
     },
     async countBindings(organizationId) {

@@ -164,7 +164,7 @@ function codeTaken(id: string): never {
 function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings {
   const run = openRun(bindingKind.table, onQuery);
   const table = openTable(backend, bindingKind, run);
-  const bindingsNamed = mergeReads((sns) => backend.bindingsNamed(sns));
+  const withOrganizations = mergeReads((sns) => backend.bindingsWithOrganizations(sns));
 
   /** Reads what there is of these SNs, and decodes it. */
   async function readMany<Row, T extends Binding>(
@@ -188,10 +188,11 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
 
   return {
     getMany: (sns) => readMany('getMany', sns, table.read, (sn, value) => decode(bindingKind, sn, value)),
-    getManyNamed: (sns) =>
-      readMany('getManyNamed', sns, bindingsNamed, (_sn, row) => ({
+    getManyWithOrganizations: (sns) =>
+      readMany('getManyWithOrganizations', sns, withOrganizations, (_sn, row) => ({
         ...decodeRow(bindingKind, row),
-        organizationName: row.organizationName,
+        // Only when asked for: who may not see it must not stumble over it.
+        organization: () => row.organization && decodeRow(organizationKind, row.organization),
       })),
     list: () => table.list(),
     async bind(binding) {

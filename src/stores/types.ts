@@ -54,15 +54,18 @@ export interface Organizations {
   remove(id: string): Promise<void>;
 }
 
-export type NamedBinding = Binding & { organizationName: string };
+export type BindingWithOrganization = Binding & {
+  /** Throws `bad_row`; `undefined` if it is gone, which only a broken reference allows. */
+  organization(): Organization | undefined;
+};
 
 export type BindOutcome = 'bound' | 'bound_elsewhere' | 'no_such_organization';
 
 export interface Bindings {
   /** The bindings of those SNs that have one. */
   getMany(sns: readonly string[]): Promise<Map<string, Binding>>;
-  /** The same in one step with the names of their organizations. */
-  getManyNamed(sns: readonly string[]): Promise<Map<string, NamedBinding>>;
+  /** The same, together with their organizations. */
+  getManyWithOrganizations(sns: readonly string[]): Promise<Map<string, BindingWithOrganization>>;
   list(): Promise<Listing<Binding>>;
   /**
    * Binds a device, or renews its binding to the same organization; never moves it. Atomic across

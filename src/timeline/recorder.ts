@@ -3,12 +3,13 @@
  * it remembers is bounded, whoever floods it.
  */
 import { parseDeviceTopic } from '../dock/topics.js';
-import type { AccessEvent, Tell } from '../events.js';
+import type { AccessEvent } from '../events.js';
 import { excerpt } from '../excerpt.js';
 import type { TimelineEntry } from '../stores/types.js';
 
 export interface Recorder {
-  tell: Tell;
+  /** @param at when it happened, in milliseconds since the epoch; now unless given */
+  tell(event: AccessEvent, at?: number): void;
   /**
    * Begins a turn, in which each may have a few entries anew, and lets repeats be written.
    * @param all also repeats that may go on
@@ -114,12 +115,12 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
     return client.burst <= MAX_OF_CLIENT;
   }
 
-  function tell(event: AccessEvent): void {
+  function tell(event: AccessEvent, at = now()): void {
     const client = clientOf(event);
     if (isDoubled(event, client)) return;
     const again = isAgain(event, client);
     const { gateway, own } = placeOf(event, client);
-    const entry = entryOf(event, { at: now(), again, gateway, own });
+    const entry = entryOf(event, { at, again, gateway, own });
     if (client.last !== undefined && isSame(client.last, entry)) {
       if (client.repeats !== undefined) {
         entry.at = client.repeats.at;

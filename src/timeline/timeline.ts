@@ -3,12 +3,11 @@
  * that is slow or away costs entries, which are counted, and never a reply.
  */
 import { storeBudget, type Within } from '../budget.js';
-import type { Tell } from '../events.js';
 import type { Timeline, TimelineLimits } from '../stores/types.js';
-import { createRecorder } from './recorder.js';
+import { createRecorder, type Recorder } from './recorder.js';
 
 export interface TimelineKeeper {
-  tell: Tell;
+  tell: Recorder['tell'];
   /** Writes once more and stops, within 3 s. */
   stop(): Promise<void>;
 }
@@ -114,10 +113,10 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
 
   let timer: NodeJS.Timeout | undefined;
   return {
-    tell(event) {
+    tell(event, at) {
       // Only now: an app that did not start leaves nothing behind.
       timer ??= setInterval(work, writeMs).unref();
-      recorder.tell(event);
+      recorder.tell(event, at);
     },
     async stop() {
       clearInterval(timer);

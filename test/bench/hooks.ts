@@ -181,10 +181,10 @@ async function compare(sides: Sides, one: Case, inFlight: number, { scale }: Ben
     p99: ratioOf(of(dockhook, 'p99'), of(noop, 'p99')),
     ...(one.reads
       ? {
-          'throughput of one read': ratioOf(of(reader, 'perSecond'), of(noop, 'perSecond')),
-          'p50 of one read': ratioOf(of(reader, 'p50'), of(noop, 'p50')),
-          'throughput to one read': ratioOf(of(dockhook, 'perSecond'), of(reader, 'perSecond')),
-          'p50 to one read': ratioOf(of(dockhook, 'p50'), of(reader, 'p50')),
+          'throughput of a read per call': ratioOf(of(reader, 'perSecond'), of(noop, 'perSecond')),
+          'p50 of a read per call': ratioOf(of(reader, 'p50'), of(noop, 'p50')),
+          'throughput to a read per call': ratioOf(of(dockhook, 'perSecond'), of(reader, 'perSecond')),
+          'p50 to a read per call': ratioOf(of(dockhook, 'p50'), of(reader, 'p50')),
         }
       : {}),
     'calls/s': spreadOf(of(dockhook, 'perSecond')),

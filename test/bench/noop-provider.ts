@@ -46,7 +46,11 @@ function beforeOf({ delayMs = 0, reads }: NoopAnswer): Before {
   if (delayMs > 0) return (send) => setTimeout(send, delayMs);
   if (reads === undefined) return nothing;
   const { query } = (database ??= connectPostgres(reads));
-  return (send) => void query(ONE_ROW, [['license']]).then(send);
+  return (send) =>
+    void query(ONE_ROW, [['license']]).then((rows) => {
+      if (rows.length !== 1) throw new Error('the row to be read is not there');
+      send();
+    });
 }
 
 process.on('message', (told: NoopAnswer) => {

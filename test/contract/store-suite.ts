@@ -441,17 +441,21 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         expect(await stores.bindings.getMany([])).to.deep.equal(new Map());
       });
 
-      it('finds them with the names that their organizations have now', async () => {
+      it('finds them with their organizations as these are now', async () => {
         await stores.bindings.bind(aBinding('SN1', 'one'));
         await stores.bindings.bind(aBinding('SN2', 'two'));
         await stores.organizations.update('two', (two) => ({ ...two, name: 'Renamed "Süd"' }));
-        const { name } = (await stores.organizations.get('one'))!;
-        const found = await stores.bindings.getManyNamed(['SN2', 'SN3', 'SN2', 'SN1', '', '\0']);
-        expect([...found]).to.have.deep.members([
-          ['SN1', { ...aBinding('SN1', 'one'), organizationName: name }],
-          ['SN2', { ...aBinding('SN2', 'two'), organizationName: 'Renamed "Süd"' }],
-        ]);
-        expect(await stores.bindings.getManyNamed([])).to.deep.equal(new Map());
+        const found = await stores.bindings.getManyWithOrganizations(['SN2', 'SN3', 'SN2', 'SN1', '', '\0']);
+        expect([...found.keys()]).to.have.members(['SN1', 'SN2']);
+        for (const [sn, id] of [
+          ['SN1', 'one'],
+          ['SN2', 'two'],
+        ] as const) {
+          const { organization, ...binding } = found.get(sn)!;
+          expect(binding).to.deep.equal(aBinding(sn, id));
+          expect(organization()).to.deep.equal(await stores.organizations.get(id));
+        }
+        expect(await stores.bindings.getManyWithOrganizations([])).to.deep.equal(new Map());
       });
 
       it('moves a device on an operator’s word', async () => {
@@ -588,7 +592,7 @@ export function describeSqlStores(
         ['dockhook_organizations', 'one', () => stores.organizations.get('one')],
         ['dockhook_organizations', 'one', () => stores.organizations.byBindingCode(secret)],
         ['dockhook_bindings', 'SN1', () => stores.bindings.getMany(['SN0', 'SN1'])],
-        ['dockhook_bindings', 'SN1', () => stores.bindings.getManyNamed(['SN0', 'SN1'])],
+        ['dockhook_bindings', 'SN1', () => stores.bindings.getManyWithOrganizations(['SN0', 'SN1'])],
         ['dockhook_bindings', 'SN1', () => stores.bindings.move('SN1', 'one')],
         ['dockhook_settings', 'license', () => stores.license.get()],
       ];
@@ -596,6 +600,16 @@ export function describeSqlStores(
         const error = await rejection(read(), 'bad_row');
         expect(error.message).to.include(table).and.include(`"${key}"`).and.not.include(secret);
       }
+    });
+
+    it('says that an organization is a bad row to who looks at it, and not to who only looks at the binding', async () => {
+      await stores.bindings.bind(aBinding('SN1', 'one'));
+      await set('dockhook_organizations', 'one', '{"value":{"name":5,"bindingCode":"c"}}');
+      const found = (await stores.bindings.getManyWithOrganizations(['SN1'])).get('SN1')!;
+      expect(found.organizationId).to.equal('one');
+      expect(() => found.organization())
+        .to.throw(/dockhook_organizations/)
+        .with.property('code', 'bad_row');
     });
 
     it('fails only the reader of a bad row when many are read at once', async () => {

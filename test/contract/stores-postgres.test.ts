@@ -212,7 +212,7 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
     ({ accounts }) => accounts.listsGateway('SN1'),
     ({ organizations }) => organizations.byBindingCode('code-of-one'),
     ({ bindings }) => bindings.getMany(['SN1']),
-    ({ bindings }) => bindings.getManyNamed(['SN1']),
+    ({ bindings }) => bindings.getManyWithOrganizations(['SN1']),
     ({ bindings }) => bindings.bind(aBinding('SN1', 'one')),
     ({ license }) => license.get(),
   ];
@@ -267,8 +267,9 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
 
   it('tells of a binding whose organization is gone, as a restore without constraints may leave it', async () => {
     await postgres.query(`SET session_replication_role = replica; DELETE FROM dockhook_organizations`);
-    const nameless = { ...aBinding('SN1', 'one'), organizationName: '' };
-    expect(await stores.bindings.getManyNamed(['SN1'])).to.deep.equal(new Map([['SN1', nameless]]));
+    const found = (await stores.bindings.getManyWithOrganizations(['SN1'])).get('SN1')!;
+    expect(found.organizationId).to.equal('one');
+    expect(found.organization()).to.equal(undefined);
   });
 
   it('is reached by Unix socket', async () => {

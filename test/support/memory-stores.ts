@@ -87,12 +87,12 @@ function openMemoryBackend(): Backend {
         const { scope } = valueOf(text);
         return scope?.kind === 'gateways' && scope.gateways.includes(sn);
       }),
-    async bindingsNamed(sns) {
+    async bindingsWithOrganizations(sns) {
       const rows = rowsOf(bindings).filter(({ key }) => sns.includes(key));
       return new Map(
         rows.map((row) => {
-          const { name = '' } = valueOf(organizations.get(valueOf(row.text).organizationId ?? '') ?? '{}');
-          return [row.key, { ...row, organizationName: name }];
+          const id = valueOf(row.text).organizationId;
+          return [row.key, { ...row, organization: rowsOf(organizations).find(({ key }) => key === id) }];
         }),
       );
     },

@@ -1,6 +1,6 @@
 /** `airport_bind_status`: which of these devices are bound, and to whom (DJI Cloud API, "Organization management"). */
 import type { FromSchema } from 'json-schema-to-ts';
-import type { Binding, NamedBinding } from '../../stores/types.js';
+import type { Binding, BindingWithOrganization } from '../../stores/types.js';
 import { serialNumber, textOf } from '../fields.js';
 import type { Method } from '../method.js';
 import { ok, results } from '../results.js';
@@ -36,7 +36,9 @@ export const airportBindStatus: Method = {
   fault: results.bindStatusFailed,
   async handle({ devices }: FromSchema<typeof schema>, call) {
     const sns = devices.map(({ sn }) => textOf(sn));
-    const bindings = await call.within(call.bindings.getManyNamed([...new Set([call.gateway, ...sns])]));
+    const bindings = await call.within(
+      call.bindings.getManyWithOrganizations([...new Set([call.gateway, ...sns])]),
+    );
     const own = bindings.get(call.gateway);
     // What was bound through a gateway that an operator has moved since is no longer its to know.
     const isVisible = ({ organizationId, gateway }: Binding): boolean =>
@@ -62,10 +64,10 @@ function statusOf(sn: string, binding: Binding | undefined): Status {
 }
 
 /** What only a gateway of the same organization, or the one it was bound through, may know. */
-function detailsOf({ organizationId, organizationName, callsign }: NamedBinding): Details {
+function detailsOf(binding: BindingWithOrganization): Details {
   return {
-    organization_id: organizationId,
-    organization_name: organizationName,
-    device_callsign: callsign,
+    organization_id: binding.organizationId,
+    organization_name: binding.organization()?.name ?? '',
+    device_callsign: binding.callsign,
   };
 }

@@ -347,6 +347,26 @@ describe('access', () => {
       it('grants an SN that nobody knows yet', async () => {
         expect(await access.authorize(client('a'), 'publish', droneOsd)).to.equal(true);
       });
+      it('looks at the bindings of its own gateways only if the drone is bound', async () => {
+        const badOwn = {
+          ...stores.bindings,
+          getMany: (sns: readonly string[]) =>
+            sns.includes(GATEWAY)
+              ? Promise.reject(new DockhookError('bad_row', 'own'))
+              : stores.bindings.getMany(sns),
+        };
+        const tell = (event: AccessEvent) => events.push(event);
+        const ask = () =>
+          createAccess({ ...stores, bindings: badOwn, passwords, unknownAccounts: 'deny', tell }).authorize(
+            client('a'),
+            'publish',
+            droneOsd,
+          );
+        expect(await ask()).to.equal(true);
+        await bind(DRONE, 'north', GATEWAY);
+        expect(await ask()).to.equal(false);
+        expect(events.at(-1)).to.include({ reason: 'bad_row' });
+      });
       it('grants a drone bound through this gateway, or to the same organization', async () => {
         await bind(GATEWAY, 'north', GATEWAY);
         await bind(DRONE, 'north', GATEWAY);

@@ -157,11 +157,14 @@ function bindingsOf(world: World): Bindings {
       const found = sns.flatMap((sn) => world.bindings.get(sn) ?? []);
       return new Map(found.map((binding) => [binding.sn, binding]));
     },
-    async getManyNamed(sns) {
+    async getManyWithOrganizations(sns) {
       const found = await this.getMany(sns);
-      const nameOf = (id: string) => world.organizations.find((one) => one.id === id)?.name ?? '';
+      const organizationOf = (id: string) => world.organizations.find((one) => one.id === id);
       return new Map(
-        [...found].map(([sn, one]) => [sn, { ...one, organizationName: nameOf(one.organizationId) }]),
+        [...found].map(([sn, one]) => [
+          sn,
+          { ...one, organization: () => organizationOf(one.organizationId) },
+        ]),
       );
     },
     async bind(binding) {

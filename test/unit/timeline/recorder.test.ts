@@ -28,6 +28,11 @@ describe('the recorder', () => {
   const take = (all = false): TimelineEntry[] => recorder.take(recorder.turn(all));
   const places = (entries: TimelineEntry[]) => entries.map(({ gateway, own }) => [gateway, own]);
 
+  it('takes an event for when it happened, if it is told later', () => {
+    recorder.tell({ step: 'request', outcome: 'ok', ...about, gateway: SN, result: 0 }, now - 7);
+    expect(take()).to.have.nested.property('[0].at', now - 7);
+  });
+
   it('hands out each entry once', () => {
     request();
     expect(take()).to.deep.include.members([
