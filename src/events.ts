@@ -41,6 +41,7 @@ export type Reason =
   | 'not_in_scope'
   | 'foreign_gateway'
   | 'foreign_organization'
+  | 'too_large'
   | 'not_json'
   | 'no_method'
   | 'method_not_ours'

@@ -87,6 +87,11 @@ export function createRequests(options: DockOptions): Requests {
   async function replyTo(asked: Asked): Promise<PublishVerdict> {
     const { message, tell } = asked;
     const envelope = parseEnvelope(message.payload);
+    if (envelope === 'too_large') {
+      // Unread it could be a bind that a backend behind us would take.
+      tell({ outcome: 'faulty', reason: envelope, detail: `${message.payload.length} bytes` });
+      return { kind: 'drop' };
+    }
     if (typeof envelope === 'string') {
       tell({ outcome: 'passed', reason: envelope });
       return { kind: 'pass' };

@@ -102,6 +102,7 @@ export function repliesLost({ own }: Walk, { sn }: DockFacts): Finding[] {
   ];
 }
 
+const UNREADABLE = new Set<string>(['invalid_data', 'too_large', 'not_json', 'no_method']);
 const OUR_FAULTS = new Set<string>(['store_unavailable', 'bad_row', 'internal_error']);
 
 /** The newest request of each method, if it could not be read, or not be answered for reasons of ours. */
@@ -127,14 +128,13 @@ export function failedRequests({ own }: Walk): Finding[] {
         },
       ];
     }
-    const isBroken = reason === 'invalid_data' || reason === 'not_json' || reason === 'no_method';
-    if (!isBroken) return [];
+    if (!UNREADABLE.has(reason)) return [];
     const what = method === '' ? 'A request' : `A request for ${method}`;
     return [
       {
         ...base,
         code: 'malformed_request',
-        blocks: outcome === 'faulty',
+        blocks: reason === 'invalid_data',
         brief: `${method || 'a request'} is malformed`,
         what: `${what} cannot be read (${reason}${details.detail === undefined ? '' : `: ${details.detail}`}).`,
         todo: [
