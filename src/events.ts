@@ -50,6 +50,7 @@ export type Reason =
   | 'wrong_binding_code'
   | 'wrong_organization_id'
   | 'too_many_wrong_codes'
+  | 'too_many_binds'
   | 'another_gateway'
   | 'bound_elsewhere';
 

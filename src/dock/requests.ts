@@ -13,6 +13,7 @@ import type { AccessEvent, Tell } from '../events.js';
 import { excerpt } from '../excerpt.js';
 import type { Message, PublishVerdict } from '../hooks.js';
 import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
+import { createBindQuota } from './bind-quota.js';
 import { createCodeGuesses } from './code-guesses.js';
 import { parseEnvelope, replyPayload, traitsOf, type Envelope } from './envelope.js';
 import { rememberLicense } from './license.js';
@@ -63,6 +64,7 @@ export function createRequests(options: DockOptions): Requests {
   const now = options.now ?? Date.now;
   const license = rememberLicense(options.license);
   const guesses = createCodeGuesses(now);
+  const binds = createBindQuota(now);
 
   async function publish(message: Message): Promise<PublishVerdict> {
     const asked = askedBy(message, options);
@@ -138,6 +140,7 @@ export function createRequests(options: DockOptions): Requests {
         guesses.attempt({ gateway, account: username }, () =>
           within(organizationFor(organizations, code, id)),
         ),
+      mayBind: (sn) => binds.take({ gateway, account: username }, sn),
       isGateway: (sn) => options.isGateway(sn, within),
       tellBind: (event) => {
         tell({ step: 'bind', ...event });

@@ -204,6 +204,18 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           todo: ['wait a minute', typeAgain],
         },
       ];
+    case 'too_many_binds':
+      return [
+        {
+          ...base,
+          brief: 'too many devices',
+          what: `The dock or its account asked to bind so many different devices that ${sn} was refused unseen: 20 of one dock, then one a minute; 5,000 of one account, then one a second.`,
+          todo: [
+            'see what it bound: dockhook binding list',
+            'wait a minute, then bind it again in DJI Pilot 2',
+          ],
+        },
+      ];
     case 'another_gateway':
       return [
         {

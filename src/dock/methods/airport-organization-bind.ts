@@ -105,6 +105,7 @@ async function bind(device: Device, open: Open, call: Call): Promise<Bound> {
   if (sn !== call.gateway && (await call.isGateway(sn))) {
     return { code: results.bindFailed, reason: 'another_gateway', organizationId };
   }
+  if (!call.mayBind(sn)) return { code: results.bindFailed, reason: 'too_many_binds', organizationId };
   const boundAt = new Date(call.now()).toISOString();
   const { gateway } = call;
   const outcome = await call.within(
