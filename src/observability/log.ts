@@ -1,6 +1,7 @@
 /** JSON logs on stdout, one object a line. What may be logged is listed here by name, so no secret slips in. */
 import { pino, type DestinationStream, type Logger } from 'pino';
 import type { AccessEvent, Tell } from '../events.js';
+import { createThrottle } from '../throttle.js';
 
 export type { Logger };
 
@@ -49,15 +50,32 @@ const FIELDS = [
   'detail',
 ] as const satisfies readonly (keyof AccessEvent)[];
 
-/** One line for each connect, refusal and provisioning step, and each end of a session. */
+/** Lines about one account at once, and the time in which one more is allowed, in milliseconds: five a second. */
+const LINES_PER_ACCOUNT = { burst: 1000, refillMs: 200 };
+/** How often it is said of one account that it has no more lines, in milliseconds. */
+const TOLD_AGAIN_MS = 60_000;
+
+/**
+ * One line for each connect, refusal and provisioning step, and each end of a session. What is too much of one account
+ * is logged at `debug`: one request can ask for 16 devices, and so makes more log than it has bytes.
+ */
 export function logEvents(log: Logger): Tell {
+  const lines = createThrottle(LINES_PER_ACCOUNT.burst, LINES_PER_ACCOUNT.refillMs);
+  const limitTold = createThrottle(1, TOLD_AGAIN_MS);
   return (event) => {
     const line: Record<string, unknown> = { event: event.step };
     for (const name of FIELDS) {
       const value = event[name];
       if (value !== undefined) line[name] = clip(name, value);
     }
-    log[levelOf(event)](line);
+    const level = levelOf(event);
+    if (level === 'debug' || lines.take(event.account)) {
+      log[level](line);
+      return;
+    }
+    log.debug(line);
+    if (limitTold.take(event.account))
+      log.warn({ event: 'log_limited', account: clip('account', event.account) });
   };
 }
 

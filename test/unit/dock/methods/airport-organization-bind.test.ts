@@ -156,6 +156,15 @@ describe('airport_organization_bind', () => {
     expect(world.events.at(-2)).to.include({ step: 'bind', reason: 'too_many_wrong_codes' });
   });
 
+  it('is refused for a device that is one too many of this gateway, and no other is touched', async () => {
+    for (let i = 0; i < 20; i++) await expectCodes([asked(`INVENTED${i}`)], [0]);
+    await expectCodes([asked('INVENTED0'), asked(DRONE)], [0, 210231]);
+    expect(world.bindings.has(DRONE)).to.equal(false);
+    expect(world.events.at(-2)).to.include({ step: 'bind', sn: DRONE, reason: 'too_many_binds' });
+    world.now += 60_000;
+    await expectCodes([asked(DRONE)], [0]);
+  });
+
   it('takes an empty code for no guess', async () => {
     await expectCodes([asked(GATEWAY, { device_binding_code: '' })], [210230]);
     expect(world.lookups).to.equal(0);
