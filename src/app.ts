@@ -8,7 +8,7 @@ import { createAccess } from './access/access.js';
 import { createPasswordChecks } from './access/password-checks.js';
 import type { Config } from './config.js';
 import { createRequests } from './dock/requests.js';
-import { messageOf, traceOf } from './errors.js';
+import { messageOf, storeFault, traceOf } from './errors.js';
 import type { Tell } from './events.js';
 import { tlsCredentials } from './exhook/certificates.js';
 import { startExhookServer } from './exhook/server.js';
@@ -147,7 +147,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
         return true;
       } catch (error) {
         // Said once, then every minute: until then every client is refused.
-        if (attempt % 60 === 1) log.error({ event: 'store_unavailable', detail: messageOf(error) });
+        if (attempt % 60 === 1) {
+          log.error({ event: storeFault(error) ?? 'store_unavailable', detail: messageOf(error) });
+        }
         await pause(RETRY_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
       }
     }

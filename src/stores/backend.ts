@@ -34,8 +34,14 @@ export interface Rows {
   remove(key: string): Promise<boolean>;
 }
 
-/** Inserts rows. @returns the keys that are taken, whose rows stay as they are */
-export type InsertMany = (table: RecordTable, rows: readonly StoredRow[]) => Promise<string[]>;
+/**
+ * Inserts rows. @returns those that were left out, by key: `taken`, whose rows stay as they are, or the error with
+ * which PostgreSQL refuses them
+ */
+export type InsertMany = (
+  table: RecordTable,
+  rows: readonly StoredRow[],
+) => Promise<Map<string, 'taken' | Error>>;
 
 export interface Backend {
   /** Insertions of any number that all come to be, or none; see {@link Database.transaction}. */

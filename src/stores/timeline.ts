@@ -3,6 +3,7 @@
  * need not agree on anything.
  */
 import type { Database, Row } from './database.js';
+import { sparing } from './sparing.js';
 import type { Timeline, TimelineDetails, TimelineEntry } from './types.js';
 
 const TABLE = 'public.dockhook_timeline';
@@ -21,13 +22,15 @@ function impatient(sql: string): string {
 
 /**
  * A value as JSON in an SQL literal. Quote and dollar sign are written as JSON's escapes: nothing in the text can
- * end the literal or the block around it. NUL and lone surrogates, which Postgres refuses in JSON, are replaced.
+ * end the literal or the block around it. NUL and lone surrogates, which Postgres refuses in JSON, are replaced. With
+ * the `E` a backslash means the same whether standard_conforming_strings is on or off.
  */
 function literal(value: unknown): string {
   const text = JSON.stringify(value, (_name, part: unknown) =>
     typeof part === 'string' ? part.replace(/[\0\p{Surrogate}]/gu, '\uFFFD') : part,
   );
-  return `'${text.replaceAll("'", '\\u0027').replaceAll('$', '\\u0024')}'::jsonb`;
+  const escaped = text.replaceAll("'", '\\u0027').replaceAll('$', '\\u0024').replaceAll('\\', '\\\\');
+  return `E'${escaped}'::jsonb`;
 }
 
 function insert(entries: readonly TimelineEntry[]): string {
@@ -107,7 +110,18 @@ function entryOf(row: EntryRow): TimelineEntry {
 export function timelineOn(database: Database): Timeline {
   return {
     async append(entries) {
-      await database.query(impatient(insert(entries)));
+      let leftOut = 0;
+      await sparing(
+        entries,
+        (entry) => JSON.stringify(entry),
+        async (some) => {
+          await database.query(impatient(insert(some)));
+        },
+        (some) => {
+          leftOut += some.length;
+        },
+      );
+      return leftOut;
     },
     async sweep({ strangers, total }) {
       for (const sql of [removeExpired, removeStrangers(strangers), removeBeyond(total)]) {

@@ -102,7 +102,7 @@ export function repliesLost({ own }: Walk, { sn }: DockFacts): Finding[] {
   ];
 }
 
-const OUR_FAULTS = new Set<string>(['store_unavailable', 'bad_row', 'internal_error']);
+const OUR_FAULTS = new Set<string>(['store_unavailable', 'store_refused', 'bad_row', 'internal_error']);
 
 /** The newest request of each method, if it could not be read, or not be answered for reasons of ours. */
 export function failedRequests({ own }: Walk): Finding[] {
@@ -119,7 +119,7 @@ export function failedRequests({ own }: Walk): Finding[] {
           brief: reason === 'store_unavailable' ? 'database away' : `${method} failed`,
           what: `${method} could not be answered (${reason}): ${details.detail ?? ''}`,
           todo: [
-            reason === 'store_unavailable'
+            reason.startsWith('store_')
               ? 'check PostgreSQL and DATABASE_URL: dockhook doctor'
               : "look at dockhook's log at that time",
             'then restart the dock, or its cloud service in DJI Pilot 2',
