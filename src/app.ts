@@ -141,6 +141,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
         await stores.ping();
         reached = true;
         exhook.setServing(!stopping);
+        await tellUnsound(parts);
         await requests.loadLicense().catch((error: unknown) => {
           log.error({ event: 'license_not_loaded', detail: messageOf(error) });
         });
@@ -207,6 +208,19 @@ function timelineOf({ stores, metrics, log, timeline }: AppParts): TimelineKeepe
     },
     ...timeline,
   });
+}
+
+/** Names at the start what could make answers of the database wrong; `dockhook doctor` says the same. */
+async function tellUnsound({ stores, log }: AppParts): Promise<void> {
+  try {
+    for (const { level, code, what, why, mend } of await stores.unsound()) {
+      const line = { event: 'database_unsound', code, detail: `${what}: ${why}; ${mend}` };
+      if (level === 'error') log.error(line);
+      else log.warn(line);
+    }
+  } catch (error) {
+    log.warn({ event: 'database_unsound', detail: `not looked at: ${messageOf(error)}` });
+  }
 }
 
 function sessionOf({ clientId, username, peerHost, peerPort, node }: Client) {

@@ -5,6 +5,7 @@
 import { messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/run.js';
+import { unsoundParts } from '../stores/soundness.js';
 import { ACCOUNT_TRIGGERS, tableNames, type TableName } from '../stores/tables.js';
 import { some } from './check.js';
 import type { Finding } from './finding.js';
@@ -24,7 +25,12 @@ const GUARDS: Readonly<Record<TableName, { constraints: string[]; generated?: st
 };
 
 /** With one of these, nothing in the tables can be looked at. */
-export const WITHOUT_TABLES: ReadonlySet<string> = new Set(['database_unreachable', 'tables_missing']);
+export const WITHOUT_TABLES: ReadonlySet<string> = new Set([
+  'database_unreachable',
+  'tables_missing',
+  'table_is_none',
+  'rows_hidden',
+]);
 
 /** @param where the database in words, without a password */
 export async function checkDatabase(database: Database, where: string): Promise<Finding[]> {
@@ -49,7 +55,16 @@ export async function checkDatabase(database: Database, where: string): Promise<
     });
   }
   findings.push(...checkClock(Number(server['now']), asked, answered));
+  if (server['hasty'] === true) {
+    const what =
+      'synchronous_commit is off; dockhook turns it on for each binding, account and setting it writes';
+    findings.push({ level: 'ok', code: 'synchronous_commit', what });
+  }
   const tables = (await database.query(TABLES)).map(tableOf);
+  const unsound = await unsoundParts(database.query);
+  findings.push(...unsound);
+  // What they hold, and what they are, cannot be judged then.
+  if (unsound.some(({ code }) => WITHOUT_TABLES.has(code))) return findings;
   const missing = tableNames.filter((name) => !tables.some((table) => table.name === name));
   if (missing.length > 0) return [...findings, tablesMissing(missing, server)];
   return [...findings, ...checkRights(tables, server), ...checkGuards(tables), ...checkTriggers(tables)];
@@ -79,7 +94,9 @@ export function noDatabase(directory: string): Finding {
 const SERVER = `
 SELECT current_setting('server_version') AS name, current_setting('server_version_num')::int AS version,
   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, current_user AS role,
-  pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only,
+  pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') = 'on' AS read_only,
+  format('ALTER ROLE %I IN DATABASE %I SET default_transaction_read_only = off', current_user, current_database()) AS writable,
+  current_setting('synchronous_commit') = 'off' AS hasty,
   has_schema_privilege(current_user, 'public', 'CREATE') AS may_create`;
 
 const TABLES = `
@@ -132,7 +149,8 @@ function checkClock(now: number, asked: number, answered: number): Finding[] {
 }
 
 function tablesMissing(missing: readonly string[], server: Row): Finding {
-  const mayCreate = server['may_create'] === true && server['read_only'] !== true;
+  const mayCreate =
+    server['may_create'] === true && server['read_only'] !== true && server['standby'] !== true;
   return {
     level: 'error',
     code: 'tables_missing',
@@ -147,14 +165,19 @@ function tablesMissing(missing: readonly string[], server: Row): Finding {
 }
 
 function checkRights(tables: readonly Table[], server: Row): Finding[] {
-  if (server['read_only'] === true) {
+  const isStandby = server['standby'] === true;
+  if (isStandby || server['read_only'] === true) {
     return [
       {
         level: 'error',
         code: 'database_read_only',
-        what: 'the database can only be read: it is a standby, or default_transaction_read_only is on',
+        what: isStandby
+          ? 'the database can only be read: it is a standby'
+          : `default_transaction_read_only is on for role ${String(server['role'])}`,
         why: 'no dock can be bound, and no account added',
-        mend: 'let DATABASE_URL name the primary; with several hosts add ?target_session_attrs=read-write',
+        mend: isStandby
+          ? 'let DATABASE_URL name the primary'
+          : `and restart dockhook serve: ${String(server['writable'])}`,
       },
     ];
   }

@@ -1,6 +1,7 @@
 /** What lies beneath the stores: rows in Postgres, or in Maps for tests. Types only. */
 import type { Keyv } from 'keyv';
 import type { Ending, Session, SessionListener } from './database.js';
+import type { Unsound } from './soundness.js';
 import type { RecordTable } from './tables.js';
 import type { Timeline } from './types.js';
 
@@ -61,6 +62,7 @@ export interface Backend {
   bind(row: StoredRow): Promise<boolean>;
   /** One round trip. */
   ping(): Promise<void>;
+  unsound(): Promise<Unsound[]>;
   /** As in {@link Database}. */
   openSession?: (listener: SessionListener) => Promise<Session>;
   close(): Promise<void>;

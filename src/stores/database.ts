@@ -82,5 +82,5 @@ export function cannotBeThere(text: string, error: unknown): boolean {
 }
 
 export function isAscii(text: string): boolean {
-  return /^[\x01-\x7F]*$/.test(text);
+  return /^\p{ASCII}*$/u.test(text);
 }

@@ -7,7 +7,7 @@ import {
   sqlState,
   UNIQUE_VIOLATION,
 } from './database.js';
-import { NEWER_SCHEMA, type TableName } from './tables.js';
+import { NEWER_SCHEMA, NOT_UTF8, type TableName } from './tables.js';
 
 /** Told after each store operation; a `failure` means that Postgres did not do its part. */
 export type OnQuery = (
@@ -64,9 +64,8 @@ export function openRun(table: TableName | 'all', onQuery: OnQuery | undefined):
   };
 }
 
-const NOT_UTF8 =
-  'its encoding lacks a letter of this: a database for dockhook must be UTF8, ' +
-  "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0";
+const MAKE_UTF8 = "CREATE DATABASE … ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+const LACKS_LETTER = `its encoding lacks a letter of this; a database for dockhook must be UTF8: ${MAKE_UTF8}`;
 const LACKS_RIGHT =
   'with the roles of deploy/postgres, dockhook_server is for dockhook serve alone: the other commands need ' +
   'dockhook_operator. Without them, make the role of DATABASE_URL the owner of its database, or have an ' +
@@ -78,8 +77,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'check that PostgreSQL runs at the host and port of DATABASE_URL',
   ENOTFOUND: 'check the host in DATABASE_URL',
   EAI_AGAIN: 'check the host in DATABASE_URL',
-  '22021': NOT_UTF8,
-  '22P05': NOT_UTF8,
+  '22021': LACKS_LETTER,
+  '22P05': LACKS_LETTER,
   '25006':
     'the server is a standby, or default_transaction_read_only is on for this role or database: dockhook doctor ' +
     'tells which; nothing was changed',
@@ -99,6 +98,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   '57014':
     'statement_timeout is short for this role or database, somebody holds a lock for long, or an administrator ' +
     'cancelled it',
+  [NOT_UTF8]: MAKE_UTF8,
   [NEWER_SCHEMA]: 'use the dockhook that made them, or a newer one; nothing was changed',
 };
 

@@ -5,6 +5,7 @@ import type { Backend, InsertMany, Rows, StoredRow } from './backend.js';
 import { cannotBeThere, type Database, type Query, type Row } from './database.js';
 import { openKeyv } from './keyv.js';
 import { retried } from './retried.js';
+import { unsoundParts, withWholeRows } from './soundness.js';
 import { sparing } from './sparing.js';
 import { GATEWAYS_OF_ACCOUNT, withTables, type RecordTable } from './tables.js';
 import { timelineOn } from './timeline.js';
@@ -145,7 +146,7 @@ WHERE binding.key = ANY($1)`;
 
 /** Opens the backend; the tables are made sure of by the first query, not here. */
 export function openSqlBackend(bare: Database): Backend {
-  const database = withTables(retried(bare));
+  const database = withTables(withWholeRows(retried(bare)));
   return {
     rows: (table) => openRows(database, table),
     transaction: (work) =>
@@ -183,6 +184,7 @@ export function openSqlBackend(bare: Database): Backend {
     async ping() {
       await database.query('SELECT 1');
     },
+    unsound: () => unsoundParts(bare.query),
     ...(database.openSession === undefined ? {} : { openSession: database.openSession }),
     close: () => database.close(),
   };

@@ -83,6 +83,7 @@ export function storesOn(backend: Backend, onQuery?: OnQuery): Stores {
     license: openLicense(backend, onQuery),
     timeline: openTimeline(backend, onQuery),
     ping: () => run('ping', 'one round trip', () => backend.ping()),
+    unsound: () => run('unsound', 'its settings', () => backend.unsound()),
     close: () => backend.close(),
   };
 }

@@ -84,6 +84,9 @@ const VERSION_KEY = 'schema';
 /** The SQLSTATE, in a class that is free for applications, of tables that a newer dockhook made. */
 export const NEWER_SCHEMA = 'DH001';
 
+/** The SQLSTATE of an empty database that cannot keep all text. */
+export const NOT_UTF8 = 'DH002';
+
 /** An arbitrary number, the same in every dockhook: replicas that start together create tables in turn. */
 const CREATION_LOCK = 4_022_250_775;
 
@@ -145,6 +148,11 @@ RAISE EXCEPTION 'the tables have schema version %, and this dockhook knows ${SCH
 END IF;
 END IF;
 IF found IS NULL OR ${tables.map(({ name }) => isMissing(name)).join('\n  OR ')} THEN
+-- Tables that are there already go on; a new database had better be right.
+IF NOT ${isThere('dockhook_settings')} AND current_setting('server_encoding') <> 'UTF8' THEN
+RAISE EXCEPTION 'the encoding of database % is %, and must be UTF8', current_database(), current_setting('server_encoding')
+  USING ERRCODE = '${NOT_UTF8}';
+END IF;
 PERFORM pg_advisory_xact_lock(${CREATION_LOCK});
 ${tables.map(({ name, create }) => `IF ${isMissing(name)} THEN ${create} END IF;`).join('\n')}
 INSERT INTO public.dockhook_settings (key, value)

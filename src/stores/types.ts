@@ -8,6 +8,7 @@ import type { DockhookError } from '../errors.js';
 import type { Ending } from './database.js';
 import type { AccessEvent, Outcome, Reason, Step } from '../events.js';
 import type { Account, Binding, License, Organization } from './records.js';
+import type { Unsound } from './soundness.js';
 
 export type * from './records.js';
 
@@ -169,5 +170,7 @@ export interface Stores {
   timeline: Timeline;
   /** One round trip that also makes sure the tables exist. Rejects with `store_unavailable`. */
   ping(): Promise<void>;
+  /** What around the tables could make an answer wrong, in words: settings, hidden rows, guards that are off. */
+  unsound(): Promise<Unsound[]>;
   close(): Promise<void>;
 }

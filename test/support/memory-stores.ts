@@ -107,6 +107,7 @@ function openMemoryBackend(): Backend {
       return isSame && staysDevice && rows.replace(row.key, old, row.text);
     },
     ping: async () => undefined,
+    unsound: async () => [],
     close: async () => undefined,
   };
 }

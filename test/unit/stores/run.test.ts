@@ -37,8 +37,11 @@ describe('a store operation', () => {
     it(`tells ${what} as ${fault}, with the driver’s message and nothing else of it`, async () => {
       for (const code of codes) {
         const stores = openStores(failing(sqlError(code, 'what happened')));
-        for (const work of [stores.accounts.get('alice'), stores.accounts.add(anAccount('alice'))]) {
-          const error = await rejection(work, fault);
+        for (const work of [
+          () => stores.accounts.get('alice'),
+          () => stores.accounts.add(anAccount('alice')),
+        ]) {
+          const error = await rejection(work(), fault);
           expect(error.message).to.include('"alice"').and.include('what happened');
           expect(error.cause).to.have.property('code', code);
           expect(inspect(error, { depth: 10 })).to.not.include('the-secret');
