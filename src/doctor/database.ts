@@ -93,7 +93,7 @@ export function noDatabase(directory: string): Finding {
 
 const SERVER = `
 SELECT current_setting('server_version') AS name, current_setting('server_version_num')::int AS version,
-  (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, current_user AS role,
+  (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, current_user AS role,
   pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') = 'on' AS read_only,
   format('ALTER ROLE %I IN DATABASE %I SET default_transaction_read_only = off', current_user, current_database()) AS writable,
   current_setting('synchronous_commit') = 'off' AS hasty,

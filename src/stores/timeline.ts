@@ -63,12 +63,17 @@ const removeOfGateways = (gateways: readonly string[], limit: number): string =>
     FROM jsonb_array_elements_text(${literal(gateways)}) AS sn) AS beyond
   JOIN ${TABLE} AS old ON old.own AND old.gateway = beyond.gateway AND old.id <= beyond.newest`);
 
+/** Whole, for what a fraction looks like depends on extra_float_digits. */
+function millisecondsOf(column: string): string {
+  return `(date_part('epoch', ${column}) * 1000)::bigint`;
+}
+
 /**
  * An entry as JSON, which every driver hands out alike, and fast: a list of 10,000 docks reads 400,000 entries, and
  * the embedded database took half of its time to hand out their columns. An array, since the names would be half of
  * the text.
  */
-const ENTRY = `json_build_array(id, date_part('epoch', at) * 1000, date_part('epoch', last_at) * 1000, count, gateway,
+const ENTRY = `json_build_array(id, ${millisecondsOf('at')}, ${millisecondsOf('last_at')}, count, gateway,
   own, client_id, account, step, outcome, reason, details)`;
 
 type EntryRow = [
@@ -97,8 +102,8 @@ function entryRows(rows: readonly Row[]): EntryRow[] {
 function entryOf(row: EntryRow): TimelineEntry {
   const [, at, lastAt, count, gateway, own, clientId, account, step, outcome, reason, details] = row;
   return {
-    at: Math.round(at),
-    lastAt: Math.round(lastAt),
+    at,
+    lastAt,
     count,
     ...(gateway === null ? {} : { gateway }),
     ...{ own, clientId, account, step, outcome },
