@@ -68,8 +68,7 @@ const MAKE_UTF8 = "CREATE DATABASE … ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE '
 const LACKS_LETTER = `its encoding lacks a letter of this; a database for dockhook must be UTF8: ${MAKE_UTF8}`;
 const LACKS_RIGHT =
   'with the roles of deploy/postgres, dockhook_server is for dockhook serve alone: the other commands need ' +
-  'dockhook_operator. Without them, make the role of DATABASE_URL the owner of its database, or have an ' +
-  'administrator run deploy/postgres/schema.sql and roles.sql';
+  'dockhook_operator. Without these roles, dockhook doctor prints the GRANT that is missing';
 const TABLES_DIFFER = 'its tables are not as dockhook makes them: dockhook doctor says what differs';
 
 /** What to do, by Node's error code or Postgres' SQLSTATE. */
@@ -85,6 +84,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   '28000': 'check the user in DATABASE_URL and pg_hba.conf',
   '28P01': 'check user and password in DATABASE_URL',
   '3D000': 'check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner',
+  '3F000':
+    'the tables of dockhook are in schema public: CREATE SCHEMA public AUTHORIZATION the role of DATABASE_URL',
   '40001': 'others changed it at the same time, again and again: try again',
   '40P01': 'others changed it at the same time, again and again: try again',
   [INSUFFICIENT_PRIVILEGE]: LACKS_RIGHT,
@@ -117,8 +118,8 @@ export function adviceFor(error: unknown): string | undefined {
 }
 
 const IN_PUBLIC =
-  'the tables of dockhook are in schema public, whatever search_path says: GRANT CREATE ON SCHEMA public TO the role ' +
-  'of DATABASE_URL, or have an administrator run deploy/postgres/schema.sql and roles.sql';
+  'the tables of dockhook are in schema public, whatever search_path says: GRANT USAGE, CREATE ON SCHEMA public TO the ' +
+  'role of DATABASE_URL, or have an administrator run deploy/postgres/schema.sql and roles.sql';
 
 /** Whether store work was refused because the role of DATABASE_URL lacks the right: nothing was done then. */
 export function lacksRight(error: unknown): boolean {

@@ -81,7 +81,7 @@ describe('a store operation', () => {
       'droit refusé pour le schéma « public » (schema public)',
     ]) {
       expect(adviceFor(sqlError('42501', message)))
-        .to.include('GRANT CREATE ON SCHEMA public TO')
+        .to.include('GRANT USAGE, CREATE ON SCHEMA public TO')
         .and.include('whatever search_path says');
     }
   });
