@@ -121,11 +121,6 @@ const IN_PUBLIC =
   'the tables of dockhook are in schema public, whatever search_path says: GRANT USAGE, CREATE ON SCHEMA public TO the ' +
   'role of DATABASE_URL, or have an administrator run deploy/postgres/schema.sql and roles.sql';
 
-/** Whether store work was refused because the role of DATABASE_URL lacks the right: nothing was done then. */
-export function lacksRight(error: unknown): boolean {
-  return error instanceof DockhookError && sqlState(error.cause) === INSUFFICIENT_PRIVILEGE;
-}
-
 /**
  * What people are told of a driver's error. Only its message and SQLSTATE are kept: its other fields hold the row
  * (`detail`) or the parameters (PGlite's `params`), and so password hashes and binding codes.

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import type { DockhookError } from '../../../src/errors.js';
 import type { Database } from '../../../src/stores/database.js';
-import { adviceFor, lacksRight } from '../../../src/stores/run.js';
+import { adviceFor } from '../../../src/stores/run.js';
 import { openStores } from '../../../src/stores/stores.js';
 import { anAccount, anOrganization, rejection } from '../../contract/store-suite.js';
 
@@ -103,9 +103,6 @@ describe('a store operation', () => {
     expect(error.message)
       .to.include('dockhook_server is for dockhook serve alone')
       .and.include('dockhook_operator');
-    expect(lacksRight(error)).to.equal(true);
-    const gone = openStores(failing(sqlError('57P01', 'gone')));
-    expect(lacksRight(await rejection(gone.accounts.get('alice'), 'store_unavailable'))).to.equal(false);
   });
 
   it('takes only a violated constraint for a conflict', async () => {
