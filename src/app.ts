@@ -8,7 +8,7 @@ import { createAccess } from './access/access.js';
 import { createPasswordChecks } from './access/password-checks.js';
 import type { Config } from './config.js';
 import { createRequests } from './dock/requests.js';
-import { messageOf, traceOf } from './errors.js';
+import { messageOf, storeFault, traceOf } from './errors.js';
 import type { Tell } from './events.js';
 import { tlsCredentials } from './exhook/certificates.js';
 import { startExhookServer } from './exhook/server.js';
@@ -141,13 +141,16 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
         await stores.ping();
         reached = true;
         exhook.setServing(!stopping);
+        await tellUnsound(parts);
         await requests.loadLicense().catch((error: unknown) => {
           log.error({ event: 'license_not_loaded', detail: messageOf(error) });
         });
         return true;
       } catch (error) {
         // Said once, then every minute: until then every client is refused.
-        if (attempt % 60 === 1) log.error({ event: 'store_unavailable', detail: messageOf(error) });
+        if (attempt % 60 === 1) {
+          log.error({ event: storeFault(error) ?? 'store_unavailable', detail: messageOf(error) });
+        }
         await pause(RETRY_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
       }
     }
@@ -205,6 +208,19 @@ function timelineOf({ stores, metrics, log, timeline }: AppParts): TimelineKeepe
     },
     ...timeline,
   });
+}
+
+/** Names at the start what could make answers of the database wrong; `dockhook doctor` says the same. */
+async function tellUnsound({ stores, log }: AppParts): Promise<void> {
+  try {
+    for (const { level, code, what, why, mend } of await stores.unsound()) {
+      const line = { event: 'database_unsound', code, detail: `${what}: ${why}; ${mend}` };
+      if (level === 'error') log.error(line);
+      else log.warn(line);
+    }
+  } catch (error) {
+    log.warn({ event: 'database_unsound', detail: `not looked at: ${messageOf(error)}` });
+  }
 }
 
 function sessionOf({ clientId, username, peerHost, peerPort, node }: Client) {

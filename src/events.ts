@@ -36,6 +36,7 @@ export type Reason =
   | 'wrong_certificate'
   | 'overloaded'
   | 'store_unavailable'
+  | 'store_refused'
   | 'bad_row'
   | 'internal_error'
   | 'not_in_scope'

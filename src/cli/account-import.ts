@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import type { EmqxAlgorithm } from '../access/foreign-hashes.js';
 import { generatePassword, hashChosen, hashGenerated } from '../access/passwords.js';
 import { hasExpired } from '../access/standing.js';
-import { DockhookError, hasCode, messageOf, type ErrorCode } from '../errors.js';
+import { DockhookError, messageOf, storeFault, type ErrorCode } from '../errors.js';
 import type { Account } from '../stores/types.js';
 import type { Column } from './account-columns.js';
 import { PLACEHOLDER_HASH, readHeader, readLine, type ImportedLine } from './account-csv.js';
@@ -80,10 +80,11 @@ export async function importAccounts(path: string, options: ImportOptions, comma
       // Lets go of each: their passwords take the room.
       for (let next = packed.shift(); next !== undefined; next = packed.shift()) {
         const batch = unpack(next);
-        const taken = new Set(await addMany(batch.map(({ account }) => account)));
-        const added = batch.filter(({ account }) => !taken.has(account.name));
+        const leftOut = await addMany(batch.map(({ account }) => account));
+        const added = batch.filter(({ account }) => !leftOut.has(account.name));
         for (const { line, account } of batch) {
-          if (taken.has(account.name)) report.fault(line, existsAlready(account.name));
+          const why = leftOut.get(account.name);
+          if (why !== undefined) report.fault(line, why);
         }
         imported += added.length;
         done += batch.length;
@@ -100,7 +101,7 @@ export async function importAccounts(path: string, options: ImportOptions, comma
   try {
     await work;
   } catch (error) {
-    throw hasCode(error, 'store_unavailable') ? interrupted(error, isPrinted) : error;
+    throw storeFault(error) && error instanceof DockhookError ? interrupted(error, isPrinted) : error;
   } finally {
     progress.clear();
   }
@@ -109,10 +110,6 @@ export async function importAccounts(path: string, options: ImportOptions, comma
 
 function bytesRead(input: Readable): number {
   return input instanceof ReadStream ? input.bytesRead : 0;
-}
-
-function existsAlready(name: string): DockhookError {
-  return new DockhookError('conflict', `account ${JSON.stringify(name)} exists already`);
 }
 
 function interrupted(error: DockhookError, isPrinted: boolean): DockhookError {

@@ -1,9 +1,11 @@
 /** Runs the server of `serve` and `dev`, and logs what concerns the process as a whole. */
 import { startApp, UNREADY_MS, type App } from '../app.js';
 import type { Config } from '../config.js';
-import { messageOf, traceOf } from '../errors.js';
+import { messageOf, traceOf, type DockhookError } from '../errors.js';
 import { createLog, type Logger } from '../observability/log.js';
 import { createMetrics, type Metrics } from '../observability/metrics.js';
+import { sqlState } from '../stores/database.js';
+import type { OnQuery } from '../stores/run.js';
 import { openServerStores } from '../stores/stores.js';
 import type { Stores } from '../stores/types.js';
 import { describeDatabase, openDatabase } from './open-stores.js';
@@ -70,15 +72,30 @@ export async function startServer(
   }
 }
 
-/** Counts each store operation, and logs when the database goes away and when it is back. */
-function queryObserver(metrics: Metrics, log: Logger): Metrics['query'] {
+/** Between two lines about one and the same answer of the database, in milliseconds. */
+const REFUSAL_MS = 60_000;
+
+/** Counts each store operation, and logs when the database goes away, when it is back, and what it refuses. */
+function queryObserver(metrics: Metrics, log: Logger): OnQuery {
   let away = false;
-  return (table, operation, milliseconds, failed) => {
-    metrics.query(table, operation, milliseconds, failed);
+  const refusals = new Map<string | undefined, number>();
+
+  function logRefusal({ message, cause }: DockhookError): void {
+    const now = performance.now();
+    const state = sqlState(cause);
+    if (now - (refusals.get(state) ?? -Infinity) < REFUSAL_MS) return;
+    refusals.set(state, now);
+    log.error({ event: 'database_refuses', sqlstate: state, detail: message });
+  }
+
+  return (table, operation, milliseconds, failure) => {
+    metrics.query(table, operation, milliseconds, failure?.code);
     // Nobody waits for it; `timeline_not_written` is said of it.
     if (table === 'dockhook_timeline') return;
-    if (failed === away) return;
-    away = failed;
+    if (failure?.code === 'store_refused') logRefusal(failure);
+    const isSilent = failure?.code === 'store_unavailable';
+    if (isSilent === away) return;
+    away = isSilent;
     if (away) log.error({ event: 'database_away', detail: 'nobody new gets in; connected docks go on' });
     else log.info({ event: 'database_back' });
   };

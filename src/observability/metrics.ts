@@ -1,12 +1,13 @@
 /** Prometheus metrics. No label takes a value that a client can choose freely. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ErrorCode } from '../errors.js';
 import type { Tell } from '../events.js';
 
 export interface Metrics {
   /** A broker's call was answered. */
   call(hook: string, outcome: string, milliseconds: number): void;
-  /** A store operation was done. */
-  query(table: string, operation: string, milliseconds: number, failed: boolean): void;
+  /** A store operation was done, or failed for a reason. */
+  query(table: string, operation: string, milliseconds: number, failure?: ErrorCode): void;
   tell: Tell;
   /** Whether changes of accounts are heard of, so that those that were read need not be read again. */
   accountChangesHeard(heard: boolean): void;
@@ -63,8 +64,8 @@ export function createMetrics(): Metrics {
   });
   const storeErrors = new Counter({
     name: 'dockhook_store_errors_total',
-    help: 'Store operations that failed or timed out.',
-    labelNames: ['table', 'operation'],
+    help: 'Store operations that PostgreSQL refused (store_refused) or did not answer in time (store_unavailable).',
+    labelNames: ['table', 'operation', 'reason'],
     registers,
   });
 
@@ -84,9 +85,9 @@ export function createMetrics(): Metrics {
       calls.inc({ hook, outcome });
       callSeconds.observe({ hook }, milliseconds / 1000);
     },
-    query(table, operation, milliseconds, failed) {
+    query(table, operation, milliseconds, reason) {
       storeSeconds.observe({ table, operation }, milliseconds / 1000);
-      if (failed) storeErrors.inc({ table, operation });
+      if (reason !== undefined) storeErrors.inc({ table, operation, reason });
     },
     tell({ step, outcome, reason, method, result }) {
       if (reason !== undefined) events.inc({ step, outcome, reason });

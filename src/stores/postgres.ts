@@ -59,7 +59,8 @@ export function connectPostgres(url: string, options: { onError?: (error: Error)
       const query: Query = async (sql, parameters) => (await run(sql, parameters)).rows;
       let ended = false;
       try {
-        await run('BEGIN');
+        // A stricter default would end it when others write beside it, and all would have to be done anew.
+        await run('BEGIN ISOLATION LEVEL READ COMMITTED');
         const ending = await work(query);
         const { command } = await run(ending);
         // A transaction in which a statement failed answers COMMIT with a rollback.

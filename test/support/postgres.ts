@@ -71,12 +71,15 @@ process.once('SIGTERM', () => process.exit(143));
 
 let sharedServer: Promise<TestPostgres> | undefined;
 
-/** An empty database, to be dropped at the end; on the shared server unless told which. */
-export async function freshDatabase(server?: TestPostgres): Promise<TestDatabase> {
+/**
+ * An empty database, to be dropped at the end; on the shared server unless told which.
+ * @param options of CREATE DATABASE, as `ENCODING 'LATIN1'`
+ */
+export async function freshDatabase(server?: TestPostgres, options = ''): Promise<TestDatabase> {
   const serverUrl =
     server?.url ?? process.env['TEST_DATABASE_URL'] ?? (await (sharedServer ??= startPostgres())).url;
   const name = `dockhook_test_${randomBytes(6).toString('hex')}`;
-  await queryOnce(serverUrl, `CREATE DATABASE ${name}`);
+  await queryOnce(serverUrl, `CREATE DATABASE ${name} ${options}`);
   const url = new URL(serverUrl);
   url.pathname = name;
   return {

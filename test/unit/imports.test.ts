@@ -83,6 +83,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'exhook/certificates.ts',
       'listen.ts',
       'stores/run.ts',
+      'stores/soundness.ts',
       'stores/tables.ts',
     ],
     types: ['config.ts', 'stores'],

@@ -129,6 +129,18 @@ describe('a refused connect', () => {
     expect(diagnosis.findings[1]?.what).to.include('somebody else');
   });
 
+  it('by the database is told as its answer, or as its silence', () => {
+    for (const [reason, brief] of [
+      ['store_refused', 'database refuses'],
+      ['store_unavailable', 'database away'],
+    ] as const) {
+      const diagnosis = new Story().refuse(HOME, reason).diagnose();
+      expect(codes(diagnosis)).to.deep.equal(['refused', reason]);
+      expect(diagnosis.findings[0]).to.include({ brief });
+      expect(diagnosis.findings[0]?.todo.join()).to.include('dockhook doctor');
+    }
+  });
+
   it('is history once the dock was let in', () => {
     const story = new Story().refuse().refuse().connect().request('airport_bind_status');
     expect(codes(story.diagnose())).to.deep.equal(['online']);
@@ -335,6 +347,14 @@ describe('a bind fault', () => {
     expect(codes(story.diagnose(UNBOUND))).to.deep.equal(['not bound', 'wrong_binding_code']);
     story.add('bind', { details: { sn: SN, organizationId: 'north' } });
     expect(codes(story.diagnose())).to.deep.equal(['online']);
+  });
+
+  it('of ours is told with what the database said', () => {
+    for (const reason of ['store_refused', 'store_unavailable'] as const) {
+      const diagnosis = faulty(reason, { detail: 'its encoding lacks a letter of this' }).diagnose(UNBOUND);
+      expect(codes(diagnosis)).to.deep.equal(['not bound', reason]);
+      expect(diagnosis.findings[0]?.what).to.include('its encoding lacks a letter');
+    }
   });
 
   it('of the drone alone keeps no dock from being online', () => {

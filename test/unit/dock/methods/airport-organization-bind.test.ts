@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { DockhookError } from '../../../../src/errors.js';
 import {
   DRONE,
   GATEWAY,
@@ -136,6 +137,17 @@ describe('airport_organization_bind', () => {
         'store_unavailable',
         'store_unavailable',
       ]);
+    });
+  }
+
+  for (const code of ['store_refused', 'bad_row', 'usage'] as const) {
+    it(`replies 210231 to one device alone if the store answered it with ${code}`, async () => {
+      let binds = 0;
+      world.bindTrouble = () => {
+        binds += 1;
+        return binds === 2 ? Promise.reject(new DockhookError(code, 'of this one')) : undefined;
+      };
+      await expectCodes([asked('DRONE1'), asked('DRONE2'), asked('DRONE3')], [0, 210231, 0]);
     });
   }
 
