@@ -2,7 +2,7 @@
  * The database: whether it answers, may be written, and has its tables as dockhook makes them. Nothing is
  * changed, and no table is made: that is for `serve`, or for an administrator.
  */
-import { messageOf } from '../errors.js';
+import { hasCode, messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/run.js';
 import { ACCOUNT_TRIGGERS, tableNames, type TableName } from '../stores/tables.js';
@@ -61,7 +61,11 @@ export function unreachable(where: string, error: unknown): Finding {
     code: 'database_unreachable',
     what: `${where} cannot be used: ${messageOf(error)}`,
     why: 'nobody new gets in while the database is away, and docks that are in go on for ten minutes',
-    mend: adviceFor(error) ?? 'check that it runs, and that DATABASE_URL is the one of the server',
+    mend:
+      adviceFor(error) ??
+      (hasCode(error, 'usage')
+        ? 'correct DATABASE_URL; deploy/postgres/README.md has examples'
+        : 'check that it runs, and that DATABASE_URL is the one of the server'),
   };
 }
 
@@ -142,7 +146,7 @@ function tablesMissing(missing: readonly string[], server: Row): Finding {
       : `role ${String(server['role'])} may not make them here, so dockhook serve cannot do it at its start`,
     mend: mayCreate
       ? 'start dockhook serve, which makes them; if it runs, set DATABASE_URL here as it has it'
-      : `make the role the owner of its database: ALTER DATABASE … OWNER TO ${String(server['role'])}`,
+      : `make the role the owner of its database (ALTER DATABASE … OWNER TO ${String(server['role'])}), or in a shared one: GRANT CREATE ON SCHEMA public TO ${String(server['role'])}`,
   };
 }
 
@@ -154,7 +158,7 @@ function checkRights(tables: readonly Table[], server: Row): Finding[] {
         code: 'database_read_only',
         what: 'the database can only be read: it is a standby, or default_transaction_read_only is on',
         why: 'no dock can be bound, and no account added',
-        mend: 'let DATABASE_URL name the primary; with several hosts add ?target_session_attrs=read-write',
+        mend: 'let DATABASE_URL name the primary: by a DNS name that always leads to it, or by a proxy that does',
       },
     ];
   }

@@ -1,5 +1,6 @@
 /** One frame around all store work: it tells how long the work took, and makes a driver's error a readable one. */
 import { DockhookError, messageOf } from '../errors.js';
+import { connectAdvice } from './connect-advice.js';
 import { FOREIGN_KEY_VIOLATION, INSUFFICIENT_PRIVILEGE, sqlState, UNIQUE_VIOLATION } from './database.js';
 import { NEWER_SCHEMA, type TableName } from './tables.js';
 
@@ -51,14 +52,8 @@ export function openRun(table: TableName | 'all', onQuery: OnQuery | undefined):
   };
 }
 
-/** What to do, by Node's error code or Postgres' SQLSTATE. */
+/** What to do, by Postgres' SQLSTATE. */
 const ADVICE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'check that PostgreSQL runs at the host and port of DATABASE_URL',
-  ENOTFOUND: 'check the host in DATABASE_URL',
-  EAI_AGAIN: 'check the host in DATABASE_URL',
-  '28000': 'check the user in DATABASE_URL and pg_hba.conf',
-  '28P01': 'check user and password in DATABASE_URL',
-  '3D000': 'check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner',
   [INSUFFICIENT_PRIVILEGE]:
     'with the roles of deploy/postgres, dockhook_server is for dockhook serve alone: the other commands need ' +
     'dockhook_operator. Without them, make the role of DATABASE_URL the owner of its database, or have an ' +
@@ -67,16 +62,15 @@ const ADVICE: Readonly<Record<string, string>> = {
   [NEWER_SCHEMA]: 'use the dockhook that made them, or a newer one; nothing was changed',
 };
 
+const SCHEMA_PUBLIC =
+  'dockhook keeps its tables in the schema public. An administrator lets the role of DATABASE_URL make them there ' +
+  '(GRANT CREATE ON SCHEMA public TO …), or runs deploy/postgres/schema.sql and roles.sql';
+
 /** What to do about a driver's error, if that can be told from its code. */
 export function adviceFor(error: unknown): string | undefined {
   const state = sqlState(error) ?? '';
-  // The name as Postgres read it; where its messages are translated, the quotes are others.
-  const name = state === '3D000' ? /^database "(.+)" does not exist$/.exec(messageOf(error))?.[1] : undefined;
-  if (name !== undefined) {
-    const command = `CREATE DATABASE "${name.replaceAll('"', '""')}" OWNER …`;
-    return `check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner: ${command}`;
-  }
-  return ADVICE[state];
+  if (state === INSUFFICIENT_PRIVILEGE && /\bschema public\b/.test(messageOf(error))) return SCHEMA_PUBLIC;
+  return connectAdvice(error) ?? ADVICE[state];
 }
 
 /** Whether store work was refused because the role of DATABASE_URL lacks the right: nothing was done then. */
