@@ -126,7 +126,7 @@ function tlsOf(parameters: URLSearchParams): ConnectionOptions | false {
     parameters.get('sslmode') ??
     (ssl === null ? undefined : (SSL[ssl] ?? '')) ??
     process.env['PGSSLMODE'] ??
-    (Object.keys(files).length > 0 ? 'verify-full' : 'disable');
+    (['sslrootcert', 'sslcert', 'sslkey'].some((name) => parameters.has(name)) ? 'verify-full' : 'disable');
   if (mode === 'prefer' || mode === 'allow') {
     unusable(
       `sslmode=${mode} would do without TLS in silence: write sslmode=verify-full, or sslmode=disable if no TLS is meant`,

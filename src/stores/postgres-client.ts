@@ -1,5 +1,6 @@
 /** A connection to PostgreSQL as pg makes it, with what pg leaves open closed. */
 import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import { messageOf } from '../errors.js';
 
@@ -51,7 +52,11 @@ export class PostgresClient extends pg.Client {
     // Some of what pg finds wrong it tells as an event, and then waits for ever.
     this.on('error', settle);
     this.#watch?.started();
+    this.connection.once('sslconnect', () => {
+      guard(this.connection.stream);
+    });
     super.connect(settle);
+    if (!this.ssl) guard(this.connection.stream);
   }
 
   /** Takes its leave and closes. pg's own end waits for the server, which may be frozen. */
@@ -66,6 +71,23 @@ export class PostgresClient extends pg.Client {
       return error;
     const told = new Error('the server asks for a password, and DATABASE_URL has none');
     return Object.assign(told, { code: '28P01' });
+  }
+}
+
+/**
+ * Takes what the parser throws for a fault of this connection. It throws at an authentication that pg has not (GSS,
+ * SSPI): a changed line of pg_hba.conf ended the process.
+ */
+function guard(stream: Duplex): void {
+  for (const listener of stream.listeners('data') as ((chunk: unknown) => void)[]) {
+    stream.off('data', listener);
+    stream.on('data', (chunk) => {
+      try {
+        listener(chunk);
+      } catch (error) {
+        stream.destroy(error as Error);
+      }
+    });
   }
 }
 

@@ -1,0 +1,51 @@
+/** Who a test server lets in, and how: pg_hba.conf and TLS of a {@link TestPostgres}. */
+import { chownSync, copyFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestPostgres } from './postgres.js';
+
+/** Lets the superuser in as before, and others by these lines of pg_hba.conf. Holds for new connections. */
+export async function setAccess(server: TestPostgres, ...lines: string[]): Promise<void> {
+  const [row] = await server.query('SHOW hba_file');
+  const trusted = ['local all all trust', 'host all postgres 127.0.0.1/32 trust'];
+  writeFileSync(String(row?.['hba_file']), [...trusted, ...lines, ''].join('\n'));
+  await reload(server);
+}
+
+/** Switches TLS on with this pair (PEM files), and makes clients' certificates be verified by this CA. */
+export async function setTls(
+  server: TestPostgres,
+  { cert, key, clientCa }: { cert: string; key: string; clientCa: string },
+): Promise<void> {
+  for (const [setting, from] of Object.entries({
+    ssl_cert_file: cert,
+    ssl_key_file: key,
+    ssl_ca_file: clientCa,
+  })) {
+    const to = join(server.socketDirectory, setting);
+    copyFileSync(from, to);
+    // PostgreSQL takes no key of anybody else.
+    const { uid, gid } = statSync(server.socketDirectory);
+    chownSync(to, uid, gid);
+    await server.query(`ALTER SYSTEM SET ${setting} = '${to}'`);
+  }
+  await server.query('ALTER SYSTEM SET ssl = on');
+  await reload(server);
+}
+
+/** Connections of others than the superuser, also those that have not said who they are. */
+export async function strangers(server: TestPostgres): Promise<number> {
+  const [row] = await server.query(
+    `SELECT count(*)::int AS n FROM pg_stat_activity
+     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND usename IS DISTINCT FROM 'postgres'`,
+  );
+  return Number(row?.['n']);
+}
+
+/** The signal is on its way when the function answers; a setting that is changed with it has arrived when it is seen. */
+async function reload(server: TestPostgres): Promise<void> {
+  const loaded = async (): Promise<unknown> =>
+    (await server.query('SELECT pg_conf_load_time()::text AS at'))[0]?.['at'];
+  const before = String(await loaded());
+  await server.query('SELECT pg_reload_conf()');
+  while (String(await loaded()) === before);
+}
