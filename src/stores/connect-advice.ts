@@ -2,6 +2,9 @@
 import { messageOf } from '../errors.js';
 import { sqlState } from './database.js';
 
+const NO_CONNECTION_LEFT =
+  'raise max_connections of the server or the CONNECTION LIMIT of role or database, or lower DOCKHOOK_DATABASE_CONNECTIONS';
+
 /** By Node's error code, OpenSSL's or PostgreSQL's SQLSTATE. */
 const BY_CODE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'check that PostgreSQL runs at the host and port of DATABASE_URL',
@@ -15,8 +18,7 @@ const BY_CODE: Readonly<Record<string, string>> = {
   '28000': 'check the user in DATABASE_URL and pg_hba.conf',
   '28P01': 'check user and password in DATABASE_URL',
   '3D000': 'check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner',
-  '53300':
-    'raise max_connections of the server or the CONNECTION LIMIT of the role, or lower DOCKHOOK_DATABASE_CONNECTIONS',
+  '53300': NO_CONNECTION_LEFT,
   CERT_HAS_EXPIRED: "the server's certificate has expired: renew it there, and reload PostgreSQL",
   CERT_NOT_YET_VALID: "the server's certificate is not valid yet: check the clocks of both machines",
   ERR_TLS_CERT_ALTNAME_INVALID:
@@ -25,6 +27,9 @@ const BY_CODE: Readonly<Record<string, string>> = {
   ECONNRESET:
     'something closed the connection: check that it is PostgreSQL at that host and port, and its log',
 };
+
+const REFUSES_ONE_MORE =
+  /too many (clients|connections)|(no more|max client) connections|max clients reached/i;
 
 const UNKNOWN_CA =
   'the CA of the server is none that Node.js knows: add sslrootcert=/path/to/ca.pem with the certificate of the CA to ' +
@@ -63,10 +68,8 @@ const BY_MESSAGE: readonly [RegExp, string][] = [
     /alert (unknown ca|bad certificate|certificate required|certificate unknown|certificate expired)/i,
     OUR_CERTIFICATE,
   ],
-  [
-    /too many connections for database/,
-    'raise the CONNECTION LIMIT of the database, or lower DOCKHOOK_DATABASE_CONNECTIONS',
-  ],
+  // PgBouncer passes it on without its code.
+  [REFUSES_ONE_MORE, NO_CONNECTION_LEFT],
 ];
 
 /** What to do about a failed connect, if that can be told. */
@@ -96,7 +99,5 @@ export function isRefusedLogin(error: unknown): boolean {
  */
 export function refusesOneMore(error: unknown): boolean {
   if (sqlState(error) === '53300') return true;
-  return /too many (clients|connections)|(no more|max client) connections|max clients reached/i.test(
-    messageOf(error),
-  );
+  return REFUSES_ONE_MORE.test(messageOf(error));
 }

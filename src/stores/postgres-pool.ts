@@ -87,7 +87,7 @@ export function openPool(
 
   async function acquire(within: number): Promise<pg.PoolClient> {
     const end = performance.now() + within;
-    let refusal: unknown;
+    let refusal: Error | undefined;
     for (;;) {
       try {
         return await pool.connect();
@@ -95,7 +95,7 @@ export function openPool(
         // Time ran out while it waited for one: why it had to wait is what people must know.
         if (refusal !== undefined && sqlState(error) === undefined) throw refusal;
         if (!refusesOneMore(error) || performance.now() > end) throw error;
-        refusal = error;
+        refusal = error as Error;
         if (pool.totalCount === 0) await pause(NONE_LEFT_PAUSE_MS);
       }
     }

@@ -61,9 +61,9 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
     for (const password of ['', ':']) {
       it(`keeps no connection of those who ${password ? 'write an empty' : 'have no'} password`, async () => {
         const url = urlOf({ password: '' }).replace('@', `${password}@`);
-        database = connectPostgres(url);
+        const opened = (database = connectPostgres(url));
         for (let round = 0; round < 10; round += 1) {
-          const work = Array.from({ length: 10 }, () => database?.query('SELECT 1'));
+          const work = Array.from({ length: 10 }, () => opened.query('SELECT 1'));
           const outcomes = await Promise.allSettled(work);
           expect(outcomes.map(({ status }) => status)).to.deep.equal(Array(10).fill('rejected'));
         }
@@ -105,7 +105,9 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
 
     /** Statements that each take a while, many at once. */
     async function rush(): Promise<void> {
-      const work = Array.from({ length: 80 }, () => database?.query('SELECT pg_sleep(0.001)'));
+      const work = Array.from({ length: 80 }, async () => {
+        await database?.query('SELECT pg_sleep(0.001)');
+      });
       await Promise.all(work);
     }
 
@@ -330,7 +332,7 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
       writeFileSync(file, urlOf({ password: 'second' }));
       await disconnect();
       while ((await strangers(postgres)) > 0);
-      const work = Array.from({ length: 30 }, () => database?.query('SELECT 1 AS one'));
+      const work = Array.from({ length: 30 }, async () => database?.query('SELECT 1 AS one'));
       for (const rows of await Promise.all(work)) expect(rows).to.deep.equal([{ one: 1 }]);
       expect(changes).to.equal(1);
       expect(database?.refusal?.()).to.equal(undefined);
