@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsker, type Asker } from '../support/asker.js';
 import { run, startCommand, type Running } from '../support/cli.js';
-import { setAccess, strangers } from '../support/postgres-access.js';
+import { setAccess, strangers, strangersGone } from '../support/postgres-access.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';
 
 const GATEWAY = '7CTDTEST00000A';
@@ -76,12 +76,12 @@ describeWithOwnPostgres('while Postgres refuses to let the server in', function 
     };
     await Promise.all(Array.from({ length: 10 }, (_, number) => come(number)));
     // No more than are being made; PostgreSQL itself would keep each of the 200 for a minute.
-    expect(await strangers(postgres)).to.be.lessThan(50);
+    expect(strangers(postgres)).to.be.lessThan(50);
     const [status, why] = await get('/readyz');
     expect(status).to.equal(503);
     expect(why).to.include('DATABASE_URL has none').and.include('postgres://USER:PASSWORD@HOST');
     expect(await end('SIGTERM')).to.equal(0);
-    while ((await strangers(postgres)) > 0);
+    await strangersGone(postgres);
   });
 
   it('a command without a password ends at once, and says what is missing', async () => {
@@ -91,7 +91,7 @@ describeWithOwnPostgres('while Postgres refuses to let the server in', function 
       expect(code).to.equal(1);
       expect(stdout + stderr).to.include('write it into DATABASE_URL');
     }
-    expect(await strangers(postgres)).to.equal(0);
+    await strangersGone(postgres);
   });
 
   it('three connections are enough for 80 binds, 8 at once', async () => {
@@ -110,7 +110,7 @@ describeWithOwnPostgres('while Postgres refuses to let the server in', function 
     };
     await Promise.all(Array.from({ length: 8 }, (_, worker) => bindTen(worker)));
     expect(server.lines.join('\n')).to.not.include('database_away');
-    expect(await strangers(postgres)).to.be.at.most(3);
+    expect(strangers(postgres)).to.be.at.most(3);
     await end();
     await postgres.query('ALTER ROLE dockhook CONNECTION LIMIT -1');
   });

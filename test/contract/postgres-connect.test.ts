@@ -8,7 +8,7 @@ import type { Database } from '../../src/stores/database.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { adviceFor } from '../../src/stores/run.js';
 import { certificateDirectories } from '../support/certificates.js';
-import { setAccess, setTls, strangers } from '../support/postgres-access.js';
+import { setAccess, setTls, strangers, strangersGone } from '../support/postgres-access.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';
 
 const PASSWORD = 'password-of-the-role';
@@ -67,9 +67,7 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
           const outcomes = await Promise.allSettled(work);
           expect(outcomes.map(({ status }) => status)).to.deep.equal(Array(10).fill('rejected'));
         }
-        // They go at once; PostgreSQL itself would wait for a minute.
-        const end = Date.now() + 5000;
-        while ((await strangers(postgres)) > 0) expect(Date.now()).to.be.lessThan(end);
+        await strangersGone(postgres);
         const told = await fault(url);
         expect(told).to.include({ code: '28P01' });
         expect(told?.message).to.include('DATABASE_URL has none');
@@ -99,8 +97,7 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
     afterEach(async () => {
       await close();
       await postgres.query('ALTER ROLE role CONNECTION LIMIT -1');
-      const end = Date.now() + 5000;
-      while ((await strangers(postgres)) > 0) expect(Date.now()).to.be.lessThan(end);
+      await strangersGone(postgres);
     });
 
     /** Statements that each take a while, many at once. */
@@ -116,7 +113,7 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
         await postgres.query(`ALTER ROLE role CONNECTION LIMIT ${limit}`);
         database = connectPostgres(urlOf());
         await rush();
-        expect(await strangers(postgres)).to.equal(limit);
+        expect(strangers(postgres)).to.equal(limit);
       });
     }
 
@@ -127,7 +124,7 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
       const session = await database.openSession!({ notified: () => undefined, ended: () => undefined });
       expect(await session.query('SELECT 1 AS one')).to.deep.equal([{ one: 1 }]);
       await rush();
-      expect(await strangers(postgres)).to.equal(3);
+      expect(strangers(postgres)).to.equal(3);
       session.close();
     });
 
@@ -331,7 +328,7 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
       await postgres.query("ALTER ROLE role PASSWORD 'second'");
       writeFileSync(file, urlOf({ password: 'second' }));
       await disconnect();
-      while ((await strangers(postgres)) > 0);
+      await strangersGone(postgres);
       const work = Array.from({ length: 30 }, async () => database?.query('SELECT 1 AS one'));
       for (const rows of await Promise.all(work)) expect(rows).to.deep.equal([{ one: 1 }]);
       expect(changes).to.equal(1);
@@ -347,7 +344,7 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
       await database?.query('SELECT 1');
       expect(database?.refusal?.()).to.equal(undefined);
       await disconnect();
-      while ((await strangers(postgres)) > 0);
+      await strangersGone(postgres);
       const error: unknown = await database?.query('SELECT 1').catch((reason: unknown) => reason);
       expect(error).to.have.property('code', '28P01');
       const refusal = database?.refusal?.();

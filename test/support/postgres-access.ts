@@ -1,7 +1,9 @@
 /** Who a test server lets in, and how: pg_hba.conf and TLS of a {@link TestPostgres}. */
-import { chownSync, copyFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chownSync, copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestPostgres } from './postgres.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { childrenOf, type TestPostgres } from './postgres.js';
 
 /** Lets the superuser in as before, and others by these lines of pg_hba.conf. Holds for new connections. */
 export async function setAccess(server: TestPostgres, ...lines: string[]): Promise<void> {
@@ -32,13 +34,36 @@ export async function setTls(
   await reload(server);
 }
 
-/** Connections of others than the superuser, also those that have not said who they are. */
-export async function strangers(server: TestPostgres): Promise<number> {
-  const [row] = await server.query(
-    `SELECT count(*)::int AS n FROM pg_stat_activity
-     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND usename IS DISTINCT FROM 'postgres'`,
-  );
-  return Number(row?.['n']);
+/**
+ * Connections of others than the superuser, by the processes that serve them: one that waits for a password is not in
+ * pg_stat_activity before PostgreSQL 18, and takes one of the server's connections all the same.
+ */
+export function strangers({ pid }: TestPostgres): number {
+  return childrenOf(pid).filter((child) => {
+    // `postgres: role database 127.0.0.1(40000) authentication`
+    const [, user] = /^postgres: (?:[^ ]*: )?(\S+) \S+ (?:\[local\]|\S+\(\d+\))/.exec(titleOf(child)) ?? [];
+    return user !== undefined && user !== 'postgres';
+  }).length;
+}
+
+/** Waits until they have left, much shorter than the minute that PostgreSQL itself waits for a password. */
+export async function strangersGone(server: TestPostgres): Promise<void> {
+  const end = Date.now() + 5000;
+  while (strangers(server) > 0) {
+    if (Date.now() > end) throw new Error(`there are still ${strangers(server)} connections`);
+    await pause(10);
+  }
+}
+
+function titleOf(pid: number): string {
+  try {
+    if (existsSync('/proc/self/cmdline'))
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
+  } catch {
+    // Gone already.
+    return '';
+  }
 }
 
 /** The signal is on its way when the function answers; a setting that is changed with it has arrived when it is seen. */

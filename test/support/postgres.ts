@@ -225,7 +225,7 @@ async function readiness(server: ChildProcess): Promise<void> {
 }
 
 /** Backends are in sessions of their own, so no process group has them all. */
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   const file = `/proc/${pid}/task/${pid}/children`;
   try {
     const text = existsSync(file)
