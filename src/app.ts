@@ -15,9 +15,10 @@ import { startExhookServer } from './exhook/server.js';
 import type { Client, Hooks, MountedHook } from './hooks.js';
 import { formatListen } from './listen.js';
 import { createAfterwards } from './observability/afterwards.js';
-import { startHttp } from './observability/http.js';
+import { startHttp, type Readiness } from './observability/http.js';
 import { logEvents, type Logger } from './observability/log.js';
 import type { Metrics } from './observability/metrics.js';
+import type { Database } from './stores/database.js';
 import type { Stores } from './stores/types.js';
 import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/timeline.js';
 
@@ -25,6 +26,13 @@ import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from '.
 const RETRY_MS = 1000;
 /** `/readyz` says 503 this long before calls are refused, so that a proxy sends none here; in milliseconds. */
 export const UNREADY_MS = 1500;
+/**
+ * How long a password may be refused before `/readyz` says 503, in milliseconds. Long enough for a password to be
+ * renewed in the database first and in a Secret after, without all replicas being taken out at once.
+ */
+const REFUSED_MS = 60_000;
+/** How often gRPC's health is made to say what `/readyz` says, in milliseconds. */
+const FOLLOW_MS = 1000;
 /** Calls in flight may take this long once no new ones are taken, in milliseconds. */
 const GRACE_MS = 5000;
 
@@ -32,6 +40,10 @@ export interface AppParts {
   stores: Stores;
   metrics: Metrics;
   log: Logger;
+  /** As in {@link Database}. */
+  refusal?: Database['refusal'];
+  /** As REFUSED_MS; for tests. */
+  refusedMs?: number;
   /** How often TLS files are looked at, in milliseconds; for tests. */
   tlsRefreshMs?: number;
   /** As in {@link startExhookServer}; for tests. */
@@ -108,9 +120,20 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
 
   let reached = false;
   let stopping = false;
+  let unreached = 'the database was not reached yet';
   const stopped = new AbortController();
-  const isReady = (): boolean => reached && !stopping;
-  const http = await startHttp(config.httpListen, isReady, () => {
+  /** Of faults of the database, only one that another replica may not have counts. */
+  function readiness(): Readiness {
+    if (stopping) return { isReady: false, why: 'dockhook is stopping' };
+    if (!reached) return { isReady: false, why: unreached };
+    const refusal = parts.refusal?.();
+    if (refusal === undefined) return { isReady: true };
+    const refusedFor = performance.now() - refusal.since;
+    const why = `the database refuses user or password of DATABASE_URL for ${Math.round(refusedFor / 1000)} s: ${refusal.why}`;
+    return { isReady: refusedFor < (parts.refusedMs ?? REFUSED_MS), why };
+  }
+  const isReady = (): boolean => readiness().isReady;
+  const http = await startHttp(config.httpListen, readiness, () => {
     afterwards.flush();
     return metrics.read();
   });
@@ -132,6 +155,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     throw error;
   });
   exhook.setServing(false);
+  const following = setInterval(() => {
+    exhook.setServing(isReady());
+  }, FOLLOW_MS).unref();
   // A mistake of ours that ends the process does not take what was answered before out of the log.
   process.on('exit', afterwards.flush);
 
@@ -140,13 +166,14 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       try {
         await stores.ping();
         reached = true;
-        exhook.setServing(!stopping);
+        exhook.setServing(isReady());
         await tellUnsound(parts);
         await requests.loadLicense().catch((error: unknown) => {
           log.error({ event: 'license_not_loaded', detail: messageOf(error) });
         });
         return true;
       } catch (error) {
+        unreached = messageOf(error);
         // Said once, then every minute: until then every client is refused.
         if (attempt % 60 === 1) {
           log.error({ event: storeFault(error) ?? 'store_unavailable', detail: messageOf(error) });
@@ -160,6 +187,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   async function shutDown(unreadyMs: number): Promise<void> {
     stopping = true;
     stopped.abort();
+    clearInterval(following);
     exhook.setServing(false);
     await pause(unreadyMs);
     await exhook.stop(GRACE_MS);

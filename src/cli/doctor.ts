@@ -148,7 +148,7 @@ async function examineEmqx(
 /** Opens the stores if they can be looked at. */
 async function examineDatabase(config: Config): Promise<{ findings: Finding[]; stores?: Stores }> {
   const { checkDatabase, noDatabase, unreachable, WITHOUT_TABLES } = await import('../doctor/database.js');
-  const where = describeDatabase(config);
+  const where = await describeDatabase(config);
   // Opening it would make one.
   if (config.databaseUrl === undefined && !existsSync(join(config.dataDir, 'postgres'))) {
     return { findings: [noDatabase(config.dataDir)] };

@@ -29,7 +29,7 @@ export async function serve(config: Config): Promise<void> {
       log.info({ event: 'embedded_database', detail });
     },
   });
-  const where = { grpc: app.grpc, http: app.http, database: describeDatabase(config) };
+  const where = { grpc: app.grpc, http: app.http, database: await describeDatabase(config) };
   log.info({ event: 'listening', ...where });
   void app.ready.then((reached) => {
     if (reached) log.info({ event: 'ready', ...where });
@@ -56,8 +56,16 @@ export async function startServer(
   const metrics = createMetrics();
   const database = await openDatabase(config, {
     ...holder,
-    onError: (error) => {
-      log.warn({ event: 'database_connection_lost', detail: messageOf(error) });
+    postgres: {
+      onError: (error) => {
+        log.warn({ event: 'database_connection_lost', detail: messageOf(error) });
+      },
+      onChange: () => {
+        log.info({ event: 'database_url_reloaded' });
+      },
+      onUnusable: (error) => {
+        log.error({ event: 'database_url_not_reloaded', detail: messageOf(error) });
+      },
     },
   });
   const stores = openServerStores(database, {
@@ -65,7 +73,7 @@ export async function startServer(
     onHeard: accountChangesObserver(metrics, log),
   });
   try {
-    return { app: await startApp(config, { stores, metrics, log }), stores };
+    return { app: await startApp(config, { stores, metrics, log, refusal: database.refusal }), stores };
   } catch (error) {
     await stores.close();
     throw error;

@@ -2,7 +2,7 @@
  * The database: whether it answers, may be written, and has its tables as dockhook makes them. Nothing is
  * changed, and no table is made: that is for `serve`, or for an administrator.
  */
-import { messageOf } from '../errors.js';
+import { hasCode, messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/run.js';
 import { unsoundParts } from '../stores/soundness.js';
@@ -67,7 +67,11 @@ export function unreachable(where: string, error: unknown): Finding {
     code: 'database_unreachable',
     what: `${where} cannot be used: ${messageOf(error)}`,
     why: 'nobody new gets in while the database is away, and docks that are in go on for ten minutes',
-    mend: adviceFor(error) ?? 'check that it runs, and that DATABASE_URL is the one of the server',
+    mend:
+      adviceFor(error) ??
+      (hasCode(error, 'usage')
+        ? 'correct DATABASE_URL; deploy/postgres/README.md has examples'
+        : 'check that it runs, and that DATABASE_URL is the one of the server'),
   };
 }
 
@@ -171,7 +175,7 @@ function readOnly(server: Row): Required<Finding> {
       : `default_transaction_read_only is on for role ${String(server['role'])}`,
     why: 'no dock can be bound, and no account added',
     mend: isStandby
-      ? 'let DATABASE_URL name the primary'
+      ? 'let DATABASE_URL name the primary: by a DNS name that always leads to it, or by a proxy that does'
       : `and restart dockhook serve: ${String(server['writable'])}`,
   };
 }

@@ -21,7 +21,16 @@ export interface Database {
   transaction(work: (query: Query) => Promise<Ending>): Promise<void>;
   /** Opens a connection of one's own; a place without connections has none. */
   openSession?: (listener: SessionListener) => Promise<Session>;
+  /** Set while the server lets nobody in with the user and password that are in use. */
+  refusal?: () => Refusal | undefined;
   close(): Promise<void>;
+}
+
+export interface Refusal {
+  /** In the server's words. */
+  why: string;
+  /** As `performance.now()` has it. */
+  since: number;
 }
 
 /** A connection that is not shared, for what belongs to a session: LISTEN. */

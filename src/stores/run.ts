@@ -1,5 +1,6 @@
 /** One frame around all store work: it tells how long the work took, and makes a driver's error a readable one. */
 import { DockhookError, messageOf } from '../errors.js';
+import { connectAdvice } from './connect-advice.js';
 import {
   answeredState,
   FOREIGN_KEY_VIOLATION,
@@ -71,19 +72,13 @@ const LACKS_RIGHT =
   'dockhook_operator. Without these roles, dockhook doctor prints the GRANT that is missing';
 const TABLES_DIFFER = 'its tables are not as dockhook makes them: dockhook doctor says what differs';
 
-/** What to do, by Node's error code or Postgres' SQLSTATE. */
+/** What to do about a statement that failed, by Postgres' SQLSTATE. */
 const ADVICE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'check that PostgreSQL runs at the host and port of DATABASE_URL',
-  ENOTFOUND: 'check the host in DATABASE_URL',
-  EAI_AGAIN: 'check the host in DATABASE_URL',
   '22021': LACKS_LETTER,
   '22P05': LACKS_LETTER,
   '25006':
     'the server is a standby, or default_transaction_read_only is on for this role or database: dockhook doctor ' +
     'tells which; nothing was changed',
-  '28000': 'check the user in DATABASE_URL and pg_hba.conf',
-  '28P01': 'check user and password in DATABASE_URL',
-  '3D000': 'check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner',
   '3F000':
     'the tables of dockhook are in schema public: CREATE SCHEMA public AUTHORIZATION the role of DATABASE_URL',
   '40001': 'others changed it at the same time, again and again: try again',
@@ -106,15 +101,9 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** What to do about a driver's error, if that can be told from its code. */
 export function adviceFor(error: unknown): string | undefined {
   const state = sqlState(error) ?? '';
-  // The name as Postgres read it; where its messages are translated, the quotes are others.
-  const name = state === '3D000' ? /^database "(.+)" does not exist$/.exec(messageOf(error))?.[1] : undefined;
-  if (name !== undefined) {
-    const command = `CREATE DATABASE "${name.replaceAll('"', '""')}" OWNER …`;
-    return `check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner: ${command}`;
-  }
   // The only schema where dockhook needs CREATE, also if the message is translated.
   if (state === INSUFFICIENT_PRIVILEGE && /\bschema\b.*\bpublic\b/i.test(messageOf(error))) return IN_PUBLIC;
-  return ADVICE[state];
+  return connectAdvice(error) ?? ADVICE[state];
 }
 
 const IN_PUBLIC =

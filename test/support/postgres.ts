@@ -198,8 +198,8 @@ export function binaries(...programs: string[]): string | undefined {
   return directories.find((one) => programs.every((program) => existsSync(join(one, program))));
 }
 
-/** PostgreSQL refuses to run as root. */
-function serverUser(): { uid: number; gid: number } | undefined {
+/** PostgreSQL and PgBouncer refuse to run as root. */
+export function serverUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const users = readFileSync('/etc/passwd', 'utf8').split('\n');
   const line =
@@ -228,7 +228,7 @@ async function readiness(server: ChildProcess): Promise<void> {
 }
 
 /** Backends are in sessions of their own, so no process group has them all. */
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   const file = `/proc/${pid}/task/${pid}/children`;
   try {
     const text = existsSync(file)
@@ -240,7 +240,7 @@ function childrenOf(pid: number): number[] {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
