@@ -1,6 +1,8 @@
 /**
  * A real Mosquitto with the plugin of `deploy/mosquitto`, which is built when it is first asked for. Wrap tests in
  * `describeWithMosquitto`: where there is no broker or no compiler, it says what did not run, and fails if CI=true.
+ *
+ * The broker is the installed one, or the program that TEST_MOSQUITTO names.
  */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,6 +21,8 @@ export const PLUGIN = join(BUILD, 'mosquitto_dockhook.so');
 
 /** Debian has the broker where only root looks. Nobody's proxy may get between broker and server. */
 const environment = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
+
+const BROKER = process.env['TEST_MOSQUITTO'] ?? 'mosquitto';
 
 const BUILD_TIMEOUT_MS = 600_000;
 
@@ -51,7 +55,7 @@ export interface TestMosquitto {
 
 /** A suite that needs Mosquitto and its plugin. */
 export function describeWithMosquitto(title: string, body: (this: Mocha.Suite) => void): void {
-  const missing = ['mosquitto', 'cmake', 'c++'].filter((tool) => !isInstalled(tool));
+  const missing = [BROKER, 'cmake', 'c++'].filter((tool) => !isInstalled(tool));
   if (missing.length === 0) {
     describe(title, function () {
       before('build the plugin', async function () {
@@ -130,7 +134,7 @@ export function runMosquitto(lines: string[]): Omit<TestMosquitto, 'url' | 'port
   const directory = mkdtempSync(join(tmpdir(), 'dockhook-mosquitto-'));
   const file = join(directory, 'mosquitto.conf');
   writeFileSync(file, `${['log_dest stderr', 'log_type all', ...lines].join('\n')}\n`);
-  const broker = spawn('mosquitto', ['-c', file], { env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
+  const broker = spawn(BROKER, ['-c', file], { env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
   const kill = (): void => {
     broker.kill('SIGKILL');
   };
