@@ -214,12 +214,10 @@ std::string Exhook::fault(std::chrono::milliseconds at_most) {
 
 bool Exhook::renew(const Tls& pem, std::chrono::milliseconds at_most, std::string& refusal) {
   const auto fresh = std::make_shared<Connection>(wire_->options, pem);
-  if (is_connected()) {
-    const grpc::Status status = wire_->check_health(fresh, at_most);
-    if (!is_answer(status)) {
-      refusal = status.error_message();
-      return false;
-    }
+  const grpc::Status status = wire_->check_health(fresh, at_most);
+  if (!is_answer(status)) {
+    refusal = status.error_message();
+    return false;
   }
   wire_->replace(fresh);
   return true;

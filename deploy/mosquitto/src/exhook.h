@@ -94,9 +94,9 @@ class Exhook {
   /** Why there is no connection, in gRPC's words; empty if there is one, or it does not say. Blocks. */
   std::string fault(std::chrono::milliseconds at_most);
   /**
-   * Connects anew, with other certificates. Calls under way end on the connection they began on, which stays if there
-   * is no other. Blocks.
-   * @param refusal filled with gRPC's words if the connection stands and the server does not answer on a new one
+   * Connects anew, with other certificates, if the server answers to them. Calls under way end on the connection they
+   * began on. Blocks.
+   * @param refusal filled with gRPC's words if it does not
    * @return whether the certificates are in use
    */
   bool renew(const Tls& pem, std::chrono::milliseconds at_most, std::string& refusal);

@@ -16,8 +16,9 @@ constexpr std::chrono::milliseconds PROBE_INTERVAL{1000};
 constexpr std::chrono::milliseconds PROBE_DEADLINE{1000};
 constexpr std::chrono::milliseconds LOAD_AGAIN{300};
 constexpr std::chrono::seconds SAY_WHY_AGAIN{10};
-/** As dockhook's own port. */
+/** How often the files are looked at: as dockhook does, and while it is away, perhaps because of them. */
 constexpr std::chrono::seconds LOOK_INTERVAL{10};
+constexpr std::chrono::seconds LOOK_INTERVAL_AWAY{1};
 
 }  // namespace
 
@@ -27,7 +28,7 @@ Provider::Provider(Exhook& exhook, Inbox& inbox, const Options& options)
       target_(options.target),
       files_(options.tls_files),
       in_use_(options.tls_pem),
-      next_look_(std::chrono::steady_clock::now() + LOOK_INTERVAL),
+      looked_at_(std::chrono::steady_clock::now()),
       thread_([this] { watch(); }) {}
 
 Provider::~Provider() {
@@ -80,8 +81,9 @@ void Provider::watch_connection() {
 bool Provider::follow_files() {
   exhook_.free_unused();
   const auto now = std::chrono::steady_clock::now();
-  if (!look_.exchange(false) && now < next_look_) return false;
-  next_look_ = now + LOOK_INTERVAL;
+  const bool is_connected = exhook_.is_connected();
+  if (!look_.exchange(false) && now - looked_at_ < (is_connected ? LOOK_INTERVAL : LOOK_INTERVAL_AWAY)) return false;
+  looked_at_ = now;
   std::string fault;
   try {
     const Tls pem = read_tls(files_);
@@ -96,6 +98,8 @@ bool Provider::follow_files() {
       inbox_.post([] { log_notice("the files of plugin_opt_tls_… have changed: what they hold now is in use"); });
       return true;
     }
+    // That it is away is said elsewhere.
+    if (!is_connected) return false;
     fault = "the files of plugin_opt_tls_… have changed, and " + target_ + " does not answer with what they hold now: " +
             explain(refusal);
   } catch (const BadOption& error) {

@@ -54,7 +54,7 @@ class Provider {
   Tls in_use_;
   /** What the log was told of them last. */
   std::string said_of_files_;
-  std::chrono::steady_clock::time_point next_look_;
+  std::chrono::steady_clock::time_point looked_at_;
   std::atomic<bool> look_{false};
   std::atomic<bool> serving_{false};
   std::atomic<bool> ended_{false};
