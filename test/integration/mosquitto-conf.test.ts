@@ -326,7 +326,7 @@ describeWithMosquitto('a plugin line that cannot be used', () => {
       `plugin ${PLUGIN}`,
       `plugin_opt_url http://${provider.address}`,
     ]);
-    await broker.says(' running');
+    await broker.says('mosquitto version', ' running');
     // Without time slices the plugin cannot say that dockhook serves.
     const is2011 = broker.log().includes('mosquitto version 2.0.11');
     if (!is2011) await broker.says(' serves');

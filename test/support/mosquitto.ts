@@ -46,8 +46,8 @@ export interface TestMosquitto {
   pid: number;
   /** Everything it logged so far. */
   log(): string;
-  /** The first line that it logs from now on, or has logged since the last such call, with this text in it. */
-  says(text: string): Promise<string>;
+  /** The first line that it logs from now on, or has logged since the last such call, with these texts in it. */
+  says(...texts: string[]): Promise<string>;
   signal(name: NodeJS.Signals): void;
   /** SIGTERM; its exit code. */
   stop(): Promise<number | null>;
@@ -121,7 +121,7 @@ export async function startMosquitto(options: MosquittoOptions): Promise<TestMos
     `plugin ${PLUGIN}`,
     ...pluginOptions.map(([key, value]) => `plugin_opt_${key} ${value}`),
   ]);
-  await broker.says(' running');
+  await broker.says('mosquitto version', ' running');
   if (!alone) await broker.says(' serves');
   return { url: `mqtt://127.0.0.1:${port}`, port, ...broker };
 }
@@ -160,15 +160,19 @@ export function runMosquitto(lines: string[]): Omit<TestMosquitto, 'url' | 'port
   });
 
   let read = 0;
-  const says = (text: string): Promise<string> =>
+  const says = (...texts: string[]): Promise<string> =>
     new Promise((resolve, reject) => {
       const check = (): void => {
-        const at = logged.findIndex((line, index) => index >= read && line.includes(text));
+        const at = logged.findIndex(
+          (line, index) => index >= read && texts.every((text) => line.includes(text)),
+        );
         if (at < 0 && !ended) return;
         waiting.delete(check);
         const line = logged[at];
         if (line === undefined) {
-          reject(new Error(`the broker ended and did not say "${text}":\n${logged.join('\n')}`));
+          reject(
+            new Error(`the broker ended and did not say "${texts.join('", "')}":\n${logged.join('\n')}`),
+          );
           return;
         }
         read = at + 1;
