@@ -1,28 +1,19 @@
 /** JSON logs on stdout, one object a line. What may be logged is listed here by name, so no secret slips in. */
 import { pino, type DestinationStream, type Logger } from 'pino';
 import type { AccessEvent, Tell } from '../events.js';
+import { openLogOutput } from './log-output.js';
 
 export type { Logger };
 
-/** `destination` is for tests; the default is stdout. */
-export function createLog(level: string, destination?: NodeJS.WritableStream): Logger {
+/** `destination`: stdout unless given. */
+export function createLog(level: string, destination: DestinationStream = openLogOutput()): Logger {
   const options = {
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return pino(options, destination ?? stdout());
-}
-
-/** Characters of log kept while they cannot be written; what comes beyond is dropped. */
-const MAX_UNWRITTEN = 1 << 20;
-
-/** A full disk or a reader that left costs the log, never the docks: left alone, a failed write is thrown. */
-function stdout(): DestinationStream {
-  const stream = pino.destination({ dest: 1, sync: true, maxLength: MAX_UNWRITTEN });
-  stream.on('error', () => undefined);
-  return stream;
+  return pino(options, destination);
 }
 
 /** What is logged of an event, in the order of a line. */

@@ -12,6 +12,8 @@ export interface Metrics {
   accountChangesHeard(heard: boolean): void;
   /** Entries of the access timeline were not kept. */
   timelineDropped(count: number): void;
+  /** A log line could not be kept. */
+  logLineLost(): void;
   /** The exposition text and its content type. */
   read(): Promise<{ contentType: string; text: string }>;
 }
@@ -78,6 +80,11 @@ export function createMetrics(): Metrics {
     help: 'Events that the access timeline lacks: too many at once, or the database was away.',
     registers,
   });
+  const logLinesLost = new Counter({
+    name: 'dockhook_log_lines_lost_total',
+    help: 'Log lines that were not kept, because nobody read the log or it could not be written.',
+    registers,
+  });
 
   return {
     call(hook, outcome, milliseconds) {
@@ -100,6 +107,9 @@ export function createMetrics(): Metrics {
     },
     timelineDropped(count) {
       timelineDropped.inc(count);
+    },
+    logLineLost() {
+      logLinesLost.inc();
     },
     async read() {
       return { contentType: registry.contentType, text: await registry.metrics() };
