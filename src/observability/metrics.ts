@@ -12,6 +12,8 @@ export interface Metrics {
   accountChangesHeard(heard: boolean): void;
   /** Entries of the access timeline were not kept. */
   timelineDropped(count: number): void;
+  /** A connection to the gRPC port ended before its first call. */
+  connectionRefused(reason: string): void;
   /** A log line could not be kept. */
   logLineLost(): void;
   /** The exposition text and its content type. */
@@ -80,6 +82,12 @@ export function createMetrics(): Metrics {
     help: 'Events that the access timeline lacks: too many at once, or the database was away.',
     registers,
   });
+  const connectionsRefused = new Counter({
+    name: 'dockhook_connections_refused_total',
+    help: 'Connections to the gRPC port that ended before their first call, by reason.',
+    labelNames: ['reason'],
+    registers,
+  });
   const logLinesLost = new Counter({
     name: 'dockhook_log_lines_lost_total',
     help: 'Log lines that were not kept, because nobody read the log or it could not be written.',
@@ -107,6 +115,9 @@ export function createMetrics(): Metrics {
     },
     timelineDropped(count) {
       timelineDropped.inc(count);
+    },
+    connectionRefused(reason) {
+      connectionsRefused.inc({ reason });
     },
     logLineLost() {
       logLinesLost.inc();

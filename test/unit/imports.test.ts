@@ -40,7 +40,10 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   stores: { values: ['errors.ts', 'dock/topics.ts'], types: ['events.ts'] },
-  observability: { values: ['errors.ts', 'listen.ts'], types: ['events.ts'] },
+  observability: {
+    values: ['access/origin.ts', 'errors.ts', 'listen.ts', 'throttle.ts'],
+    types: ['events.ts', 'exhook/refusals.ts'],
+  },
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
   timeline: {
     values: ['access/scope.ts', 'access/standing.ts', 'budget.ts', 'dock/topics.ts', 'excerpt.ts'],
