@@ -57,8 +57,8 @@ export async function openPort({ listen, tls, ...options }: PortOptions): Promis
   /** TLS from the first byte on; grpc-js is handed what is inside. */
   async function secureServer(settings: TlsSettings) {
     const server = createTlsServer({
-      // OpenSSL ends the handshake of who shows no certificate, and Node that of who shows a wrong one. To look at
-      // `authorized` afterwards would not do: Node says yes to a TLS 1.3 session that is resumed without a certificate.
+      // OpenSSL ends the handshake of who shows no certificate, and Node that of who shows a wrong one: it is never left
+      // to us to look at `authorized`.
       requestCert: settings.files.clientCa !== undefined,
       rejectUnauthorized: settings.files.clientCa !== undefined,
       ALPNProtocols: ['h2'],
