@@ -3,14 +3,13 @@
  * part; it decides nothing itself.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { createAccess } from './access/access.js';
 import { createPasswordChecks } from './access/password-checks.js';
 import type { Config } from './config.js';
 import { createRequests } from './dock/requests.js';
 import { messageOf, storeFault, traceOf } from './errors.js';
 import type { Tell } from './events.js';
-import { tlsCredentials } from './exhook/certificates.js';
+import type { TlsSettings } from './exhook/certificates.js';
 import { startExhookServer } from './exhook/server.js';
 import type { Client, Hooks, MountedHook } from './hooks.js';
 import { formatListen } from './listen.js';
@@ -18,6 +17,7 @@ import { createAfterwards } from './observability/afterwards.js';
 import { startHttp, type Readiness } from './observability/http.js';
 import { logEvents, type Logger } from './observability/log.js';
 import type { Metrics } from './observability/metrics.js';
+import { tellRefusals } from './observability/refusals.js';
 import type { Database } from './stores/database.js';
 import type { Stores } from './stores/types.js';
 import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/timeline.js';
@@ -72,7 +72,6 @@ export interface App {
  */
 export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { stores, metrics, log } = parts;
-  const grpcCredentials = credentials(config, parts);
   const logged = logEvents(log);
   const timeline = config.timeline ? timelineOf(parts) : undefined;
   const afterwards = createAfterwards((error) => {
@@ -140,7 +139,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const exhook = await startExhookServer({
     hooks,
     listen: config.grpcListen,
-    credentials: grpcCredentials,
+    tls: tlsSettings(config, parts),
+    onRefused: tellRefusals(log, metrics),
     ...(parts.keepaliveMs === undefined ? {} : { keepaliveMs: parts.keepaliveMs }),
     onCall: (hook, outcome, milliseconds) => {
       afterwards.putOff(() => {
@@ -255,19 +255,17 @@ function sessionOf({ clientId, username, peerHost, peerPort, node }: Client) {
   return { clientId, account: username, peerHost, peerPort, node };
 }
 
-function credentials(config: Config, { log, tlsRefreshMs }: AppParts): ServerCredentials {
+function tlsSettings(config: Config, { log, tlsRefreshMs }: AppParts): TlsSettings | undefined {
   const { grpcTlsCert: cert, grpcTlsKey: key, grpcTlsClientCa: clientCa } = config;
-  if (cert === undefined || key === undefined) return ServerCredentials.createInsecure();
-  return tlsCredentials(
-    { cert, key, clientCa },
-    {
-      ...(tlsRefreshMs === undefined ? {} : { refreshMs: tlsRefreshMs }),
-      onReload: () => {
-        log.info({ event: 'certificates_reloaded' });
-      },
-      onError: (error) => {
-        log.error({ event: 'certificates_not_reloaded', detail: messageOf(error) });
-      },
+  if (cert === undefined || key === undefined) return undefined;
+  return {
+    files: { cert, key, clientCa },
+    ...(tlsRefreshMs === undefined ? {} : { refreshMs: tlsRefreshMs }),
+    onReload: () => {
+      log.info({ event: 'certificates_reloaded' });
     },
-  );
+    onError: (error) => {
+      log.error({ event: 'certificates_not_reloaded', detail: messageOf(error) });
+    },
+  };
 }

@@ -8,6 +8,7 @@ import type { EmqxAlgorithm } from '../access/foreign-hashes.js';
 import { generatePassword, hashChosen, hashGenerated } from '../access/passwords.js';
 import { hasExpired } from '../access/standing.js';
 import { DockhookError, messageOf, storeFault, type ErrorCode } from '../errors.js';
+import { printableJson } from '../printable.js';
 import type { Account } from '../stores/types.js';
 import type { Column } from './account-columns.js';
 import { PLACEHOLDER_HASH, readHeader, readLine, type ImportedLine } from './account-csv.js';
@@ -17,7 +18,7 @@ import { doubts, gatewaysIn } from './account-scope.js';
 import { readCsv } from './csv.js';
 import { withStores } from './open-stores.js';
 import { wantsJson } from './options.js';
-import { printable, style, warn } from './output.js';
+import { printJson, printRaw, say, sayJson, style, warn } from './output.js';
 import { startProgress } from './progress.js';
 
 /** Lines that are hashed and inserted together. */
@@ -217,26 +218,22 @@ function passwordLines(added: readonly Ready[], json: boolean): string {
 }
 
 async function printPasswords(parts: readonly string[], imported: number, json: boolean): Promise<void> {
-  if (json) await write(`{"imported":${imported},"passwords":[${parts.join(',')}]}\n`);
+  if (json) await write(printableJson(`{"imported":${imported},"passwords":[${parts.join(',')}]}\n`));
   else if (parts.length > 0) {
     await write('name,password\n');
     for (const part of parts) await write(part);
   }
 }
 
-function write(text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
-      if (!error) resolve();
-      else
-        reject(
-          new DockhookError(
-            'failed',
-            `the passwords cannot be written (${error.message}); nothing was imported`,
-          ),
-        );
-    });
-  });
+async function write(text: string): Promise<void> {
+  try {
+    await printRaw(text);
+  } catch (error) {
+    throw new DockhookError(
+      'failed',
+      `the passwords cannot be written (${messageOf(error)}); nothing was imported`,
+    );
+  }
 }
 
 interface Report {
@@ -256,9 +253,6 @@ function accountsIn(count: number): string {
 /** @param clear makes room on the terminal for a line */
 function createReport(name: string, json: boolean, clear: () => void): Report {
   const codes = new Set<ErrorCode>();
-  const say = (text: string): void => {
-    if (!json) process.stderr.write(`${text}\n`);
-  };
   const report: Report = {
     name,
     faults: 0,
@@ -267,10 +261,8 @@ function createReport(name: string, json: boolean, clear: () => void): Report {
       report.faults += 1;
       codes.add(code);
       clear();
-      const text = json
-        ? JSON.stringify({ line, code, message })
-        : `${style('red', `${name}:${line}:`, process.stderr)} ${printable(message)}`;
-      process.stderr.write(`${text}\n`);
+      if (json) sayJson({ line, code, message });
+      else say(`${style('red', `${name}:${line}:`, process.stderr)} ${message}`);
     },
     doubt(line, text) {
       clear();
@@ -299,8 +291,8 @@ function createReport(name: string, json: boolean, clear: () => void): Report {
       if (report.faults > 0) {
         throw new DockhookError('failed', `${wrong}; ${imported.toLocaleString('en')} were imported`);
       }
-      if (dryRun && json) process.stdout.write(`{"imported":0,"passwords":[]}\n`);
-      say(dryRun ? `${all} can be imported; nothing was changed` : `${all} imported`);
+      if (dryRun && json) printJson({ imported: 0, passwords: [] });
+      if (!json) say(dryRun ? `${all} can be imported; nothing was changed` : `${all} imported`);
     },
   };
   return report;

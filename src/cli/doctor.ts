@@ -10,7 +10,7 @@ import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
 import { describeDatabase, openDatabase } from './open-stores.js';
 import { addSettingFlags, inspectConfigOf, wantsJson } from './options.js';
-import { print, printable, printJson, style } from './output.js';
+import { print, printJson, style } from './output.js';
 import { firstSignal } from './signals.js';
 
 interface DoctorOptions extends MqttFlags {
@@ -203,9 +203,9 @@ function printGroup(title: string, findings: readonly Finding[]): void {
   print(style('bold', title));
   for (const { level, what, why, mend } of findings) {
     const [colour, sign] = SIGNS[level];
-    print(`  ${style(colour, sign)} ${printable(what)}`);
-    if (why !== undefined) print(`    ${style('dim', 'why ')}  ${printable(why)}`);
-    if (mend !== undefined) print(`    ${style('dim', 'mend')}  ${printable(mend)}`);
+    print(`  ${style(colour, sign)} ${what}`);
+    if (why !== undefined) print(`    ${style('dim', 'why ')}  ${why}`);
+    if (mend !== undefined) print(`    ${style('dim', 'mend')}  ${mend}`);
   }
   print('');
 }

@@ -6,9 +6,20 @@ import type { EmqxApi } from '../emqx/api.js';
 import type { ListenerName } from '../emqx/configuration.js';
 import type { ExhookServer } from '../emqx/exhook.js';
 import { DockhookError } from '../errors.js';
+import { printableUrl } from '../printable.js';
 import { formatListen, isLoopback } from '../listen.js';
 import { addExamples, addSettingFlags, configOf, inspectConfigOf, wantsJson } from './options.js';
-import { print, printFields, printJson, printTable, reportError, style, warn } from './output.js';
+import {
+  print,
+  printFields,
+  printJson,
+  printRaw,
+  printTable,
+  reportError,
+  say,
+  style,
+  warn,
+} from './output.js';
 
 /** How long `register` waits for EMQX unless told otherwise, in seconds: six attempts of EMQX to reach dockhook. */
 const WAIT_S = 30;
@@ -135,7 +146,7 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
   };
   const text = configuration({ line, server, listeners, files });
   if (json) printJson({ line, configuration: text });
-  else process.stdout.write(text);
+  else await printRaw(text);
 
   const demandsCertificate = listeners.has('client-certificate');
   const needed = [
@@ -145,9 +156,9 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
   ];
   // A node that lacks one of them does not open its listener, or never reaches dockhook.
   if (!json && needed.length > 0) {
-    process.stderr.write(
+    say(
       'First put these files on each node of EMQX, where EMQX may read them (deploy/tls makes some to try it):\n' +
-        needed.map((file) => `  ${file}\n`).join(''),
+        needed.map((file) => `  ${file}`).join('\n'),
     );
   }
 
@@ -176,7 +187,7 @@ async function registerProvider(options: ExhookOptions & { wait: string }, comma
   const { action, moved, provider } = await register(api, server, {
     waitMs: waitS * 1000,
     onWait: (missing) => {
-      if (process.stderr.isTTY && !json) process.stderr.write(`waiting for EMQX: ${missing}\n`);
+      if (process.stderr.isTTY && !json) say(`waiting for EMQX: ${missing}`);
     },
   });
   if (json) {
@@ -228,7 +239,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   else {
     printFields({
       EMQX: api.address,
-      provider: `${name} at ${provider.url}`,
+      provider: `${name} at ${printableUrl(provider.url)}`,
       position: `${providers.indexOf(provider) + 1} of ${providers.length}`,
       'failed action': provider.failed_action,
       'request timeout': String(provider.request_timeout ?? ''),
@@ -257,7 +268,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   if (wrong !== undefined) {
     const error = new DockhookError(
       'failed',
-      `EMQX does not ask dockhook: ${wrong}. Check that dockhook runs, and that EMQX's machine reaches it at ${provider.url}`,
+      `EMQX does not ask dockhook: ${wrong}. Check that dockhook runs, and that EMQX's machine reaches it at ${printableUrl(provider.url)}`,
     );
     process.exitCode = reportError(error, json);
   }
@@ -266,7 +277,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
 function summaryOf(provider: Provider): Record<string, unknown> {
   return {
     name: provider.name,
-    url: provider.url,
+    url: printableUrl(provider.url),
     nodes: provider.node_status,
     hooks: provider.hooks.map(({ name, params, metrics }) => ({
       name,

@@ -7,6 +7,7 @@ import type { Database } from '../stores/database.js';
 import type { PostgresOptions } from '../stores/postgres.js';
 import type { Stores } from '../stores/types.js';
 import { configOf, wantsJson } from './options.js';
+import { say } from './output.js';
 
 /**
  * Runs a command's work on the stores and closes them whatever happens. With the embedded database,
@@ -14,17 +15,17 @@ import { configOf, wantsJson } from './options.js';
  */
 export async function withStores<T>(command: Command, work: (stores: Stores) => Promise<T>): Promise<T> {
   const config = configOf(command);
-  const say = (text: string): void => {
-    if (!wantsJson(command)) process.stderr.write(`${text}\n`);
+  const tell = (text: string): void => {
+    if (!wantsJson(command)) say(text);
   };
   // Else a shell without the server's DATABASE_URL would fill another database in silence.
   if (config.databaseUrl === undefined) {
     const isNew = !existsSync(join(config.dataDir, 'postgres'));
     const hint = isNew ? ', which holds nothing yet; set DATABASE_URL if your fleet is in PostgreSQL' : '';
-    say(`(${await describeDatabase(config)}${hint})`);
+    tell(`(${await describeDatabase(config)}${hint})`);
   }
   const { openStores } = await import('../stores/stores.js');
-  const stores = openStores(await openDatabase(config, { onProgress: say }));
+  const stores = openStores(await openDatabase(config, { onProgress: tell }));
   try {
     return await work(stores);
   } finally {

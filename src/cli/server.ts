@@ -3,6 +3,7 @@ import { startApp, UNREADY_MS, type App } from '../app.js';
 import type { Config } from '../config.js';
 import { messageOf, traceOf, type DockhookError } from '../errors.js';
 import { createLog, type Logger } from '../observability/log.js';
+import { openLogOutput } from '../observability/log-output.js';
 import { createMetrics, type Metrics } from '../observability/metrics.js';
 import { sqlState } from '../stores/database.js';
 import type { OnQuery } from '../stores/run.js';
@@ -14,7 +15,8 @@ import { firstSignal } from './signals.js';
 /** Serves until told to stop. */
 export async function serve(config: Config): Promise<void> {
   const signalled = firstSignal();
-  const log = createLog(config.logLevel);
+  const metrics = createMetrics();
+  const log = openLog(config, metrics);
   if (config.unknownAccounts === 'ignore') {
     log.warn({
       event: 'unknown_accounts_ignored',
@@ -23,12 +25,16 @@ export async function serve(config: Config): Promise<void> {
         'unless it has an authenticator of its own',
     });
   }
-  const { app } = await startServer(config, log, {
-    command: 'dockhook serve',
-    onProgress: (detail) => {
-      log.info({ event: 'embedded_database', detail });
+  const { app } = await startServer(
+    config,
+    { log, metrics },
+    {
+      command: 'dockhook serve',
+      onProgress: (detail) => {
+        log.info({ event: 'embedded_database', detail });
+      },
     },
-  });
+  );
   const where = { grpc: app.grpc, http: app.http, database: await describeDatabase(config) };
   log.info({ event: 'listening', ...where });
   void app.ready.then((reached) => {
@@ -39,21 +45,44 @@ export async function serve(config: Config): Promise<void> {
   // Ctrl-C is a person who waits; SIGTERM is a supervisor whose proxy must notice first.
   await app.stop(signal === 'SIGTERM' ? UNREADY_MS : 0);
   log.info({ event: 'stopped' });
+  await flushed(log);
+}
+
+/** The log of a process that stays up: on stdout. */
+export function openLog(config: Config, metrics: Metrics): Logger {
+  return createLog(config.logLevel, openLogOutput(1, metrics.logLineLost));
+}
+
+/** Waits until what was logged is written, for as long as is reasonable. */
+async function flushed(log: Logger): Promise<void> {
+  await new Promise<void>((resolve) => {
+    log.flush(() => {
+      resolve();
+    });
+  });
 }
 
 /**
  * Opens the database that the settings name, holding it if it is the embedded one, and starts the app on it.
- * Nothing stays open if that fails. From here on a rejected promise that nobody awaits is logged and not fatal.
+ * Nothing stays open if that fails. From here on a rejected promise that nobody awaits is logged and not fatal, and
+ * Node's warnings go to the log.
  */
 export async function startServer(
   config: Config,
-  log: Logger,
+  { log, metrics }: { log: Logger; metrics: Metrics },
   holder: { command: string; onProgress: (text: string) => void },
 ): Promise<{ app: App; stores: Stores }> {
   process.on('unhandledRejection', (error) => {
     log.error({ event: 'unhandled_rejection', detail: traceOf(error) });
   });
-  const metrics = createMetrics();
+  // Node would write both to stderr, and wait there if that is a terminal whose reader has stopped.
+  process.on('uncaughtException', (error) => {
+    log.fatal({ event: 'uncaught_exception', detail: traceOf(error) });
+    process.exit(1);
+  });
+  process.removeAllListeners('warning').on('warning', (warning) => {
+    log.warn({ event: 'node_warning', detail: traceOf(warning) });
+  });
   const database = await openDatabase(config, {
     ...holder,
     postgres: {

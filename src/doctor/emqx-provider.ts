@@ -3,6 +3,7 @@ import { answers, type Provider } from '../emqx/answers.js';
 import { missingHooks, PROVIDER, unconnectedNodes } from '../emqx/exhook.js';
 import { verifiesExhook } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
+import { printableUrl } from '../printable.js';
 import type { EmqxContext } from './emqx-facts.js';
 import type { Finding } from './finding.js';
 
@@ -38,7 +39,8 @@ export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
 }
 
 function ofConnection(provider: Provider, { timeline }: EmqxContext): Finding[] {
-  const { name, url, hooks } = provider;
+  const { name, hooks } = provider;
+  const url = printableUrl(provider.url);
   const why = 'until EMQX has reached dockhook it has no hooks, and asks it nothing';
   if (provider.enable === false) {
     return [
@@ -165,7 +167,7 @@ function ofAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[]
       {
         level: 'warning',
         code: 'emqx_exhook_plain',
-        what: `EMQX asks dockhook over plain HTTP at ${url}`,
+        what: `EMQX asks dockhook over plain HTTP at ${printableUrl(url)}`,
         why: 'passwords and your license travel in the clear, and who reaches that port can bind any device',
         mend: 'dockhook emqx register --exhook https://… with the certificates of deploy/tls',
       },
@@ -176,7 +178,7 @@ function ofAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[]
       {
         level: 'warning',
         code: 'emqx_exhook_unverified',
-        what: `EMQX does not verify the certificate of dockhook at ${url}`,
+        what: `EMQX does not verify the certificate of dockhook at ${printableUrl(url)}`,
         why: 'who takes over that address learns every password that a dock sends',
         mend: 'verify = verify_peer in the ssl block of exhook.servers; EMQX 5.8.8, 5.9.2, 5.10.1 or later',
       },

@@ -1,5 +1,6 @@
 /** dockhook as a provider in EMQX: the values it is to have, in the configuration and over REST alike. */
 import { DockhookError } from '../errors.js';
+import { printableUrl } from '../printable.js';
 import type { Hook, Provider } from './answers.js';
 
 /** The name in EMQX, unless another is wanted. */
@@ -69,7 +70,7 @@ export function exhookServer({
   ) {
     throw new DockhookError(
       'usage',
-      `--exhook ${url}: write http://host:port or https://host:port, with the port`,
+      `--exhook ${printableUrl(url)}: write http://host:port or https://host:port, with the port`,
     );
   }
   const host = parsed.hostname;

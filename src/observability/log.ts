@@ -1,29 +1,39 @@
 /** JSON logs on stdout, one object a line. What may be logged is listed here by name, so no secret slips in. */
-import { pino, type DestinationStream, type Logger } from 'pino';
+import { pino, type Logger } from 'pino';
 import type { AccessEvent, Tell } from '../events.js';
+import { clipped } from '../excerpt.js';
+import { printableJson, withoutUserInfo } from '../printable.js';
 import { createThrottle } from '../throttle.js';
+import { openLogOutput, type LogOutput } from './log-output.js';
 
 export type { Logger };
 
-/** `destination` is for tests; the default is stdout. */
-export function createLog(level: string, destination?: NodeJS.WritableStream): Logger {
+/** `destination`: stdout unless given. */
+export function createLog(
+  level: string,
+  destination: Pick<LogOutput, 'write'> & Partial<LogOutput> = openLogOutput(),
+): Logger {
   const options = {
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label: string) => ({ level: label }) },
+    formatters: {
+      level: (label: string) => ({ level: label }),
+      log: (line: Record<string, unknown>) =>
+        typeof line['detail'] === 'string' ? { ...line, detail: withoutUserInfo(line['detail']) } : line,
+    },
   };
-  return pino(options, destination ?? stdout());
-}
-
-/** Characters of log kept while they cannot be written; what comes beyond is dropped. */
-const MAX_UNWRITTEN = 1 << 20;
-
-/** A full disk or a reader that left costs the log, never the docks: left alone, a failed write is thrown. */
-function stdout(): DestinationStream {
-  const stream = pino.destination({ dest: 1, sync: true, maxLength: MAX_UNWRITTEN });
-  stream.on('error', () => undefined);
-  return stream;
+  const output: LogOutput = {
+    // The last place that each line passes.
+    write: (line) => {
+      destination.write(isPlain(line) ? line : printableJson(line));
+    },
+    flush: (done) => {
+      if (destination.flush) destination.flush(done);
+      else done();
+    },
+  };
+  return pino(options, output);
 }
 
 /** What is logged of an event, in the order of a line. */
@@ -81,8 +91,12 @@ export function logEvents(log: Logger): Tell {
 
 /** Names and topics of up to 64 KiB come from outside, escaped six times as long; stacks are ours. */
 function clip(name: string, value: unknown): unknown {
-  const limit = name === 'detail' ? 4096 : 255;
-  return typeof value === 'string' && value.length > limit ? `${value.slice(0, limit)}…` : value;
+  return typeof value === 'string' ? clipped(value, name === 'detail' ? 4096 : 255) : value;
+}
+
+/** Nearly all lines: visible ASCII. */
+function isPlain(line: string): boolean {
+  return /^[ -~]*\n$/.test(line);
 }
 
 function levelOf({ step, outcome, reason, repeated }: AccessEvent): 'debug' | 'info' | 'warn' | 'error' {

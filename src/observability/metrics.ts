@@ -13,6 +13,10 @@ export interface Metrics {
   accountChangesHeard(heard: boolean): void;
   /** Entries of the access timeline were not kept. */
   timelineDropped(count: number): void;
+  /** A connection to the gRPC port ended before its first call. */
+  connectionRefused(reason: string): void;
+  /** A log line could not be kept. */
+  logLineLost(): void;
   /** The exposition text and its content type. */
   read(): Promise<{ contentType: string; text: string }>;
 }
@@ -79,6 +83,17 @@ export function createMetrics(): Metrics {
     help: 'Events that the access timeline lacks: too many at once, or the database was away.',
     registers,
   });
+  const connectionsRefused = new Counter({
+    name: 'dockhook_connections_refused_total',
+    help: 'Connections to the gRPC port that ended before their first call, by reason.',
+    labelNames: ['reason'],
+    registers,
+  });
+  const logLinesLost = new Counter({
+    name: 'dockhook_log_lines_lost_total',
+    help: 'Log lines that were not kept, because nobody read the log or it could not be written.',
+    registers,
+  });
 
   return {
     call(hook, outcome, milliseconds) {
@@ -101,6 +116,12 @@ export function createMetrics(): Metrics {
     },
     timelineDropped(count) {
       timelineDropped.inc(count);
+    },
+    connectionRefused(reason) {
+      connectionsRefused.inc({ reason });
+    },
+    logLineLost() {
+      logLinesLost.inc();
     },
     async read() {
       return { contentType: registry.contentType, text: await registry.metrics() };

@@ -4,7 +4,7 @@
  */
 import { parseDeviceTopic } from '../dock/topics.js';
 import type { AccessEvent } from '../events.js';
-import { excerpt } from '../excerpt.js';
+import { clipped, excerpt } from '../excerpt.js';
 import type { TimelineEntry } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
 
@@ -293,5 +293,5 @@ function isSame(one: TimelineEntry, other: TimelineEntry): boolean {
 }
 
 function clip(text: string | undefined): string | undefined {
-  return text !== undefined && text.length > MAX_TEXT ? `${excerpt(text, MAX_TEXT)}…` : text;
+  return text === undefined ? undefined : clipped(text, MAX_TEXT);
 }

@@ -28,6 +28,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'askers.ts': { values: [], types: ['budget.ts'] },
   'throttle.ts': { values: [] },
   'excerpt.ts': { values: [] },
+  'printable.ts': { values: ['excerpt.ts'] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'listen.ts': { values: [] },
   exhook: { values: ['budget.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
@@ -40,7 +41,10 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   stores: { values: ['errors.ts', 'dock/topics.ts'], types: ['events.ts'] },
-  observability: { values: ['errors.ts', 'listen.ts', 'throttle.ts'], types: ['events.ts'] },
+  observability: {
+    values: ['access/origin.ts', 'errors.ts', 'excerpt.ts', 'listen.ts', 'printable.ts', 'throttle.ts'],
+    types: ['events.ts', 'exhook/refusals.ts'],
+  },
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
   timeline: {
     values: [
@@ -67,7 +71,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['events.ts', 'hooks.ts'],
   },
-  emqx: { values: ['errors.ts'], types: ['config.ts'] },
+  emqx: { values: ['errors.ts', 'excerpt.ts', 'printable.ts'], types: ['config.ts'] },
   doctor: {
     values: [
       'access/foreign-hashes.ts',
@@ -82,6 +86,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'errors.ts',
       'exhook/certificates.ts',
       'listen.ts',
+      'printable.ts',
       'stores/run.ts',
       'stores/soundness.ts',
       'stores/tables.ts',
@@ -102,6 +107,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'errors.ts',
       'listen.ts',
       'observability',
+      'printable.ts',
       'stores',
       'timeline',
     ],
