@@ -26,7 +26,7 @@ export function wordsOfRefusal(entry: TimelineEntry, facts: DockFacts): Words {
     case 'unsafe_name':
       return {
         brief: 'unsafe account name or client id',
-        what: `${who}: one of the names has + # / or a control character in it, or is too long.`,
+        what: `${who}: one of the names has + # / | or a control character in it, or is too long.`,
         todo: ['use an account name of letters, digits and hyphens, and the SN as client id'],
       };
     case 'unknown_account':
