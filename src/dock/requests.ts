@@ -126,6 +126,7 @@ export function createRequests(options: DockOptions): Requests {
     const { organizations, bindings } = options;
     return {
       gateway,
+      account: username,
       within,
       bindings,
       license,

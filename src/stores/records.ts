@@ -93,6 +93,8 @@ export const bindingSchema = {
     modelKey: { ...text, maxLength: 64 },
     /** The gateway SN whose session last bound the device. */
     gateway: serialNumber,
+    /** The account of that session; absent from rows of before it was recorded. */
+    account: keySchema,
     /** When the device was last bound. */
     boundAt: instant,
   },
