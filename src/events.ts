@@ -40,6 +40,7 @@ export type Reason =
   | 'internal_error'
   | 'not_in_scope'
   | 'foreign_gateway'
+  | 'kept_client_id'
   | 'foreign_organization'
   | 'not_json'
   | 'no_method'

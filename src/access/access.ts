@@ -89,18 +89,37 @@ export function createAccess(options: AccessOptions): Access {
   }
 
   /**
-   * The broker ends a session when another comes with its client id: no dock account may come as somebody
-   * else's dock. Backends and accounts of any gateway are trusted with that.
+   * The broker ends a session, or hands it over, when another client comes with its client id: no dock account may
+   * come as somebody else's dock. Backends and accounts of any gateway are trusted with that, but not with an id that
+   * an account keeps for itself.
    */
   async function refusalOfClientId(account: Account, clientId: string, within: Within): Promise<Refusal> {
+    // In the same turn, so that both take one round trip.
+    const [kept, foreign] = await Promise.all([
+      isKeptFromIt(account, clientId, within),
+      namesForeignGateway(account, clientId, within),
+    ]);
+    if (kept) return 'kept_client_id';
+    return foreign ? 'foreign_gateway' : undefined;
+  }
+
+  async function isKeptFromIt({ scope }: Account, clientId: string, within: Within): Promise<boolean> {
+    if (scope.kind === 'service' && scope.clientIds?.includes(clientId)) return false;
+    // A dock under its own SN is never refused, and costs no question.
+    if (scope.kind === 'gateways' && serialNumbersIn(clientId).some((sn) => scope.gateways.includes(sn)))
+      return false;
+    return within(accounts.keepsClientId(clientId));
+  }
+
+  async function namesForeignGateway(account: Account, clientId: string, within: Within): Promise<boolean> {
     const { scope } = account;
-    if (scope.kind === 'any-gateway' || scope.kind === 'service') return undefined;
+    if (scope.kind === 'any-gateway' || scope.kind === 'service') return false;
     const isForeign = async (sn: string): Promise<boolean> => {
       if (scope.kind === 'client-id') return claims.isForeign(account.name, sn, within);
       return !isOwnGateway(scope, clientId, sn) && (await isGateway(sn, within));
     };
     const answers = await Promise.all(serialNumbersIn(clientId).map(isForeign));
-    return answers.includes(true) ? 'foreign_gateway' : undefined;
+    return answers.includes(true);
   }
 
   async function refusalOfClaim({ name }: Account, sn: string, within: Within): Promise<Refusal> {

@@ -93,7 +93,8 @@ function addExhookFlags(command: Command): Command {
 
 async function printConfiguration(options: ConfigOptions, command: Command): Promise<void> {
   const { BROKER_FILES, configuration, LISTENERS } = await import('../emqx/configuration.js');
-  const { lineOf, losesHooks, overridesClientId, parseVersion, verifiesExhook } = await import('../emqx/versions.js');
+  const { lineOf, losesHooks, overridesClientId, parseVersion, verifiesExhook } =
+    await import('../emqx/versions.js');
   const wanted = options.emqxVersion;
   const version = parseVersion(wanted);
   // "5" alone stands for two lines that differ.

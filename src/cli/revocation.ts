@@ -30,8 +30,8 @@ export interface Disconnected {
 }
 
 const STAYS =
-  'A client that is connected stays on until it reconnects, and a session that the broker keeps for it (clean ' +
-  'session off) keeps its subscriptions: end both in the broker, or let dockhook do it (DOCKHOOK_EMQX_URL).';
+  'A client that is connected stays on until it reconnects. A session that the broker keeps (clean session off) keeps ' +
+  'its subscriptions even then: end both in the broker, or let dockhook do it (DOCKHOOK_EMQX_URL).';
 
 /**
  * Disconnects the clients and forgets what EMQX cached of their rights, if EMQX's API is configured.

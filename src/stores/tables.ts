@@ -24,6 +24,14 @@ const field = (name: string) =>
 /** The gateways an account's scope lists, as its GIN index has them. */
 export const GATEWAYS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,gateways}')`;
 
+/** The client ids that an account keeps for itself, as their GIN index has them. */
+export const CLIENT_IDS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,clientIds}')`;
+
+/** Small, whatever the number of accounts: few keep any. */
+const CLIENT_IDS_INDEX = 'dockhook_accounts_client_ids';
+const createClientIdsIndex = `CREATE INDEX ${CLIENT_IDS_INDEX} ON public.dockhook_accounts
+  USING gin (${CLIENT_IDS_OF_ACCOUNT} jsonb_path_ops) WITH (fastupdate = off) WHERE ${CLIENT_IDS_OF_ACCOUNT} IS NOT NULL;`;
+
 const tables: readonly { name: TableName; create: string }[] = [
   {
     name: 'dockhook_accounts',
@@ -34,7 +42,8 @@ CREATE TABLE public.dockhook_accounts (${keyAndValue},
     OR coalesce(jsonb_typeof(${GATEWAYS_OF_ACCOUNT}) = 'array'
       AND NOT jsonb_path_exists(${GATEWAYS_OF_ACCOUNT}, '$[*] ? (@.type() != "string" || !(@ like_regex "^[A-Za-z0-9]{1,64}$"))'), false)));
 CREATE INDEX dockhook_accounts_gateways ON public.dockhook_accounts
-  USING gin (${GATEWAYS_OF_ACCOUNT} jsonb_path_ops) WITH (fastupdate = off);`,
+  USING gin (${GATEWAYS_OF_ACCOUNT} jsonb_path_ops) WITH (fastupdate = off);
+${createClientIdsIndex}`,
   },
   {
     name: 'dockhook_organizations',
@@ -150,6 +159,18 @@ ${tables.map(({ name, create }) => `IF ${isMissing(name)} THEN ${create} END IF;
 INSERT INTO public.dockhook_settings (key, value)
 VALUES ('${VERSION_KEY}', '{"value":{"version":${SCHEMA_VERSION}}}')
 ON CONFLICT (key) DO NOTHING;
+END IF;
+-- Tables of before client ids were kept get the index from their owner; without it a lookup reads all accounts.
+IF NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = '${CLIENT_IDS_INDEX}') THEN
+BEGIN
+PERFORM set_config('lock_timeout', '500ms', true);
+PERFORM pg_advisory_xact_lock(${CREATION_LOCK});
+IF NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = '${CLIENT_IDS_INDEX}') THEN
+${createClientIdsIndex}
+END IF;
+EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN
+RAISE WARNING 'dockhook_accounts has not got the index of client ids, so that a lookup reads all accounts: %', SQLERRM;
+END;
 END IF;
 -- Tables of before the triggers came get them from their owner; without them accounts are read each time.
 IF (SELECT count(*) FROM pg_trigger WHERE ${areAccountTriggers} AND tgenabled = 'A') < ${ACCOUNT_TRIGGERS.length} THEN

@@ -40,6 +40,8 @@ export interface Accounts {
   remove(name: string): Promise<void>;
   /** Whether any account's scope lists this SN as a gateway. */
   listsGateway(sn: string): Promise<boolean>;
+  /** Whether any account keeps this client id for itself. */
+  keepsClientId(clientId: string): Promise<boolean>;
 }
 
 export interface Organizations {
@@ -72,8 +74,14 @@ export interface Bindings {
    * replicas, and durable before it resolves. If it rejects, the outcome is unknown.
    */
   bind(binding: Binding): Promise<BindOutcome>;
-  /** An operator's act. Rejects with `not_found` if the device is not bound or the organization unknown. */
-  move(sn: string, organizationId: string): Promise<Binding>;
+  /**
+   * An operator's act: to another organization, or account, or both. Rejects with `not_found` if the device is not
+   * bound or the organization unknown.
+   */
+  move(
+    sn: string,
+    to: { organizationId?: string | undefined; account?: string | undefined },
+  ): Promise<Binding>;
   /** Rejects with `not_found`. */
   remove(sn: string): Promise<void>;
 }

@@ -266,6 +266,51 @@ describe('access', () => {
       });
     });
 
+    describe('with a client id that an account keeps', () => {
+      const service = (...clientIds: string[]) => ({
+        scope: { kind: 'service' as const, publish: ['#'], subscribe: ['#'], clientIds },
+      });
+      const as = (username: string, clientId: string) =>
+        access.authenticate(client(username, { clientId }), 'right');
+      beforeEach(async () => {
+        await add('backend', service('backend-1', 'backend 2'));
+        await add('dock');
+        await add('fleet', { scope: { kind: 'client-id' } });
+        await add('any', { scope: { kind: 'any-gateway' } });
+        await add('other', service('other-1'));
+      });
+
+      it('lets in that account alone, whatever the scope of another', async () => {
+        for (const clientId of ['backend-1', 'backend 2']) {
+          expect(await as('backend', clientId)).to.equal(true);
+          for (const username of ['dock', 'fleet', 'any', 'other']) {
+            expect(await as(username, clientId), username).to.equal(false);
+            expect(events.at(-1)).to.include({ reason: 'kept_client_id' });
+          }
+        }
+        for (const username of ['backend', 'dock', 'fleet', 'any', 'other'])
+          expect(await as(username, 'backend-11'), username).to.equal(true);
+      });
+      it('refuses no dock the SN that its account lists, and asks nothing for it', async () => {
+        await add('clumsy', service(GATEWAY));
+        const { accounts } = stores;
+        const keepsClientId = () => Promise.reject(new Error('asked'));
+        access = createAccess({
+          ...stores,
+          accounts: { ...accounts, keepsClientId },
+          passwords,
+          unknownAccounts: 'deny',
+          tell: () => undefined,
+        });
+        for (const clientId of [GATEWAY, `drc-${GATEWAY}-1780390153000`, `${GATEWAY}_drc`])
+          expect(await as('dock', clientId), clientId).to.equal(true);
+      });
+      it('says so only to who has the password', async () => {
+        expect(await access.authenticate(client('dock', { clientId: 'backend-1' }), 'wrong')).to.equal(false);
+        expect(events.at(-1)).to.include({ reason: 'wrong_password' });
+      });
+    });
+
     describe('with a client id that claims a gateway (scope client-id)', () => {
       const scope = { kind: 'client-id' } as const;
       beforeEach(async () => {
@@ -526,7 +571,7 @@ describe('access', () => {
         await bind(GATEWAY, 'north', GATEWAY);
         await bind(DRONE, 'north', GATEWAY);
         await bind('X1', 'south', 'X1');
-        await stores.bindings.move(DRONE, 'south');
+        await stores.bindings.move(DRONE, { organizationId: 'south' });
         expect(await access.authorize(client('a'), 'publish', droneOsd)).to.equal(false);
         expect(events[0]).to.include({ reason: 'foreign_organization' });
       });
