@@ -194,7 +194,7 @@ listeners.wss.default.${texts.enable} = false`,
 function clientIdOverride(line: Line): string {
   const since =
     line === '5.0.12-5.8'
-      ? '\n  # EMQX has this from 5.8.3 on. An older one does not start with it: leave it out there.'
+      ? '\n  # EMQX has this from 5.8.3 on. An older one does not start with it: take it out there.'
       : '';
   return `
   # The account becomes part of every client id ("dock-north${CLIENT_ID_SEPARATOR}7CTDTEST00000A"), so that no account ends or takes over

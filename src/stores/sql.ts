@@ -96,7 +96,7 @@ SELECT count(*) > 0 AS found FROM public.dockhook_accounts
 WHERE ${GATEWAYS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
 
 /** In the form of {@link LISTS_GATEWAY}, for the same reason. */
-const KEEPS_CLIENT_ID = `
+export const KEEPS_CLIENT_ID = `
 SELECT count(*) > 0 AS found FROM public.dockhook_accounts
 WHERE ${CLIENT_IDS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
 
