@@ -41,6 +41,7 @@ export type Reason =
   | 'internal_error'
   | 'not_in_scope'
   | 'foreign_gateway'
+  | 'kept_client_id'
   | 'foreign_organization'
   | 'too_large'
   | 'not_json'

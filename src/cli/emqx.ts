@@ -104,7 +104,8 @@ function addExhookFlags(command: Command): Command {
 
 async function printConfiguration(options: ConfigOptions, command: Command): Promise<void> {
   const { BROKER_FILES, configuration, LISTENERS } = await import('../emqx/configuration.js');
-  const { lineOf, losesHooks, parseVersion, verifiesExhook } = await import('../emqx/versions.js');
+  const { lineOf, losesHooks, overridesClientId, parseVersion, verifiesExhook } =
+    await import('../emqx/versions.js');
   const wanted = options.emqxVersion;
   const version = parseVersion(wanted);
   // "5" alone stands for two lines that differ.
@@ -133,6 +134,13 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
       json,
     );
   }
+  if (!overridesClientId(version)) {
+    warn(
+      `EMQX ${wanted} cannot make the account part of a client id: a client that comes with the client id of another ` +
+        'account takes over its session. 5.8.3 and later can',
+      json,
+    );
+  }
   if (server.ssl && !verifiesExhook(version)) {
     warn(
       `EMQX ${wanted} does not verify dockhook's certificate as it is told to; 5.8.8, 5.9.2 and 5.10.1 do`,
@@ -144,7 +152,7 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
     key: options.mqttKey ?? BROKER_FILES.key,
     docksCa: options.docksCa ?? BROKER_FILES.docksCa,
   };
-  const text = configuration({ line, server, listeners, files });
+  const text = configuration({ line, version, server, listeners, files });
   if (json) printJson({ line, configuration: text });
   else await printRaw(text);
 

@@ -11,6 +11,8 @@ import { fault, results, type Answer, type Result } from './results.js';
 export interface Call {
   /** The SN in the topic. */
   gateway: string;
+  /** The account of the session that asks. */
+  account: string;
   /** Every wait for a store goes through it. */
   within: Within;
   bindings: Bindings;

@@ -133,6 +133,7 @@ export function createRequests(options: DockOptions): Requests {
     const { organizations, bindings } = options;
     return {
       gateway,
+      account: username,
       within,
       bindings,
       license,

@@ -116,6 +116,7 @@ const zone = {
         ignore_loop_deliver: { type: 'boolean' },
         peer_cert_as_username: text,
         peer_cert_as_clientid: text,
+        clientid_override: text,
       },
     },
   },
@@ -131,6 +132,7 @@ export type Hook = FromSchema<typeof hook>;
 export type Node = FromSchema<typeof nodes>[number];
 export type Authenticator = FromSchema<typeof authenticator>;
 export type Listener = FromSchema<typeof listener>;
+export type Zone = FromSchema<typeof zone>;
 
 const ajv = new Ajv({ allowUnionTypes: true });
 /** Checks an answer; what does not fit is no answer of EMQX's. */
@@ -147,6 +149,6 @@ export const answers = {
   authorization: ajv.compile<FromSchema<typeof authorization>>(authorization),
   listeners: ajv.compile<FromSchema<typeof listeners>>(listeners),
   listener: ajv.compile<Listener>(listener),
-  zone: ajv.compile<FromSchema<typeof zone>>(zone),
+  zone: ajv.compile<Zone>(zone),
   clients: ajv.compile<FromSchema<typeof clients>>(clients),
 };

@@ -73,3 +73,8 @@ export function verifiesExhook(version: Version): boolean {
 export function refusesWithoutPassword(version: Version): boolean {
   return isBefore(version, [5, 9, 0]);
 }
+
+/** Whether it has `mqtt.clientid_override` (emqx/emqx#14195). */
+export function overridesClientId(version: Version): boolean {
+  return !isBefore(version, [5, 8, 3]);
+}

@@ -52,6 +52,7 @@ export interface Backend {
   /** Those that there are, by code. */
   organizationsByCode(codes: readonly string[]): Promise<ReadonlyMap<string, StoredRow>>;
   listsGateway(sn: string): Promise<boolean>;
+  keepsClientId(clientId: string): Promise<boolean>;
   /** Those that there are, by SN. */
   bindingsWithOrganizations(sns: readonly string[]): Promise<ReadonlyMap<string, BindingRow>>;
   countBindings(organizationId: string): Promise<number>;

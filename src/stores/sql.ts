@@ -7,7 +7,7 @@ import { openKeyv } from './keyv.js';
 import { retried } from './retried.js';
 import { unsoundParts, withWholeRows } from './soundness.js';
 import { sparing } from './sparing.js';
-import { GATEWAYS_OF_ACCOUNT, withTables, type RecordTable } from './tables.js';
+import { CLIENT_IDS_OF_ACCOUNT, GATEWAYS_OF_ACCOUNT, withTables, type RecordTable } from './tables.js';
 import { timelineOn } from './timeline.js';
 
 /**
@@ -137,6 +137,11 @@ export const LISTS_GATEWAY = `
 SELECT count(*) > 0 AS found FROM public.dockhook_accounts
 WHERE ${GATEWAYS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
 
+/** In the form of {@link LISTS_GATEWAY}, for the same reason. */
+export const KEEPS_CLIENT_ID = `
+SELECT count(*) > 0 AS found FROM public.dockhook_accounts
+WHERE ${CLIENT_IDS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
+
 // LEFT: where a reference is broken, as after a restore without constraints, a binding must not look like none.
 const BINDINGS_WITH_ORGANIZATIONS = `
 SELECT binding.key, binding.value, organization.key AS id, organization.value AS organization
@@ -163,6 +168,10 @@ export function openSqlBackend(bare: Database): Backend {
     },
     async listsGateway(sn) {
       const [row] = await database.query(LISTS_GATEWAY, [sn]);
+      return row?.['found'] === true;
+    },
+    async keepsClientId(clientId) {
+      const [row] = await database.query(KEEPS_CLIENT_ID, [clientId]);
       return row?.['found'] === true;
     },
     async bindingsWithOrganizations(sns) {

@@ -121,6 +121,10 @@ function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts 
       if (!isSerialNumber(sn)) return false;
       return run('listsGateway', `gateway ${JSON.stringify(sn)}`, () => backend.listsGateway(sn));
     },
+    async keepsClientId(clientId) {
+      if (!isKey(clientId)) return false;
+      return run('keepsClientId', 'client ids', () => backend.keepsClientId(clientId));
+    },
   };
 }
 
@@ -213,12 +217,24 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
         { reference: () => 'no_such_organization' },
       );
     },
-    move: (sn, organizationId) =>
-      table.update(sn, (binding) => ({ ...binding, organizationId }), 'move', {
-        reference: () => {
-          throw new DockhookError('not_found', `there is no ${nameOf(organizationKind, organizationId)}`);
+    move: (sn, { organizationId, account }) =>
+      table.update(
+        sn,
+        (binding) => ({
+          ...binding,
+          ...(organizationId === undefined ? {} : { organizationId }),
+          ...(account === undefined ? {} : { account }),
+        }),
+        'move',
+        {
+          reference: () => {
+            throw new DockhookError(
+              'not_found',
+              `there is no ${nameOf(organizationKind, organizationId ?? '')}`,
+            );
+          },
         },
-      }),
+      ),
     remove: (sn) => table.remove(sn),
   };
 }

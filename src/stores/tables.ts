@@ -26,6 +26,14 @@ const field = (name: string) =>
 /** The gateways an account's scope lists, as its GIN index has them. */
 export const GATEWAYS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,gateways}')`;
 
+/** The client ids that an account keeps for itself, as their GIN index has them. */
+export const CLIENT_IDS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,clientIds}')`;
+
+/** Small, whatever the number of accounts: few keep any. */
+const CLIENT_IDS_INDEX = 'dockhook_accounts_client_ids';
+const INDEX_OF_CLIENT_IDS = `CREATE INDEX ${CLIENT_IDS_INDEX} ON public.dockhook_accounts
+  USING gin (${CLIENT_IDS_OF_ACCOUNT} jsonb_path_ops) WITH (fastupdate = off) WHERE ${CLIENT_IDS_OF_ACCOUNT} IS NOT NULL`;
+
 // A list that is none would make its gateways look like nobody's.
 const LISTS_SERIAL_NUMBERS = `CHECK (value::jsonb #>> '{value,scope,kind}' IS DISTINCT FROM 'gateways'
     OR coalesce(jsonb_typeof(${GATEWAYS_OF_ACCOUNT}) = 'array'
@@ -44,7 +52,8 @@ const tables: readonly { name: TableName; create: string }[] = [
     create: `
 CREATE TABLE public.dockhook_accounts (${keyAndValue},
   ${LISTS_SERIAL_NUMBERS});
-${INDEX_OF_GATEWAYS};`,
+${INDEX_OF_GATEWAYS};
+${INDEX_OF_CLIENT_IDS};`,
   },
   {
     name: 'dockhook_organizations',
@@ -103,6 +112,7 @@ export const guards: Readonly<Record<TableName, readonly Guard[]>> = {
       make: alter('dockhook_accounts', `ADD ${IS_ENVELOPE}, ADD ${LISTS_SERIAL_NUMBERS}`),
     },
     { part: { index: 'dockhook_accounts_gateways' }, make: INDEX_OF_GATEWAYS },
+    { part: { index: CLIENT_IDS_INDEX }, make: INDEX_OF_CLIENT_IDS },
   ],
   dockhook_organizations: [
     ...envelope('dockhook_organizations'),
@@ -225,6 +235,18 @@ ${tables.map(({ name, create }) => `IF ${isMissing(name)} THEN ${create} END IF;
 INSERT INTO public.dockhook_settings (key, value)
 VALUES ('${VERSION_KEY}', '{"value":{"version":${SCHEMA_VERSION}}}')
 ON CONFLICT (key) DO NOTHING;
+END IF;
+-- Tables of before client ids were kept get the index from their owner; without it a lookup reads all accounts.
+IF NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = '${CLIENT_IDS_INDEX}') THEN
+BEGIN
+PERFORM set_config('lock_timeout', '500ms', true);
+PERFORM pg_advisory_xact_lock(${CREATION_LOCK});
+IF NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = '${CLIENT_IDS_INDEX}') THEN
+${INDEX_OF_CLIENT_IDS};
+END IF;
+EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN
+RAISE WARNING 'dockhook_accounts has not got the index of client ids, so that a lookup reads all accounts: %', SQLERRM;
+END;
 END IF;
 -- Tables of before the triggers came get them from their owner; without them accounts are read each time.
 IF (SELECT count(*) FROM pg_trigger WHERE ${areAccountTriggers} AND tgenabled = 'A') < ${ACCOUNT_TRIGGERS.length} THEN

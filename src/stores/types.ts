@@ -42,6 +42,8 @@ export interface Accounts {
   remove(name: string): Promise<void>;
   /** Whether any account's scope lists this SN as a gateway. */
   listsGateway(sn: string): Promise<boolean>;
+  /** Whether any account keeps this client id for itself. */
+  keepsClientId(clientId: string): Promise<boolean>;
 }
 
 export interface Organizations {
@@ -75,8 +77,14 @@ export interface Bindings {
    * `store_refused`: then nothing was changed.
    */
   bind(binding: Binding): Promise<BindOutcome>;
-  /** An operator's act. Rejects with `not_found` if the device is not bound or the organization unknown. */
-  move(sn: string, organizationId: string): Promise<Binding>;
+  /**
+   * An operator's act: to another organization, or account, or both. Rejects with `not_found` if the device is not
+   * bound or the organization unknown.
+   */
+  move(
+    sn: string,
+    to: { organizationId?: string | undefined; account?: string | undefined },
+  ): Promise<Binding>;
   /** Rejects with `not_found`. */
   remove(sn: string): Promise<void>;
 }

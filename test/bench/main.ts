@@ -15,6 +15,7 @@ import { h2loadVersion } from './h2load.js';
 import { hooks } from './hooks.js';
 import { journey } from './journey.js';
 import { originNow, save, tablesOf, type Report } from './report.js';
+import { refusals } from './refusals.js';
 import { replicas } from './replicas.js';
 import { storms } from './storms.js';
 import { telemetry } from './telemetry.js';
@@ -29,6 +30,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   floods,
   footprint,
   replicas,
+  refusals,
 };
 /** Run without being named: under five minutes together. */
 const DEFAULT_PARTS = ['hooks', 'binds', 'journey', 'telemetry'];

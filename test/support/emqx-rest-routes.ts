@@ -81,6 +81,7 @@ export function closedState(): EmqxState {
       ignore_loop_deliver: false,
       peer_cert_as_username: 'disabled',
       peer_cert_as_clientid: 'disabled',
+      clientid_override: "concat([username,'|',clientid])",
     },
     clients: [],
     ignoresFilters: false,

@@ -87,6 +87,11 @@ function openMemoryBackend(): Backend {
         const { scope } = valueOf(text);
         return scope?.kind === 'gateways' && scope.gateways.includes(sn);
       }),
+    keepsClientId: async (clientId) =>
+      rowsOf(accounts).some(({ text }) => {
+        const { scope } = valueOf(text);
+        return scope?.kind === 'service' && scope.clientIds?.includes(clientId) === true;
+      }),
     async bindingsWithOrganizations(sns) {
       const rows = rowsOf(bindings).filter(({ key }) => sns.includes(key));
       return new Map(

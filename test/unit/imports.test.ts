@@ -22,6 +22,7 @@ interface Import {
  */
 const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'hooks.ts': { values: [] },
+  'client-id.ts': { values: [] },
   'errors.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'budget.ts': { values: ['errors.ts'] },
@@ -31,9 +32,9 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'printable.ts': { values: ['excerpt.ts'] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'listen.ts': { values: [] },
-  exhook: { values: ['budget.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
+  exhook: { values: ['budget.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
-    values: ['errors.ts', 'budget.ts', 'throttle.ts', 'dock/topics.ts'],
+    values: ['client-id.ts', 'errors.ts', 'budget.ts', 'throttle.ts', 'dock/topics.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   dock: {
@@ -71,7 +72,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['events.ts', 'hooks.ts'],
   },
-  emqx: { values: ['errors.ts', 'excerpt.ts', 'printable.ts'], types: ['config.ts'] },
+  emqx: { values: ['client-id.ts', 'errors.ts', 'excerpt.ts', 'printable.ts'], types: ['config.ts'] },
   doctor: {
     values: [
       'access/foreign-hashes.ts',

@@ -108,9 +108,9 @@ async function bind(device: Device, open: Open, call: Call): Promise<Bound> {
   }
   if (!call.mayBind(sn)) return { code: results.bindFailed, reason: 'too_many_binds', organizationId };
   const boundAt = new Date(call.now()).toISOString();
-  const { gateway } = call;
+  const { gateway, account } = call;
   const outcome = await call.within(
-    call.bindings.bind({ sn, organizationId, callsign, modelKey, gateway, boundAt }),
+    call.bindings.bind({ sn, organizationId, callsign, modelKey, gateway, account, boundAt }),
   );
   return { ...bindOutcomes[outcome], organizationId };
 }

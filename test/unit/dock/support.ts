@@ -32,6 +32,7 @@ export function bindingOf(sn: string, more: Partial<Binding> = {}): Binding {
     callsign: `callsign of ${sn}`,
     modelKey: '3-3-0',
     gateway: GATEWAY,
+    account: 'yard',
     boundAt: '2026-01-02T03:04:05.000Z',
     ...more,
   };
