@@ -3,6 +3,8 @@ import { answers, type Listener } from '../emqx/answers.js';
 import { skipsWebSocketHooks } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
 import type { EmqxContext } from './emqx-facts.js';
+import { limitsOfListener } from './emqx-listener-limits.js';
+import { limitsOfMqtt, ofFlapping } from './emqx-mqtt-limits.js';
 import type { Finding } from './finding.js';
 
 interface NamedListener extends Listener {
@@ -94,13 +96,14 @@ function ofListener(listener: NamedListener, { versions }: EmqxContext): Finding
       mend: `listeners.${id.replace(':', '.')}.ssl_options.certfile and keyfile: your own (deploy/tls)`,
     });
   }
+  findings.push(...limitsOfListener(listener, name));
   if (zone !== 'default') {
     findings.push({
       level: 'warning',
       code: 'emqx_listener_zone',
       what: `${name} is in zone "${zone}", whose MQTT settings were not checked`,
-      why: 'a zone may set ignore_loop_deliver or peer_cert_as_username for itself',
-      mend: `see that zones.${zone}.mqtt in emqx.conf sets neither`,
+      why: 'a zone may set ignore_loop_deliver, peer_cert_as_username, or a limit for itself',
+      mend: `see that zones.${zone}.mqtt in emqx.conf sets none of what docs/emqx.md calls checked`,
     });
   }
   if (findings.length > 0) return findings;
@@ -121,7 +124,7 @@ function hostOf(bind: string): string {
 }
 
 export async function checkMqtt({ api }: EmqxContext): Promise<Finding[]> {
-  const { mqtt } = await api.get('/configs/global_zone', answers.zone);
+  const { mqtt, flapping_detect: flapping } = await api.get('/configs/global_zone', answers.zone);
   const findings: Finding[] = [];
   if (mqtt.ignore_loop_deliver === true) {
     findings.push({
@@ -146,12 +149,13 @@ export async function checkMqtt({ api }: EmqxContext): Promise<Finding[]> {
       mend: `mqtt.${setting} = disabled; dockhook account add --cert-cn compares the certificate beside the account`,
     });
   }
+  findings.push(...limitsOfMqtt(mqtt), ...ofFlapping(flapping));
   if (findings.length > 0) return findings;
   return [
     {
       level: 'ok',
       code: 'emqx_mqtt',
-      what: 'a dock gets the replies to its own requests, under its own names',
+      what: 'EMQX keeps no reply from the dock that asked, and changes no account and no client id',
     },
   ];
 }

@@ -47,6 +47,13 @@ describe('checkEmqx', () => {
 
   const provider = (): Record<string, unknown> => emqx.state.providers[0]!;
   const listener = (id = 'ssl:default'): Record<string, unknown> => emqx.state.listeners[id]!;
+  const ban = (one: object): void => {
+    emqx.state.more['/banned'] = { data: [{ by: 'user', reason: '', until: 'infinity', ...one }] };
+  };
+  const rewrite = (from: string, to: string): void => {
+    const rule = { action: 'publish', source_topic: from, dest_topic: to, re: '^(.+)$' };
+    emqx.state.more['/mqtt/topic_rewrite'] = [rule];
+  };
   const cases: [expected: string, what: string, inject: () => void, facts?: Partial<EmqxFacts>][] = [
     ['error emqx_version_too_old', 'EMQX 5.0.11', () => (emqx.state.version = '5.0.11')],
     ['warning emqx_version_unknown', 'EMQX 7', () => (emqx.state.version = '7.0.0')],
@@ -143,7 +150,164 @@ describe('checkEmqx', () => {
     [
       'warning emqx_authorization_source',
       'an acl.conf in which "allow all" is a comment',
-      () => (emqx.state.sources = [{ type: 'file', enable: true, rules: '%% {allow, all}.\n{deny, all}.' }]),
+      () =>
+        (emqx.state.sources = [
+          { type: 'file', enable: true, rules: '%% {allow, all}.\n{deny, all, subscribe, ["$SYS/#"]}.' },
+        ]),
+    ],
+    [
+      'error emqx_authorization_denies_all',
+      'an acl.conf that denies everything',
+      () => (emqx.state.sources = [{ type: 'file', enable: true, rules: '{deny, all}.\n{allow, all}.' }]),
+    ],
+    [
+      'error emqx_authorization_allows_all',
+      'an acl.conf that allows all topics to all by a filter',
+      () => (emqx.state.sources = [{ type: 'file', rules: '{allow, all, all, ["#"]}.\n{deny, all}.' }]),
+    ],
+    [
+      'warning emqx_authorization_cache_small',
+      'the default cache of 32 topics',
+      () => (emqx.state.authorization['cache'] = { enable: true, max_size: 32, ttl: '1m' }),
+    ],
+    [
+      'warning emqx_authorization_cache_long',
+      'a cache of a day',
+      () => (emqx.state.authorization['cache'] = { enable: true, max_size: 4096, ttl: '24h' }),
+    ],
+    [
+      'warning emqx_authorization_cache_excludes',
+      'telemetry that is not cached',
+      () =>
+        (emqx.state.authorization['cache'] = {
+          ...{ enable: true, max_size: 4096, ttl: '1m' },
+          excludes: ['thing/product/+/osd'],
+        }),
+    ],
+    [
+      'error emqx_authenticator_precondition',
+      'an authenticator that is left out for some',
+      () => (emqx.state.authenticators[0]!['precondition'] = 'is_not_empty_val(username)'),
+    ],
+    ['error emqx_provider_silent', 'a dockhook that has gone', () => (emqx.state.call = 'unanswered')],
+    ['error emqx_provider_silent', 'a hook that is not called', () => (emqx.state.call = 'not made')],
+    ['error emqx_mountpoint', 'a mountpoint', () => (listener()['mountpoint'] = 'fleet/${username}/')],
+    [
+      'warning emqx_proxy_protocol',
+      'a listener that wants the proxy protocol',
+      () => (listener()['proxy_protocol'] = true),
+    ],
+    [
+      'error emqx_access_rules_shut',
+      'a listener that denies all',
+      () => (listener()['access_rules'] = ['deny all']),
+    ],
+    [
+      'warning emqx_access_rules',
+      'a listener for some addresses',
+      () => (listener()['access_rules'] = ['allow 10.0.0.0/8', 'deny  all']),
+    ],
+    [
+      'error emqx_listener_full',
+      'a listener without a place left',
+      () => Object.assign(listener(), { max_connections: 100, current_connections: 100 }),
+    ],
+    [
+      'warning emqx_listener_full',
+      'a listener with few places left',
+      () => Object.assign(listener(), { max_connections: 100, current_connections: 91 }),
+    ],
+    [
+      'error emqx_use_username_as_clientid',
+      'use_username_as_clientid',
+      () => (emqx.state.mqtt['use_username_as_clientid'] = true),
+    ],
+    [
+      'error emqx_namespace_as_mountpoint',
+      'namespace_as_mountpoint',
+      () => (emqx.state.mqtt['namespace_as_mountpoint'] = true),
+    ],
+    ['warning emqx_max_clientid_len', 'short client ids', () => (emqx.state.mqtt['max_clientid_len'] = 23)],
+    ['warning emqx_max_topic_levels', 'flat topics', () => (emqx.state.mqtt['max_topic_levels'] = 4)],
+    ['warning emqx_max_qos_allowed', 'QoS 1 at most', () => (emqx.state.mqtt['max_qos_allowed'] = 1)],
+    ['warning emqx_max_subscriptions', 'few topics', () => (emqx.state.mqtt['max_subscriptions'] = 10)],
+    [
+      'warning emqx_wildcard_subscription',
+      'no wildcards',
+      () => (emqx.state.mqtt['wildcard_subscription'] = false),
+    ],
+    [
+      'warning emqx_shared_subscription',
+      'no shared subscriptions',
+      () => (emqx.state.mqtt['shared_subscription'] = false),
+    ],
+    [
+      'warning emqx_retain_available',
+      'a broker that cuts off who retains',
+      () => (emqx.state.mqtt['retain_available'] = false),
+    ],
+    [
+      'warning emqx_flapping_detect',
+      'flapping_detect',
+      () => (emqx.state.zone['flapping_detect'] = { enable: true, max_count: 15 }),
+    ],
+    [
+      'error emqx_banned',
+      'a ban of a dock’s account',
+      () => ban({ as: 'username', who: 'dock-1' }),
+      { accounts: [{ name: 'dock-1' }] },
+    ],
+    [
+      'error emqx_banned',
+      'a ban of a dock’s SN as client id, by pattern',
+      () => ban({ as: 'clientid_re', who: '^7CTDTEST' }),
+      { accounts: [{ name: 'dock-1', scope: { kind: 'gateways', gateways: ['7CTDTEST00001'] } }] },
+    ],
+    [
+      'warning emqx_bans',
+      'a ban of an address',
+      () => ban({ as: 'peerhost', who: '10.0.0.7' }),
+      { accounts: [{ name: 'dock-1' }] },
+    ],
+    [
+      'error emqx_rewrite',
+      'a rewrite of topics of docks',
+      () => rewrite('thing/product/+/requests', 'other/$1'),
+    ],
+    ['error emqx_rewrite', 'a rewrite of every topic', () => rewrite('+/product/#', 'tenant/$1')],
+    [
+      'error emqx_auto_subscribe',
+      'every client made to hear all docks',
+      () => (emqx.state.more['/mqtt/auto_subscribe'] = [{ topic: 'thing/product/+/osd', qos: 0 }]),
+    ],
+    [
+      'warning emqx_auto_subscribe',
+      'every client made to hear its own topics',
+      () => (emqx.state.more['/mqtt/auto_subscribe'] = [{ topic: 'thing/product/${clientid}/services' }]),
+    ],
+    [
+      'warning emqx_retainer',
+      'a retainer that keeps requests',
+      () => (emqx.state.more['/mqtt/retainer'] = { enable: true }),
+    ],
+    [
+      'error emqx_requests_retained',
+      'a request that was retained',
+      () =>
+        Object.assign(emqx.state.more, {
+          '/mqtt/retainer': { enable: true },
+          '/mqtt/retainer/messages': { data: [{ topic: 'thing/product/7CTDTEST00001/requests' }] },
+        }),
+    ],
+    [
+      'error emqx_license_expired',
+      'a license that has expired',
+      () => (emqx.state.more['/license'] = { expiry: true, expiry_at: '2026-01-01' }),
+    ],
+    [
+      'error emqx_license_full',
+      'a license without a place left',
+      () => (emqx.state.more['/license'] = { expiry: false, max_sessions: 0, max_connections: 0 }),
     ],
     [
       'warning emqx_authorization_source',
@@ -190,7 +354,7 @@ describe('checkEmqx', () => {
     [
       'error emqx_no_client_certificates',
       'accounts with a certificate and no listener that asks for one',
-      () => (emqx.state.version = '6.2.0'),
+      () => (emqx.state.version = '6.2.1'),
       { accounts: [{ certificateCn: 'dock' }] },
     ],
     [
@@ -223,10 +387,10 @@ describe('checkEmqx', () => {
   for (const version of ['5.9.0', '5.10.4', '6.0.2', '6.1.1']) {
     it(`names the fault of ${version} that loses hooks`, async () => {
       emqx.state.version = version;
-      expect(await faults()).to.deep.equal(['warning emqx_version_loses_hooks']);
+      expect(await faults()).to.include('warning emqx_version_loses_hooks');
     });
   }
-  for (const version of ['5.10.5', '6.0.3', '6.1.2', '6.2.0', '5.8.10']) {
+  for (const version of ['5.10.5', '6.0.3', '6.1.2', '6.2.1', '5.8.10']) {
     it(`finds ${version} sound`, async () => {
       emqx.state.version = version;
       expect(await faults()).to.deep.equal([]);
