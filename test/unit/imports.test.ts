@@ -43,7 +43,14 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   observability: { values: ['errors.ts', 'listen.ts'], types: ['events.ts'] },
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
   timeline: {
-    values: ['access/scope.ts', 'access/standing.ts', 'budget.ts', 'dock/topics.ts', 'excerpt.ts'],
+    values: [
+      'access/scope.ts',
+      'access/standing.ts',
+      'budget.ts',
+      'dock/topics.ts',
+      'emqx/bans.ts',
+      'excerpt.ts',
+    ],
     types: ['errors.ts', 'events.ts', 'stores'],
   },
   'app.ts': {
@@ -60,9 +67,10 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['events.ts', 'hooks.ts'],
   },
-  emqx: { values: ['errors.ts'], types: ['config.ts'] },
+  emqx: { values: ['dock/topics.ts', 'errors.ts', 'listen.ts'], types: ['config.ts'] },
   doctor: {
     values: [
+      'access/filters.ts',
       'access/foreign-hashes.ts',
       'access/names.ts',
       'access/passwords.ts',
