@@ -262,7 +262,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
     }
     print('');
     if (proof?.kind === 'answered')
-      print(style('green', `EMQX asks dockhook: a call on ${proof.nodes.join(', ')} was answered.`));
+      print(style('green', `EMQX asks dockhook. A call on ${proof.nodes.join(', ')} was answered.`));
     const untried = nodes.length - (proof?.kind === 'answered' ? proof.nodes.length : nodes.length);
     if (untried > 0)
       print(

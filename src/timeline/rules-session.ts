@@ -58,6 +58,8 @@ export function reconnects(walk: Walk, facts: DockFacts): Finding[] {
   if (found === undefined || licenseRefused(walk, facts).length > 0) return [];
   const { times, first, last } = found;
   const reasons = [...new Set(found.ends.map(({ details }) => details.detail || 'unknown'))].join(', ');
+  // Of a storm not every entry is kept.
+  const within = durationOf(Math.max(1000, last.lastAt - first.at));
   const isSilent = found.ends.every(({ details }) => details.detail === SILENT);
   return [
     {
@@ -65,10 +67,10 @@ export function reconnects(walk: Walk, facts: DockFacts): Finding[] {
       blocks: true,
       state: 'unstable',
       since: first.at,
-      brief: `${times} sessions ended in ${durationOf(last.lastAt - first.at)}`,
+      brief: `${times} sessions ended within ${within}`,
       what:
-        `Client id "${last.clientId}" with account "${last.account}" is let in, and its sessions keep ending: ${times} ` +
-        `within ${durationOf(last.lastAt - first.at)} (${reasons}), the last from ${last.details.peerHost ?? 'an unknown address'}.`,
+        `Client id "${last.clientId}" with account "${last.account}" is let in, and its sessions keep ending: at least ` +
+        `${times} within ${within} (${reasons}), the last from ${last.details.peerHost ?? 'an unknown address'}.`,
       todo: [
         isSilent
           ? 'its link falls silent: check the signal of the dock’s network, and what drops idle connections on the way'
