@@ -76,8 +76,8 @@ function filtersOf(topics: string): { filter: string; exact: boolean }[] {
 
 /** Whether a topic filter may match a topic of a dock: `thing/product/{sn}/…` or `sys/product/{sn}/…`. */
 export function mayTouchDocks(filter: string): boolean {
-  const [root = '', product = '#', sn = '#'] = filter.replace(/^\$share\/[^/]+\//, '').split('/');
+  const [root = '', product, sn] = filter.replace(/^\$share\/[^/]+\//, '').split('/');
   if (root === '#') return true;
   if (!['+', 'thing', 'sys'].includes(root)) return false;
-  return ['#', '+', 'product'].includes(product) && sn !== '';
+  return product === '#' || ((product === '+' || product === 'product') && (sn ?? '') !== '');
 }

@@ -3,7 +3,7 @@ import { getIfThere } from '../emqx/api.js';
 import { answers } from '../emqx/answers.js';
 import { bansOf, fits, liftOf, type Ban } from '../emqx/bans.js';
 import { moduleAnswers, type Transformation } from '../emqx/module-answers.js';
-import { ignoresRetainerSwitch } from '../emqx/versions.js';
+import { hasTransformations, ignoresRetainerSwitch } from '../emqx/versions.js';
 import { covers } from '../access/filters.js';
 import { gatewayOfRequest } from '../dock/topics.js';
 import { deniesRetainedRequests, mayTouchDocks } from './acl-rules.js';
@@ -78,6 +78,49 @@ export async function checkTopics({ api }: EmqxContext): Promise<Finding[]> {
   return findings;
 }
 
+/** What changes or drops messages of docks between them and dockhook, and other protocols by which clients come. */
+export async function checkMessages({ api }: EmqxContext): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [what, code, path] of [
+    ['changes', 'emqx_transformation', '/message_transformations'],
+    ['may drop', 'emqx_validation', '/schema_validations'],
+  ] as const) {
+    // Only in the editions that have them (5.8 Enterprise, and from 5.9 on).
+    const all = (await getIfThere(api, path, moduleAnswers.transformations)) ?? [];
+    const names = all
+      .filter((one) => concernsDocks(one) && !onlyTakesRetainAway(one))
+      .map(({ name }) => name);
+    if (names.length === 0) continue;
+    findings.push({
+      level: 'warning',
+      code,
+      what: `EMQX ${what} messages of docks (${path.slice(1).replace('_', ' ')}: ${some(names)})`,
+      why: 'it does so before dockhook is asked, which then answers something else than the dock sent, or nothing',
+      mend: 'see that its topics leave out thing/product/+/requests and sys/product/+/status (dashboard, Smart Data Hub)',
+    });
+  }
+  const gateways = (await getIfThere(api, '/gateways', moduleAnswers.gateways)) ?? [];
+  const running = gateways.filter(({ status }) => status === 'running').map(({ name }) => name);
+  if (running.length > 0) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_gateways',
+      what: `EMQX also takes clients over ${some(running)}`,
+      why: 'a gateway has an authentication of its own, and without one lets everybody in',
+      mend: 'disable what you do not need (dashboard, Management, Gateways), or give it an authentication',
+    });
+  }
+  return findings;
+}
+
+function concernsDocks({ enable, topics }: Transformation): boolean {
+  return enable !== false && [topics].flat().some((topic) => mayTouchDocks(topic));
+}
+
+function onlyTakesRetainAway({ operations = [] }: Transformation): boolean {
+  return operations.length > 0 && operations.every(({ key }) => key === 'retain');
+}
+
 /** Whether EMQX keeps requests of docks, with the binding code in them, for whoever subscribes later. */
 export async function checkRetained(context: EmqxContext): Promise<Finding[]> {
   const { api, versions } = context;
@@ -105,9 +148,9 @@ export async function checkRetained(context: EmqxContext): Promise<Finding[]> {
       code: 'emqx_retainer',
       what: 'EMQX would keep a request that a dock publishes with the retain flag',
       why: 'it does so before dockhook is asked: each later subscriber gets the request, with the device binding code in it',
-      mend: versions.some(ignoresRetainerSwitch)
-        ? 'this EMQX ignores retainer.enable: upgrade it (5.9.3, 5.10.4, 6.0.3, 6.1.2, 6.2.1), or see docs/emqx.md, "Retained requests"'
-        : 'retainer.enable = false; if you need retained messages, see docs/emqx.md, "Retained requests"',
+      mend: versions.every(hasTransformations)
+        ? 'message_transformation.transformations, as dockhook emqx config prints it'
+        : 'retainer.enable = false, as dockhook emqx config prints it; if you need retained messages, see docs/emqx.md, "Retained requests"',
     },
   ];
 }

@@ -10,7 +10,7 @@ import { checkAuthentication, checkAuthorization } from './emqx-access.js';
 import type { EmqxContext, EmqxFacts } from './emqx-facts.js';
 import { checkKey } from './emqx-key.js';
 import { checkListeners, checkMqtt } from './emqx-listeners.js';
-import { checkBans, checkLicense, checkRetained, checkTopics } from './emqx-modules.js';
+import { checkBans, checkLicense, checkMessages, checkRetained, checkTopics } from './emqx-modules.js';
 import { checkProvider } from './emqx-provider.js';
 import type { Finding } from './finding.js';
 
@@ -38,6 +38,7 @@ export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding
     ['its listeners', checkListeners],
     ['its MQTT settings', checkMqtt],
     ['what it rewrites and subscribes', checkTopics],
+    ['what it does to messages', checkMessages],
     ['what it retains', checkRetained],
     ['whom it bans', checkBans],
     ['its license', checkLicense],

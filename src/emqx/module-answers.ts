@@ -1,4 +1,8 @@
-/** What EMQX's REST API answers about bans, its license, and the modules that act before or beside dockhook. */
+/**
+ * What EMQX's REST API answers about bans, its license, and the modules that act before or beside dockhook. Bans,
+ * rewrites, subscriptions, the retainer and gateways were recorded from a live 5.8.9, the license from 6.2.0;
+ * transformations and validations follow EMQX's source.
+ */
 import { Ajv } from 'ajv';
 import type { FromSchema } from 'json-schema-to-ts';
 
@@ -38,6 +42,11 @@ const transformations = list({
     operations: list({ type: 'object', properties: { key: text, value: text } } as const),
   },
 } as const);
+const gateways = list({
+  type: 'object',
+  required: ['name', 'status'],
+  properties: { name: text, status: text },
+} as const);
 const license = {
   type: 'object',
   properties: {
@@ -65,6 +74,7 @@ export const moduleAnswers = {
   retainer: ajv.compile<FromSchema<typeof retainer>>(retainer),
   retained: ajv.compile<FromSchema<typeof retained>>(retained),
   transformations: ajv.compile<FromSchema<typeof transformations>>(transformations),
+  gateways: ajv.compile<FromSchema<typeof gateways>>(gateways),
   license: ajv.compile<FromSchema<typeof license>>(license),
   load: ajv.compile<FromSchema<typeof load>>(load),
 };

@@ -101,6 +101,11 @@ export function refusesWithoutPassword(version: Version): boolean {
   return isWithin(version, NEEDS_PASSWORD);
 }
 
+/** Whether every edition of it can change messages by configuration (read: `emqx_message_transformation`). */
+export function hasTransformations(version: Version): boolean {
+  return !isBefore(version, [5, 9, 0]);
+}
+
 /** `retainer.enable` is taken and not heeded (the schema of each tag calls it deprecated; it came back in 5.9.3, …). */
 export function ignoresRetainerSwitch(version: Version): boolean {
   return refusesWithoutPassword(version) && !isBefore(version, [5, 9, 0]);

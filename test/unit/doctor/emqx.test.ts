@@ -1,5 +1,6 @@
 /** The checks of EMQX, each fault injected into a stand-in for its REST API and named. */
 import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
 import { checkEmqx } from '../../../src/doctor/emqx.js';
 import type { EmqxFacts } from '../../../src/doctor/emqx-facts.js';
 import type { Finding } from '../../../src/doctor/finding.js';
@@ -286,6 +287,32 @@ describe('checkEmqx', () => {
       () => (emqx.state.more['/mqtt/auto_subscribe'] = [{ topic: 'thing/product/${clientid}/services' }]),
     ],
     [
+      'warning emqx_transformation',
+      'a transformation of requests',
+      () =>
+        (emqx.state.more['/message_transformations'] = [
+          {
+            name: 'tenant',
+            topics: ['thing/#'],
+            operations: [{ key: 'topic', value: "concat(['x/', topic])" }],
+          },
+        ]),
+    ],
+    [
+      'warning emqx_validation',
+      'a validation of all messages',
+      () => (emqx.state.more['/schema_validations'] = [{ name: 'json', topics: '#' }]),
+    ],
+    [
+      'warning emqx_gateways',
+      'a gateway for another protocol',
+      () =>
+        (emqx.state.more['/gateways'] = [
+          { name: 'coap', status: 'unloaded' },
+          { name: 'stomp', status: 'running' },
+        ]),
+    ],
+    [
       'warning emqx_retainer',
       'a retainer that keeps requests',
       () => (emqx.state.more['/mqtt/retainer'] = { enable: true }),
@@ -383,6 +410,81 @@ describe('checkEmqx', () => {
       expect(found?.mend).to.be.a('string').and.not.equal('');
     });
   }
+
+  describe('is content with a retainer', () => {
+    const DENY = '{deny, all, {publish, [{retain, true}]}, ["thing/product/+/requests"]}.';
+    const kept: [string, () => void][] = [
+      ['that is not there', () => delete emqx.state.more['/mqtt/retainer']],
+      [
+        'from which a rule of acl.conf keeps requests',
+        () => (emqx.state.sources = [{ type: 'file', enable: true, rules: `%% docs/emqx.md\n${DENY}\n` }]),
+      ],
+      [
+        'from which a transformation keeps requests',
+        () =>
+          (emqx.state.more['/message_transformations'] = [
+            {
+              ...{ name: 'dock_requests_are_not_retained', enable: true },
+              ...{ topics: ['thing/product/+/requests'], operations: [{ key: 'retain', value: 'false' }] },
+            },
+          ]),
+      ],
+    ];
+    for (const [what, make] of kept) {
+      it(what, async () => {
+        emqx.state.more['/mqtt/retainer'] = { enable: true };
+        make();
+        expect(await faults()).to.deep.equal([]);
+      });
+    }
+  });
+
+  it('does not believe retainer.enable = false where it does nothing, and names what does', async () => {
+    emqx.state.version = '6.2.0';
+    const found = (await check()).find(({ code }) => code === 'emqx_retainer');
+    expect(found?.mend).to.include('message_transformation');
+  });
+
+  it('sends an operator whose EMQX asks at a wrong address to register', async () => {
+    emqx.state.status['emqx@127.0.0.1'] = 'connecting';
+    provider()['url'] = 'http://127.0.0.1:9999';
+    const mend = async (exhookUrl?: string): Promise<string | undefined> =>
+      (await check({ exhookUrl })).find(({ code }) => code === 'emqx_provider_not_connected')?.mend;
+    expect(await mend('http://127.0.0.1:9000')).to.match(
+      /^dockhook listens at http:\/\/127\.0\.0\.1:9000 .*register/,
+    );
+    expect(await mend('http://127.0.0.1:9999')).to.match(/^see that dockhook runs .*register --exhook/);
+    expect(await mend()).to.match(/^see that dockhook runs/);
+  });
+
+  it('names a key that may only read, by a client that there is not', async () => {
+    emqx.fault = (call) => (/^(DELETE|POST) /.test(call) ? 403 : undefined);
+    expect(await faults()).to.deep.equal(['warning emqx_provider_untried', 'error emqx_key_cannot_write']);
+    expect(emqx.calls.filter((call) => call.startsWith('DELETE')).join()).to.match(
+      /^DELETE \/clients\/dockhook-[0-9a-f-]+$/,
+    );
+  });
+
+  it('publishes to see that EMQX asks, under an SN that no device has', async () => {
+    await check();
+    expect(emqx.calls.filter((call) => !call.startsWith('GET'))).to.have.length(2);
+    expect(emqx.published).to.have.length(1);
+    expect(emqx.published[0]).to.include({
+      retain: false,
+      topic: 'thing/product/DOCKHOOKPROBESTATUS/requests',
+    });
+  });
+
+  it('finds each thing that docs/emqx.md says it checks', () => {
+    const table = readFileSync(new URL('../../../docs/emqx.md', import.meta.url), 'utf8');
+    const named = new Set(
+      [...table.matchAll(/doctor: ([^|]+)\|/g)].flatMap(([, cell = '']) => cell.match(/emqx_\w+/g) ?? []),
+    );
+    const injected = new Set(cases.map(([expected]) => expected.split(' ')[1]));
+    injected.add('emqx_key_cannot_write');
+    expect(named).to.have.property('size').that.is.greaterThan(30);
+    expect([...named].filter((code) => !injected.has(code))).to.deep.equal([]);
+  });
 
   for (const version of ['5.9.0', '5.10.4', '6.0.2', '6.1.1']) {
     it(`names the fault of ${version} that loses hooks`, async () => {
