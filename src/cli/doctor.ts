@@ -44,8 +44,9 @@ export function addDoctorCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Run it where dockhook serve runs, with the same settings. It changes nothing; --probe adds two accounts that expire
-in five minutes, and removes them at its end. Exit code 1 if anything is wrong; warnings do not count.
+Run it where dockhook serve runs, with the same settings. It changes nothing. To see that EMQX asks dockhook it
+publishes one message under an SN that no device has, which dockhook drops. --probe adds two accounts that expire in
+five minutes, and removes them at its end. Exit code 1 if anything is wrong; warnings do not count.
 
 Examples:
   dockhook doctor
@@ -138,11 +139,12 @@ async function examineEmqx(
 ): Promise<Finding[]> {
   const { checkEmqx } = await import('../doctor/emqx.js');
   const { openEmqx } = await import('../emqx/api.js');
+  const { ownExhookUrl } = await import('../emqx/exhook.js');
   const api = await openEmqx(config);
   if (!api) return [];
   const accounts = (await stores?.accounts.list())?.records ?? [];
   const { unknownAccounts, timeline } = config;
-  return checkEmqx(api, { accounts, unknownAccounts, timeline, provider });
+  return checkEmqx(api, { accounts, unknownAccounts, timeline, provider, exhookUrl: ownExhookUrl(config) });
 }
 
 /** Opens the stores if they can be looked at. */

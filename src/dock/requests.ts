@@ -22,7 +22,7 @@ import * as methods from './methods/index.js';
 import { organizationFor } from './organization.js';
 import { fault, reasonOf, results, type Answer } from './results.js';
 import { observeStatus } from './status.js';
-import { gatewayOfRequest } from './topics.js';
+import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from './topics.js';
 
 export interface DockOptions extends Askers {
   organizations: Organizations;
@@ -67,6 +67,7 @@ export function createRequests(options: DockOptions): Requests {
   const binds = createBindQuota(now);
 
   async function publish(message: Message): Promise<PublishVerdict> {
+    if (isCallOfOurs(message)) return { kind: 'drop' };
     const asked = askedBy(message, options);
     if (asked === undefined) {
       observeStatus(message, options.tell, now);
@@ -151,6 +152,14 @@ export function createRequests(options: DockOptions): Requests {
   }
 
   return { publish, loadLicense: () => license.read() };
+}
+
+/**
+ * What `dockhook emqx status` and `doctor` publish over EMQX's REST API, to see that EMQX asks and is answered. It
+ * must reach nobody.
+ */
+function isCallOfOurs({ topic, headers }: Message): boolean {
+  return !headers.protocol && gatewayOfRequest(topic)?.startsWith(INVENTED_SERIAL_NUMBER) === true;
 }
 
 /**

@@ -20,7 +20,8 @@ export interface EmqxApi {
   get<T>(path: string, answer: Answer<T>): Promise<T>;
   /** Like `get`; undefined if EMQX says that it has no such thing. */
   find<T>(path: string, answer: Answer<T>): Promise<T | undefined>;
-  send(method: 'POST' | 'PUT', path: string, body: unknown): Promise<void>;
+  /** @param deadlineMs where EMQX does more than to look something up */
+  send(method: 'POST' | 'PUT', path: string, body: unknown, deadlineMs?: number): Promise<void>;
   /** @returns whether it was there */
   remove(path: string): Promise<boolean>;
 }
@@ -56,7 +57,12 @@ export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADL
   const address = `${url.origin}${path}`;
   const authorization = `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`;
 
-  async function request(method: string, where: string, body?: unknown): Promise<Reply> {
+  async function request(
+    method: string,
+    where: string,
+    body?: unknown,
+    limitMs = deadlineMs,
+  ): Promise<Reply> {
     try {
       const response = await fetch(`${address}/api/v5${where}`, {
         method,
@@ -68,7 +74,7 @@ export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADL
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         // The key is for this address and no other.
         redirect: 'manual',
-        signal: AbortSignal.timeout(deadlineMs),
+        signal: AbortSignal.timeout(limitMs),
       });
       return {
         status: response.status,
@@ -77,7 +83,7 @@ export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADL
       };
     } catch (error) {
       if (error instanceof DockhookError) throw error;
-      throw new DockhookError('failed', whyUnreached(address, error, deadlineMs), { cause: error });
+      throw new DockhookError('failed', whyUnreached(address, error, limitMs), { cause: error });
     }
   }
 
@@ -146,9 +152,10 @@ export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADL
       const reply = await request('GET', where);
       return reply.status === 200 ? read(call, reply, answer) : refuse(call, reply);
     },
-    async send(method, where, body) {
-      const reply = await request(method, where, body);
-      if (![200, 201, 204].includes(reply.status)) refuse(`${method} /api/v5${where}`, reply);
+    async send(method, where, body, limitMs) {
+      const reply = await request(method, where, body, limitMs);
+      // 202: published, and nobody subscribes to it.
+      if (![200, 201, 202, 204].includes(reply.status)) refuse(`${method} /api/v5${where}`, reply);
     },
     async remove(where) {
       const reply = await request('DELETE', where);
@@ -157,6 +164,16 @@ export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADL
       return true;
     },
   };
+}
+
+/** As `get` of {@link EmqxApi}, for what not every version or edition has: undefined for any kind of 404. */
+export async function getIfThere<T>(api: EmqxApi, path: string, answer: Answer<T>): Promise<T | undefined> {
+  try {
+    return await api.get(path, answer);
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
 }
 
 /** The HTTP status with which EMQX, or what stands in its place, refused; undefined if there was no answer. */

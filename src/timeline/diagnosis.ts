@@ -5,9 +5,10 @@
 import type { TimelineEntry } from '../stores/types.js';
 import { listingAccounts, type DockFacts, type Finding, type State } from './facts.js';
 import { accountUnusable } from './rules-account.js';
+import { bannedByEmqx } from './rules-broker.js';
 import { refusedConnect, wrongTopics } from './rules-connect.js';
 import { bindFaults, failedRequests, licenseNotSet, licenseRefused, repliesLost } from './rules-requests.js';
-import { clockSkew, sessionsCollide, unanswered } from './rules-session.js';
+import { clockSkew, reconnects, sessionsCollide, unanswered } from './rules-session.js';
 import { sessionOf, walkOf, type Session, type Walk } from './walk.js';
 
 export interface Diagnosis {
@@ -26,12 +27,14 @@ export interface Diagnosis {
 export type Rule = (walk: Walk, facts: DockFacts) => Finding[];
 
 const RULES: readonly Rule[] = [
+  bannedByEmqx,
   refusedConnect,
   sessionsCollide,
   wrongTopics,
   licenseNotSet,
   repliesLost,
   licenseRefused,
+  reconnects,
   failedRequests,
   bindFaults,
   clockSkew,
@@ -86,7 +89,7 @@ function neverSeen({ entries, sessions }: Walk, facts: DockFacts): Finding[] {
       what: 'Nothing was seen of this dock in the last 30 days: no connect, accepted or refused.',
       todo: [
         ...account,
-        'check the MQTT gateway address in DJI Pilot 2: it must begin with tcp:// and be one that the dock can reach',
+        'check the MQTT gateway address in DJI Pilot 2: tcp://host:1883, or ssl://host:8883 for TLS, where the dock can reach it',
         'check that EMQX asks dockhook: dockhook doctor',
       ],
     },

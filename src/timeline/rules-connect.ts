@@ -90,6 +90,7 @@ export function wrongTopics(walk: Walk, facts: DockFacts): Finding[] {
     const isPast = !walk.isLast(entry, ({ own, step, outcome }) => {
       return own && step === 'request' && outcome !== 'dropped';
     });
+    if (isPast && kind === 'naming' && isOfSession(entry, walk)) return [asHint(entry, facts)];
     if (isPast && kind !== 'drone') return [];
     return [
       kind === 'named' && isAnothers(entry, walk, facts)
@@ -97,6 +98,30 @@ export function wrongTopics(walk: Walk, facts: DockFacts): Finding[] {
         : findingOf(kind, entry, walk, facts),
     ];
   });
+}
+
+/** Whether it happened in a session that is still up. */
+function isOfSession({ clientId, at }: TimelineEntry, { sessions }: Walk): boolean {
+  return sessions.some((session) => session.clientId === clientId && session.since <= at);
+}
+
+/** The dock itself is in and goes on; that it also asked for somebody else's topics is worth a look. */
+function asHint({ clientId, account, details, at }: TimelineEntry, { sn }: DockFacts): Finding {
+  const topic = details.topic ?? '';
+  return {
+    code: 'foreign_topic',
+    blocks: false,
+    state: 'online',
+    since: at,
+    brief: `was refused ${topic}`,
+    what:
+      `Client id "${clientId}" with account "${account}" also asked to ${details.action ?? 'publish'} ${topic}, which is not ` +
+      `under ${sn}, and was refused.`,
+    todo: [
+      'nothing, unless you expect it: then see what its account may act for: ' +
+        `dockhook account show ${word(account)}`,
+    ],
+  };
 }
 
 /** Whether the dock has an account already, which is not the one that was refused. */

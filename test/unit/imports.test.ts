@@ -53,6 +53,8 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'access/standing.ts',
       'budget.ts',
       'dock/topics.ts',
+      'client-id.ts',
+      'emqx/bans.ts',
       'excerpt.ts',
       'throttle.ts',
     ],
@@ -72,13 +74,18 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['events.ts', 'hooks.ts'],
   },
-  emqx: { values: ['client-id.ts', 'errors.ts', 'excerpt.ts', 'printable.ts'], types: ['config.ts'] },
+  emqx: {
+    values: ['client-id.ts', 'dock/topics.ts', 'errors.ts', 'excerpt.ts', 'listen.ts', 'printable.ts'],
+    types: ['config.ts'],
+  },
   doctor: {
     values: [
+      'access/filters.ts',
       'access/foreign-hashes.ts',
       'access/names.ts',
       'access/passwords.ts',
       'access/standing.ts',
+      'client-id.ts',
       'dock/binding-code.ts',
       'dock/demo-license.ts',
       'dock/topics.ts',

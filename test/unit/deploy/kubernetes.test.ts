@@ -161,7 +161,7 @@ describe('deploy/kubernetes', function () {
 
     it('leaves out nothing of what keeps EMQX closed', () => {
       const closing = Object.keys(shipped).filter((path) =>
-        /^(exhook|authentication|authorization\.(sources|no_match)|mqtt|listeners)\b/.test(path),
+        /^(exhook|authentication|authorization\.(sources|no_match)|retainer|mqtt|listeners)\b/.test(path),
       );
       expect(Object.keys(found)).to.include.members(closing);
     });
