@@ -80,7 +80,7 @@ export function createMetrics(): Metrics {
   });
   const timelineDropped = new Counter({
     name: 'dockhook_timeline_dropped_total',
-    help: 'Events that the access timeline lacks: too many at once, or the database was away.',
+    help: 'Events that the access timeline lacks: too many at once, or the database was away or refused them.',
     registers,
   });
   const connectionsRefused = new Counter({

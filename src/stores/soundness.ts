@@ -26,6 +26,16 @@ SELECT c.relname AS name, c.relkind::text AS kind, pg_has_role(current_user, c.r
 ${OUR_TABLES} AND (c.relkind NOT IN ('r', 'p') OR row_security_active(c.oid))
 ORDER BY c.relname`;
 
+/** By `pg_class.relkind`. */
+const KINDS: Readonly<Record<string, string>> = {
+  v: 'VIEW',
+  m: 'MATERIALIZED VIEW',
+  f: 'FOREIGN TABLE',
+  S: 'SEQUENCE',
+  i: 'INDEX',
+  c: 'TYPE',
+};
+
 /** What {@link HIDDEN_ROWS} found: an account that is not seen must not count as none. */
 export function hiddenRows(rows: readonly Row[]): Unsound[] {
   return rows.map((row) => {
@@ -36,7 +46,7 @@ export function hiddenRows(rows: readonly Row[]): Unsound[] {
         code: 'table_is_none',
         what: `public.${name} is no table but a view or the like`,
         why: 'it may hide rows, and what is hidden would count as absent: dockhook refuses all until this is mended',
-        mend: `and give the table its name back: DROP ${row['kind'] === 'v' ? 'VIEW' : 'FOREIGN TABLE'} public.${name}`,
+        mend: `and give the table its name back: DROP ${KINDS[String(row['kind'])] ?? 'VIEW'} public.${name}`,
       };
     }
     return {
@@ -194,13 +204,15 @@ const LATE_MS = 250;
 /**
  * The same database, which runs a query only if it was seen, a second ago at most, that no rows are hidden. PostgreSQL
  * itself would say so with row_security = off, but a pooler hands that to whoever comes next.
+ * @param now monotonic clock in milliseconds; for tests
  */
-export function withWholeRows(database: Database): Database {
+export function withWholeRows(database: Database, now = () => performance.now()): Database {
   let isSeen = false;
   let seenAt = -Infinity;
   let looking: Promise<void> | undefined;
 
   async function look(): Promise<void> {
+    seenAt = now();
     const [fault] = hiddenRows(await database.query(HIDDEN_ROWS));
     isSeen = fault === undefined;
     if (fault === undefined) return;
@@ -211,8 +223,7 @@ export function withWholeRows(database: Database): Database {
     if (!isSeen) {
       looking ??= look().finally(() => (looking = undefined));
       await looking;
-    } else if (performance.now() - seenAt >= LOOK_MS) {
-      seenAt = performance.now();
+    } else if (now() - seenAt >= LOOK_MS) {
       const again = look().catch((error: unknown) => {
         if (sqlState(error) === ROWS_HIDDEN) throw error;
       });

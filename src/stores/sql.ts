@@ -151,7 +151,9 @@ WHERE binding.key = ANY($1)`;
 
 /** Opens the backend; the tables are made sure of by the first query, not here. */
 export function openSqlBackend(bare: Database): Backend {
-  const database = withTables(withWholeRows(retried(bare)));
+  const sent = retried(bare);
+  // The embedded database has one role, from whom nothing is hidden, and no connections of one's own.
+  const database = withTables(bare.openSession === undefined ? sent : withWholeRows(sent));
   return {
     rows: (table) => openRows(database, table),
     transaction: (work) =>

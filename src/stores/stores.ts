@@ -2,7 +2,8 @@
  * Accounts, organizations, bindings, the license and the access timeline, in Postgres.
  *
  * Owns: the tables and what Postgres guards in them (`tables.ts`), the records and their schemas
- * (`records.ts`, `check.ts`), connecting (`postgres.ts`), and the meaning of each operation (this file).
+ * (`records.ts`, `check.ts`), connecting (`postgres.ts`), what around the tables could make an answer wrong
+ * (`soundness.ts`), and the meaning of each operation (this file).
  * It is the only importer of keyv and pg. `sql.ts` and `memory.ts` are the two backends.
  *
  * Does not own: who may connect (`access/`), what a dock is told (`dock/`), how long a hook waits for the

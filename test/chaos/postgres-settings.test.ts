@@ -147,6 +147,8 @@ describeWithPostgres('a LATIN1 database, whose tables an older dockhook made', f
     const [refusal] = world.events('database_refuses');
     expect(refusal).to.include({ sqlstate: '22P05' });
     expect(refusal?.['detail']).to.include('"SN1"').and.include("ENCODING 'UTF8'");
+    const counted = 'table="dockhook_bindings",operation="bind",reason="store_refused"';
+    expect(await world.metric(`dockhook_store_errors_total{${counted}}`)).to.equal(1);
     expect(world.events('database_away')).to.deep.equal([]);
   });
 
