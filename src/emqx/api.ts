@@ -26,14 +26,19 @@ export interface EmqxApi {
   remove(path: string): Promise<boolean>;
 }
 
-export interface EmqxAccess {
+export interface EmqxAccess extends EmqxKey {
   url: URL;
+  /** Reads key and secret again, for when they are refused. */
+  renewed?: () => Promise<EmqxKey>;
+}
+
+interface EmqxKey {
   key: string;
   secret: string;
 }
 
 /**
- * The API that the settings name, or undefined if they name none. Key and secret are read now.
+ * The API that the settings name, or undefined if they name none. Key and secret are read now, and when they are refused.
  * @throws DockhookError `usage` if their files cannot be used
  */
 export async function openEmqx(
@@ -41,21 +46,24 @@ export async function openEmqx(
 ): Promise<EmqxApi | undefined> {
   const { emqxUrl: url, emqxApiKeyFile: keyFile, emqxApiSecretFile: secretFile } = config;
   if (url === undefined || keyFile === undefined || secretFile === undefined) return undefined;
-  const [key, secret] = await Promise.all([
-    readLine('DOCKHOOK_EMQX_API_KEY_FILE', keyFile),
-    readLine('DOCKHOOK_EMQX_API_SECRET_FILE', secretFile),
-  ]);
-  return connectEmqx({ url, key, secret });
+  const renewed = async (): Promise<EmqxKey> => {
+    const [key, secret] = await Promise.all([
+      readLine('DOCKHOOK_EMQX_API_KEY_FILE', keyFile),
+      readLine('DOCKHOOK_EMQX_API_SECRET_FILE', secretFile),
+    ]);
+    return { key, secret };
+  };
+  return connectEmqx({ url, ...(await renewed()), renewed });
 }
 
 /**
  * Every method rejects with DockhookError `failed`; what EMQX answered, if it did, is told by {@link statusOf}.
  * @param deadlineMs of one request with its answer; for tests
  */
-export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADLINE_MS): EmqxApi {
+export function connectEmqx({ url, renewed, ...access }: EmqxAccess, deadlineMs = DEADLINE_MS): EmqxApi {
   const path = url.pathname.replace(/\/+$/, '').replace(/\/api\/v5$/, '');
   const address = `${url.origin}${path}`;
-  const authorization = `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`;
+  let authorization = authorizationOf(access);
 
   async function request(
     method: string,
@@ -63,6 +71,15 @@ export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADL
     body?: unknown,
     limitMs = deadlineMs,
   ): Promise<Reply> {
+    const used = authorization;
+    const reply = await requestOnce(method, where, body, limitMs);
+    if (reply.status !== 401 || renewed === undefined) return reply;
+    // Whoever asked at the same time may have read the new ones already.
+    if (authorization === used) authorization = authorizationOf(await renewed());
+    return authorization === used ? reply : requestOnce(method, where, body, limitMs);
+  }
+
+  async function requestOnce(method: string, where: string, body: unknown, limitMs: number): Promise<Reply> {
     try {
       const response = await fetch(`${address}/api/v5${where}`, {
         method,
@@ -188,6 +205,10 @@ export function statusOf(error: unknown): number | undefined {
 function target(location: string | null, address: string): string {
   if (location === null) return 'nowhere';
   return clip(printableUrl(URL.canParse(location, address) ? new URL(location, address).href : location));
+}
+
+function authorizationOf({ key, secret }: EmqxKey): string {
+  return `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`;
 }
 
 interface Reply {

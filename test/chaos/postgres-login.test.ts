@@ -104,7 +104,8 @@ describeWithOwnPostgres('while Postgres refuses to let the server in', function 
       });
     const bindTen = async (worker: number): Promise<void> => {
       for (let number = 0; number < 10; number += 1) {
-        const sn = `1581FTEST0000000${worker}${number}`;
+        // Two devices a worker: a gateway may not bind many different ones.
+        const sn = `1581FTEST0000000${worker}${number % 2}`;
         expect(await bind(sn)).to.deep.equal({ result: 0, output: { err_infos: [{ sn, err_code: 0 }] } });
       }
     };

@@ -194,7 +194,8 @@ describe('deploy/kubernetes', function () {
     };
     for (const { name, mountPath } of container.volumeMounts ?? []) {
       const secret = pod.spec?.volumes?.find((volume) => volume.name === name)?.secret?.secretName;
-      keysAt(secret, mountPath, JSON.stringify(container.env));
+      // The URL in a Secret names a file of it.
+      keysAt(secret, mountPath, JSON.stringify(container.env) + read('kubernetes/README.md'));
     }
     const [volume] = emqx.spec.coreTemplate.spec.extraVolumes;
     keysAt(volume?.secret.secretName, '/etc/emqx/certs', emqx.spec.config.data);
