@@ -14,11 +14,6 @@
 /** In no SN, and harmless in EMQX's REST paths and in `$SYS` topics, where `/` would begin another level. */
 export const CLIENT_ID_SEPARATOR = '|';
 
-/** The ids that a client may have in the broker, which may put the account in front of its own or not. */
-export function brokerClientIds(username: string, ownId: string): string[] {
-  return [ownId, `${username}${CLIENT_ID_SEPARATOR}${ownId}`];
-}
-
 /** What a client calls itself, from the client id that the broker tells: the whole of it unless the account stands in front. */
 export function ownClientId(username: string, clientId: string): string {
   if (username === '' || username.includes(CLIENT_ID_SEPARATOR)) return clientId;

@@ -5,7 +5,6 @@ import { bansOf, fits, liftOf, type Ban } from '../emqx/bans.js';
 import { moduleAnswers, type Transformation } from '../emqx/module-answers.js';
 import { hasTransformations, ignoresRetainerSwitch } from '../emqx/versions.js';
 import { covers } from '../access/filters.js';
-import { brokerClientIds } from '../client-id.js';
 import { gatewayOfRequest } from '../dock/topics.js';
 import { deniesRetainedRequests, mayTouchDocks } from './acl-rules.js';
 import { count, some } from './check.js';
@@ -19,11 +18,7 @@ export async function checkBans({ api, accounts }: EmqxContext): Promise<Finding
   const findings: Finding[] = [];
   const bans = await bansOf(api);
   const names = {
-    clientIds: new Set(
-      accounts.flatMap(({ name = '', scope }) =>
-        scope?.kind === 'gateways' ? scope.gateways.flatMap((sn) => brokerClientIds(name, sn)) : [],
-      ),
-    ),
+    clientIds: new Set(accounts.flatMap(({ scope }) => (scope?.kind === 'gateways' ? scope.gateways : []))),
     accounts: new Set(accounts.flatMap(({ name }) => name ?? [])),
     addresses: new Set<string>(),
   };

@@ -1,7 +1,6 @@
 /** What the broker does to a dock by itself, of which no hook tells. Pure. */
 import { serialNumbersIn } from '../access/scope.js';
-import { brokerClientIds } from '../client-id.js';
-import { fits, liftOf, type Ban } from '../emqx/bans.js';
+import { clientIdIn, fits, liftOf, type Ban } from '../emqx/bans.js';
 import { listingAccounts, type DockFacts, type Finding } from './facts.js';
 import type { Walk } from './walk.js';
 
@@ -49,19 +48,14 @@ function untilOf({ until }: Ban): string {
 /** By what it was known when it came, and by what it would come. */
 function namesOf({ own, lastIn }: Walk, facts: DockFacts) {
   const entries = lastIn === undefined ? own : [...own, lastIn];
-  const accounts = new Set([...listingAccounts(facts), ...entries.map(({ account }) => account)]);
   return {
-    clientIds: new Set([
-      facts.sn,
-      ...[...accounts].flatMap((account) => brokerClientIds(account, facts.sn)),
-      ...entries.flatMap(({ account, clientId }) => brokerClientIds(account, clientId)),
-    ]),
-    accounts,
+    clientIds: new Set([facts.sn, ...entries.map(({ clientId }) => clientId)]),
+    accounts: new Set([...listingAccounts(facts), ...entries.map(({ account }) => account)]),
     addresses: new Set(entries.flatMap(({ details }) => details.peerHost ?? [])),
   };
 }
 
 /** A client id that dockhook never saw may name the dock all the same. */
 function namesDock({ as, who }: Ban, sn: string): boolean {
-  return as === 'clientid' && serialNumbersIn(who).includes(sn);
+  return as === 'clientid' && serialNumbersIn(clientIdIn(who)).includes(sn);
 }
