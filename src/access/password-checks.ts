@@ -19,8 +19,14 @@ const MAX_KNOWN_WRONG = 10_000;
 /** Bounds of {@link PasswordChecks.patienceMs}. With the store's budget they stay below a hook's 2 s. */
 const PATIENCE_MS = { least: 200, most: 400 };
 
-/** Wrong chosen passwords at once, and the time in which one more is allowed, in milliseconds: ten a minute. */
-const WRONG_PASSWORDS = { burst: 10, refillMs: 6_000 };
+/**
+ * Slow hashes for one account and address at once, and the time in which one more is allowed, in milliseconds: ten a
+ * minute. A right password pays, too: bcrypt looks at 72 bytes, so who knows one has endless others that cost a hash
+ * each.
+ */
+const HASHES = { burst: 10, refillMs: 6_000 };
+/** Share of the queue that the checks of one account may fill, from wherever they come. */
+const QUEUE_SHARE = 1 / 10;
 
 /** After a replacement of an imported hash failed, none is tried for so long, in milliseconds. */
 const REPLACE_PAUSE_MS = 10 * 60_000;
@@ -75,12 +81,14 @@ export async function createPasswordChecks(
   const patienceMs = Math.min(PATIENCE_MS.most, Math.max(PATIENCE_MS.least, 2 * ownHashMs));
   /** Of the latest checks, whatever their hashes: only for the length of the queue, see `patienceMs`. */
   let hashMs = ownHashMs;
-  const wrongPasswords = createThrottle(WRONG_PASSWORDS.burst, WRONG_PASSWORDS.refillMs);
+  const hashes = createThrottle(HASHES.burst, HASHES.refillMs);
   const remembered = createMemory();
   /** Apart: those push out no chosen password, which takes a slow hash to be known again. */
   const rememberedGenerated = createMemory();
   const knownWrong = new Set<string>();
   const running = new Map<string, Promise<boolean>>();
+  /** How many of them are of one account. */
+  const underWayOf = new Map<string, number>();
   const waiting: (() => void)[] = [];
   let busy = 0;
 
@@ -141,17 +149,24 @@ export async function createPasswordChecks(
     const underWay = running.get(tag);
     // Joining costs no hash and tries nothing new: a shared account's docks may all come at once.
     if (underWay) return (await underWay) ? 'right' : 'wrong';
-    if ((waiting.length * hashMs) / workers > MAX_WAIT_MS) return 'overloaded';
+    const places = (MAX_WAIT_MS * workers) / hashMs;
+    const ofAccount = underWayOf.get(name) ?? 0;
+    if (waiting.length > places || ofAccount > places * QUEUE_SHARE) return 'overloaded';
     const source = JSON.stringify([name, originOf(peerHost)]);
-    if (!wrongPasswords.take(source)) return 'throttled';
-    const verification = verifyInTurn(passwordHash, password).finally(() => running.delete(tag));
+    if (!hashes.take(source)) return 'throttled';
+    underWayOf.set(name, ofAccount + 1);
+    const verification = verifyInTurn(passwordHash, password).finally(() => {
+      running.delete(tag);
+      const left = (underWayOf.get(name) ?? 0) - 1;
+      if (left > 0) underWayOf.set(name, left);
+      else underWayOf.delete(name);
+    });
     running.set(tag, verification);
     const right = await verification.catch((error: unknown) => {
-      wrongPasswords.giveBack(source);
+      hashes.giveBack(source);
       throw error;
     });
     if (right) {
-      wrongPasswords.giveBack(source);
       remembered.add(name, tag);
       return 'right';
     }

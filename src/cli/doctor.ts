@@ -10,7 +10,7 @@ import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
 import { describeDatabase, openDatabase } from './open-stores.js';
 import { addSettingFlags, inspectConfigOf, wantsJson } from './options.js';
-import { print, printable, printJson, style } from './output.js';
+import { print, printJson, style } from './output.js';
 import { firstSignal } from './signals.js';
 
 interface DoctorOptions extends MqttFlags {
@@ -150,7 +150,7 @@ async function examineEmqx(
 /** Opens the stores if they can be looked at. */
 async function examineDatabase(config: Config): Promise<{ findings: Finding[]; stores?: Stores }> {
   const { checkDatabase, noDatabase, unreachable, WITHOUT_TABLES } = await import('../doctor/database.js');
-  const where = describeDatabase(config);
+  const where = await describeDatabase(config);
   // Opening it would make one.
   if (config.databaseUrl === undefined && !existsSync(join(config.dataDir, 'postgres'))) {
     return { findings: [noDatabase(config.dataDir)] };
@@ -205,9 +205,9 @@ function printGroup(title: string, findings: readonly Finding[]): void {
   print(style('bold', title));
   for (const { level, what, why, mend } of findings) {
     const [colour, sign] = SIGNS[level];
-    print(`  ${style(colour, sign)} ${printable(what)}`);
-    if (why !== undefined) print(`    ${style('dim', 'why ')}  ${printable(why)}`);
-    if (mend !== undefined) print(`    ${style('dim', 'mend')}  ${printable(mend)}`);
+    print(`  ${style(colour, sign)} ${what}`);
+    if (why !== undefined) print(`    ${style('dim', 'why ')}  ${why}`);
+    if (mend !== undefined) print(`    ${style('dim', 'mend')}  ${mend}`);
   }
   print('');
 }

@@ -6,8 +6,19 @@ import type { EmqxApi } from '../emqx/api.js';
 import type { ListenerName } from '../emqx/configuration.js';
 import type { ExhookServer } from '../emqx/exhook.js';
 import { DockhookError } from '../errors.js';
+import { printableUrl } from '../printable.js';
 import { addExamples, addSettingFlags, configOf, inspectConfigOf, wantsJson } from './options.js';
-import { print, printFields, printJson, printTable, reportError, style, warn } from './output.js';
+import {
+  print,
+  printFields,
+  printJson,
+  printRaw,
+  printTable,
+  reportError,
+  say,
+  style,
+  warn,
+} from './output.js';
 
 /** How long `register` waits for EMQX unless told otherwise, in seconds: six attempts of EMQX to reach dockhook. */
 const WAIT_S = 30;
@@ -92,7 +103,8 @@ function addExhookFlags(command: Command): Command {
 
 async function printConfiguration(options: ConfigOptions, command: Command): Promise<void> {
   const { BROKER_FILES, configuration, LISTENERS } = await import('../emqx/configuration.js');
-  const { lineOf, losesHooks, parseVersion, verifiesExhook } = await import('../emqx/versions.js');
+  const { lineOf, losesHooks, overridesClientId, parseVersion, verifiesExhook } =
+    await import('../emqx/versions.js');
   const wanted = options.emqxVersion;
   const version = parseVersion(wanted);
   // "5" alone stands for two lines that differ.
@@ -121,6 +133,13 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
       json,
     );
   }
+  if (!overridesClientId(version)) {
+    warn(
+      `EMQX ${wanted} cannot make the account part of a client id: a client that comes with the client id of another ` +
+        'account takes over its session. 5.8.3 and later can',
+      json,
+    );
+  }
   if (server.ssl && !verifiesExhook(version)) {
     warn(
       `EMQX ${wanted} does not verify dockhook's certificate as it is told to; 5.8.8, 5.9.2 and 5.10.1 do`,
@@ -132,9 +151,9 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
     key: options.mqttKey ?? BROKER_FILES.key,
     docksCa: options.docksCa ?? BROKER_FILES.docksCa,
   };
-  const text = configuration({ line, server, listeners, files });
+  const text = configuration({ line, version, server, listeners, files });
   if (json) printJson({ line, configuration: text });
-  else process.stdout.write(text);
+  else await printRaw(text);
 
   const demandsCertificate = listeners.has('client-certificate');
   const needed = [
@@ -144,9 +163,9 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
   ];
   // A node that lacks one of them does not open its listener, or never reaches dockhook.
   if (!json && needed.length > 0) {
-    process.stderr.write(
+    say(
       'First put these files on each node of EMQX, where EMQX may read them (deploy/tls makes some to try it):\n' +
-        needed.map((file) => `  ${file}\n`).join(''),
+        needed.map((file) => `  ${file}`).join('\n'),
     );
   }
 
@@ -175,7 +194,7 @@ async function registerProvider(options: ExhookOptions & { wait: string }, comma
   const { action, moved, provider } = await register(api, server, {
     waitMs: waitS * 1000,
     onWait: (missing) => {
-      if (process.stderr.isTTY && !json) process.stderr.write(`waiting for EMQX: ${missing}\n`);
+      if (process.stderr.isTTY && !json) say(`waiting for EMQX: ${missing}`);
     },
   });
   if (json) {
@@ -237,7 +256,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   } else {
     printFields({
       EMQX: api.address,
-      provider: `${name} at ${provider.url}`,
+      provider: `${name} at ${printableUrl(provider.url)}`,
       position: `${providers.indexOf(provider) + 1} of ${providers.length}`,
       'failed action': provider.failed_action,
       'request timeout': String(provider.request_timeout ?? ''),
@@ -275,7 +294,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
       proof?.kind === 'untried'
         ? wrong
         : `EMQX does not ask dockhook: ${wrong}. Check that dockhook runs, and that EMQX's machine reaches it at ` +
-            `${provider.url}; if that address is wrong: dockhook emqx register`,
+            `${printableUrl(provider.url)}; if that address is wrong: dockhook emqx register`,
     );
     process.exitCode = reportError(error, json);
   }
@@ -284,7 +303,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
 function summaryOf(provider: Provider): Record<string, unknown> {
   return {
     name: provider.name,
-    url: provider.url,
+    url: printableUrl(provider.url),
     nodes: provider.node_status,
     hooks: provider.hooks.map(({ name, params, metrics }) => ({
       name,

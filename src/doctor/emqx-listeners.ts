@@ -1,7 +1,8 @@
 /** Where clients connect to EMQX, and the MQTT settings by which replies vanish or names change. */
-import { answers, type Listener } from '../emqx/answers.js';
+import { answers, type Listener, type Zone } from '../emqx/answers.js';
 import { skipsWebSocketHooks } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
+import { ofClientId } from './emqx-client-id.js';
 import type { EmqxContext } from './emqx-facts.js';
 import { limitsOfListener } from './emqx-listener-limits.js';
 import { limitsOfMqtt, ofFlapping } from './emqx-mqtt-limits.js';
@@ -123,8 +124,12 @@ function hostOf(bind: string): string {
   return bind.replace(/:?\d+$/, '').replace(/^\[|\]$/g, '');
 }
 
-export async function checkMqtt({ api }: EmqxContext): Promise<Finding[]> {
-  const { mqtt, flapping_detect: flapping } = await api.get('/configs/global_zone', answers.zone);
+export async function checkMqtt({ api, versions }: EmqxContext): Promise<Finding[]> {
+  const zone = await api.get('/configs/global_zone', answers.zone);
+  return [...ofMqtt(zone), ...ofClientId(zone.mqtt.clientid_override, versions)];
+}
+
+function ofMqtt({ mqtt, flapping_detect: flapping }: Zone): Finding[] {
   const findings: Finding[] = [];
   if (mqtt.ignore_loop_deliver === true) {
     findings.push({

@@ -5,6 +5,7 @@ import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../emqx
 import { proveAsked, whatProofSays } from '../emqx/proof.js';
 import { verifiesExhook } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
+import { printableUrl } from '../printable.js';
 import type { EmqxContext } from './emqx-facts.js';
 import type { Finding } from './finding.js';
 
@@ -39,7 +40,8 @@ export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
 
 async function ofConnection(provider: Provider, context: EmqxContext): Promise<Finding[]> {
   const { timeline } = context;
-  const { name, url, hooks } = provider;
+  const { name, hooks } = provider;
+  const url = printableUrl(provider.url);
   const why = 'until EMQX has reached dockhook it has no hooks, and asks it nothing';
   if (provider.enable === false) {
     return [
@@ -60,7 +62,7 @@ async function ofConnection(provider: Provider, context: EmqxContext): Promise<F
         code: 'emqx_provider_not_connected',
         what: `provider "${name}" at ${url} is not connected on ${unconnected.join(', ')}`,
         why,
-        mend: mendOfAddress(url, context),
+        mend: mendOfAddress(provider.url, context),
       },
     ];
   }
@@ -94,7 +96,7 @@ async function ofConnection(provider: Provider, context: EmqxContext): Promise<F
 
 /** A call is tried only where EMQX says that all is well: elsewhere it has told already why not. */
 async function ofProof(provider: Provider, context: EmqxContext): Promise<Finding> {
-  const { name, url, hooks, node_status: nodes } = provider;
+  const { name, hooks, node_status: nodes } = provider;
   const proof = await proveAsked(context.api, provider);
   const problem = whatProofSays(proof);
   if (problem === undefined) {
@@ -116,9 +118,9 @@ async function ofProof(provider: Provider, context: EmqxContext): Promise<Findin
   return {
     level: 'error',
     code: 'emqx_provider_silent',
-    what: `provider "${name}" at ${url}: ${problem}`,
+    what: `provider "${name}" at ${printableUrl(provider.url)}: ${problem}`,
     why: 'every client that comes now is refused',
-    mend: mendOfAddress(url, context),
+    mend: mendOfAddress(provider.url, context),
   };
 }
 
@@ -131,7 +133,7 @@ function mendOfAddress(url: string, { exhookUrl }: EmqxContext): string {
     );
   }
   return (
-    `see that dockhook runs and that EMQX's machine reaches ${url}; EMQX's log says why it fails. If that address is ` +
+    `see that dockhook runs and that EMQX's machine reaches ${printableUrl(url)}; EMQX's log says why it fails. If that address is ` +
     'wrong, dockhook emqx register --exhook with the right one'
   );
 }
@@ -204,7 +206,7 @@ function ofAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[]
       {
         level: 'warning',
         code: 'emqx_exhook_plain',
-        what: `EMQX asks dockhook over plain HTTP at ${url}`,
+        what: `EMQX asks dockhook over plain HTTP at ${printableUrl(url)}`,
         why: 'passwords and your license travel in the clear, and who reaches that port can bind any device',
         mend: 'dockhook emqx register --exhook https://… with the certificates of deploy/tls',
       },
@@ -215,7 +217,7 @@ function ofAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[]
       {
         level: 'warning',
         code: 'emqx_exhook_unverified',
-        what: `EMQX does not verify the certificate of dockhook at ${url}`,
+        what: `EMQX does not verify the certificate of dockhook at ${printableUrl(url)}`,
         why: 'who takes over that address learns every password that a dock sends',
         mend: 'verify = verify_peer in the ssl block of exhook.servers; EMQX 5.8.8, 5.9.2, 5.10.1 or later',
       },

@@ -140,6 +140,7 @@ const zone = {
         ignore_loop_deliver: { type: 'boolean' },
         peer_cert_as_username: text,
         peer_cert_as_clientid: text,
+        clientid_override: text,
         use_username_as_clientid: { type: 'boolean' },
         namespace_as_mountpoint: { type: 'boolean' },
         retain_available: { type: 'boolean' },
@@ -176,6 +177,7 @@ export type Authenticator = FromSchema<typeof authenticator>;
 export type Mqtt = FromSchema<typeof zone>['mqtt'];
 export type Flapping = FromSchema<typeof zone>['flapping_detect'];
 export type Listener = FromSchema<typeof listener>;
+export type Zone = FromSchema<typeof zone>;
 
 const ajv = new Ajv({ allowUnionTypes: true });
 /** Checks an answer; what does not fit is no answer of EMQX's. */
@@ -192,6 +194,6 @@ export const answers = {
   authorization: ajv.compile<FromSchema<typeof authorization>>(authorization),
   listeners: ajv.compile<FromSchema<typeof listeners>>(listeners),
   listener: ajv.compile<Listener>(listener),
-  zone: ajv.compile<FromSchema<typeof zone>>(zone),
+  zone: ajv.compile<Zone>(zone),
   clients: ajv.compile<FromSchema<typeof clients>>(clients),
 };

@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config.js';
 import { DockhookError, messageOf } from '../errors.js';
+import { clipped } from '../excerpt.js';
+import { printable, printableUrl } from '../printable.js';
 import type { Answer } from './answers.js';
 
 /** For one request with its answer, in milliseconds. */
@@ -106,7 +108,7 @@ export function connectEmqx({ url, key, secret }: EmqxAccess, deadlineMs = DEADL
         );
       }
       if (code >= 300 && code < 400) {
-        return `${address} is not EMQX but leads to ${clip(location ?? 'nowhere')} (${code}). Give EMQX's own address with --emqx`;
+        return `${address} is not EMQX but leads to ${target(location, address)} (${code}). Give EMQX's own address with --emqx`;
       }
       if (code === 404 && !isEmqx) {
         return (
@@ -182,6 +184,12 @@ export function statusOf(error: unknown): number | undefined {
     : undefined;
 }
 
+/** Where a redirect leads. */
+function target(location: string | null, address: string): string {
+  if (location === null) return 'nowhere';
+  return clip(printableUrl(URL.canParse(location, address) ? new URL(location, address).href : location));
+}
+
 interface Reply {
   status: number;
   text: string;
@@ -247,10 +255,9 @@ function jsonError(text: string): { code: string; message: string } | undefined 
   };
 }
 
-/** What comes from outside must neither steer the terminal nor flood it. */
+/** Of what comes from outside, a line that does not flood ours. */
 function clip(text: string): string {
-  const line = text.replace(/\p{Control}+/gu, ' ').trim();
-  return line.length > MAX_QUOTE ? `${line.slice(0, MAX_QUOTE)}…` : line;
+  return clipped(printable(text.trim()), MAX_QUOTE);
 }
 
 async function bodyOf({ body }: Response, address: string): Promise<string> {

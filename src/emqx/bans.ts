@@ -1,5 +1,6 @@
 /** Clients that EMQX itself keeps out: it refuses them (138) before dockhook is asked. */
 import { BlockList, isIP } from 'node:net';
+import { CLIENT_ID_SEPARATOR, ownClientId } from '../client-id.js';
 import type { EmqxApi } from './api.js';
 import { moduleAnswers } from './module-answers.js';
 
@@ -43,13 +44,13 @@ export async function bansOf(api: EmqxApi, now = Date.now()): Promise<Ban[]> {
 export function fits({ as, who }: Ban, { clientIds, accounts, addresses }: Names): boolean {
   switch (as) {
     case 'clientid':
-      return clientIds.has(who);
+      return clientIds.has(who) || (accounts.has(accountIn(who)) && clientIds.has(clientIdIn(who)));
     case 'username':
       return accounts.has(who);
     case 'peerhost':
       return addresses.has(who);
     case 'clientid_re':
-      return matches(who, clientIds);
+      return matches(who, clientIds) || matches(who, withAccount(clientIds, accounts));
     case 'username_re':
       return matches(who, accounts);
     case 'peerhost_net':
@@ -62,6 +63,27 @@ export function fits({ as, who }: Ban, { clientIds, accounts, addresses }: Names
 /** How to end a ban, as a call of EMQX's REST API below `/api/v5`. */
 export function liftOf({ as, who }: Ban): string {
   return `DELETE /api/v5/banned/${as}/${encodeURIComponent(who)}`;
+}
+
+/** The client's own id in one that EMQX knows, with the account in front where `mqtt.clientid_override` puts it there. */
+export function clientIdIn(who: string): string {
+  return ownClientId(accountIn(who), who);
+}
+
+function accountIn(who: string): string {
+  const end = who.indexOf(CLIENT_ID_SEPARATOR);
+  return end < 0 ? '' : who.slice(0, end);
+}
+
+/** More pairs than one dock has; a fleet's are not worth the time. */
+const MAX_PAIRS = 10_000;
+
+function withAccount(clientIds: ReadonlySet<string>, accounts: ReadonlySet<string>): Set<string> {
+  if (clientIds.size * accounts.size > MAX_PAIRS) return new Set();
+  const pairs = [...accounts].flatMap((account) =>
+    [...clientIds].map((clientId) => `${account}${CLIENT_ID_SEPARATOR}${clientId}`),
+  );
+  return new Set(pairs);
 }
 
 function matches(pattern: string, texts: ReadonlySet<string>): boolean {

@@ -2,8 +2,9 @@
  * A configuration for EMQX that keeps everybody out whom dockhook has not let in. The files in deploy/emqx are
  * printed by it. "Seen" is what a running EMQX did; "read" is what its source says.
  */
+import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 import type { ExhookServer } from './exhook.js';
-import type { Line } from './versions.js';
+import { overridesClientId, type Line, type Version } from './versions.js';
 
 /** `client-certificate` demands and verifies a certificate of the dock. */
 export const LISTENERS = ['tcp', 'tls', 'client-certificate'] as const;
@@ -26,10 +27,15 @@ export const BROKER_FILES: BrokerFiles = {
 
 export interface ConfigurationOptions {
   line: Line;
+  /** The newest of the line unless given. */
+  version?: Version;
   server: ExhookServer;
   listeners: ReadonlySet<ListenerName>;
   files: BrokerFiles;
 }
+
+/** Makes the account part of every client id; `client-id.ts` says how and why. */
+export const CLIENT_ID_OVERRIDE = `concat([username,'${CLIENT_ID_SEPARATOR}',clientid])`;
 
 /** What differs between the lines of versions: one switch's name, and what each value rests on. */
 interface LineTexts {
@@ -139,7 +145,7 @@ ${ENABLE_AUTHN}`,
 };
 
 /** The configuration as HOCON, to be appended to `emqx.conf`. */
-export function configuration({ line, server, listeners, files }: ConfigurationOptions): string {
+export function configuration({ line, version, server, listeners, files }: ConfigurationOptions): string {
   const texts = TEXTS[line];
   return `# dockhook for EMQX ${texts.title}. Append this to emqx.conf, then restart the node. A value that stands later in
 # the file replaces an earlier one; a list is replaced as a whole, so keep other ExHook servers by adding them here.
@@ -197,7 +203,7 @@ mqtt {
   # Anything else puts the certificate's name in the place of the account's (read). \`account add --cert-cn\`
   # compares the certificate beside the account and its password.
   peer_cert_as_username = disabled
-  peer_cert_as_clientid = disabled
+  peer_cert_as_clientid = disabled${version && !overridesClientId(version) ? '' : clientIdOverride(line)}
 }
 
 ${[
@@ -210,6 +216,18 @@ listeners.ws.default.${texts.enable} = false
 listeners.wss.default.${texts.enable} = false`,
 ].join('\n\n')}
 `;
+}
+
+function clientIdOverride(line: Line): string {
+  const since =
+    line === '5.0.12-5.8'
+      ? '\n  # EMQX has this from 5.8.3 on. An older one does not start with it: take it out there.'
+      : '';
+  return `
+  # The account becomes part of every client id ("dock-north${CLIENT_ID_SEPARATOR}7CTDTEST00000A"), so that no account ends or takes over
+  # a session of another. Without it a dock account that comes with the client id of a backend gets the backend's
+  # session, subscriptions and messages (seen on 5.8.9 and 6.2.2). dockhook takes the two apart again.${since}
+  clientid_override = ${quoted(CLIENT_ID_OVERRIDE)}`;
 }
 
 const TLS_NOTE = `

@@ -2,6 +2,7 @@
 import type { Config } from '../config.js';
 import { DockhookError } from '../errors.js';
 import { formatListen, isLoopback } from '../listen.js';
+import { printableUrl } from '../printable.js';
 import type { Hook, Provider } from './answers.js';
 
 /** The name in EMQX, unless another is wanted. */
@@ -71,7 +72,7 @@ export function exhookServer({
   ) {
     throw new DockhookError(
       'usage',
-      `--exhook ${url}: write http://host:port or https://host:port, with the port`,
+      `--exhook ${printableUrl(url)}: write http://host:port or https://host:port, with the port`,
     );
   }
   const host = parsed.hostname;

@@ -114,3 +114,8 @@ export function ignoresRetainerSwitch(version: Version): boolean {
 function isWithin(version: Version, ranges: readonly (readonly [Version, Version])[]): boolean {
   return ranges.some(([first, last]) => !isBefore(version, first) && !isBefore(last, version));
 }
+
+/** Whether it has `mqtt.clientid_override` (emqx/emqx#14195). */
+export function overridesClientId(version: Version): boolean {
+  return !isBefore(version, [5, 8, 3]);
+}

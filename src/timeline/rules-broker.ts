@@ -1,6 +1,6 @@
 /** What the broker does to a dock by itself, of which no hook tells. Pure. */
 import { serialNumbersIn } from '../access/scope.js';
-import { fits, liftOf, type Ban } from '../emqx/bans.js';
+import { clientIdIn, fits, liftOf, type Ban } from '../emqx/bans.js';
 import { listingAccounts, type DockFacts, type Finding } from './facts.js';
 import type { Walk } from './walk.js';
 
@@ -57,5 +57,5 @@ function namesOf({ own, lastIn }: Walk, facts: DockFacts) {
 
 /** A client id that dockhook never saw may name the dock all the same. */
 function namesDock({ as, who }: Ban, sn: string): boolean {
-  return as === 'clientid' && serialNumbersIn(who).includes(sn);
+  return as === 'clientid' && serialNumbersIn(clientIdIn(who)).includes(sn);
 }

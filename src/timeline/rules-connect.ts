@@ -228,12 +228,12 @@ function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFact
         ],
       };
     case 'own': {
-      const isStore = reason === 'store_unavailable' || reason === 'bad_row';
+      const isStore = reason === 'store_unavailable' || reason === 'store_refused' || reason === 'bad_row';
       return {
         ...base,
         code: 'topic_refused',
         blocks: isStore,
-        brief: isStore ? 'database away' : 'a topic was refused',
+        brief: isStore ? briefOfStore(reason) : 'a topic was refused',
         what: `${who} was refused ${details.action ?? 'publish'} ${topic} (${reason ?? 'for no reason known'}).`,
         todo: isStore
           ? ['check PostgreSQL and DATABASE_URL: dockhook doctor']
@@ -241,6 +241,11 @@ function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFact
       };
     }
   }
+}
+
+function briefOfStore(reason: string): string {
+  if (reason === 'bad_row') return 'a row is damaged';
+  return reason === 'store_refused' ? 'database refuses' : 'database away';
 }
 
 /** Whether the dock was seen under its SN and another client id than the one that names somebody else. */

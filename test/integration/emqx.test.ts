@@ -82,6 +82,22 @@ describe('dockhook emqx config', function () {
     expect(found['listeners.ssl.client_certificate.ssl_options.verify']).to.equal('verify_peer');
   });
 
+  it('makes the account part of client ids where that EMQX can, and else says that it cannot', async () => {
+    for (const version of ['5.8', '5.8.3', '5.10', '6', '6.2.2']) {
+      const { stdout, stderr } = await config('--emqx-version', version);
+      expect(leaves(parseHocon(stdout))['mqtt.clientid_override'], version).to.equal(
+        "concat([username,'|',clientid])",
+      );
+      expect(stderr, version).to.not.include('takes over its session');
+    }
+    // They do not start with a key that they do not know.
+    for (const version of ['5.0.12', '5.7', '5.8.2']) {
+      const { stdout, stderr } = await config('--emqx-version', version);
+      expect(stdout, version).to.not.include('clientid_override');
+      expect(stderr, version).to.include('takes over its session');
+    }
+  });
+
   it('warns of versions with a known fault on stderr, and prints all the same', async () => {
     for (const [version, words] of [
       ['5.10.4', 'loses dockhook'],

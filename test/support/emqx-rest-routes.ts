@@ -89,6 +89,7 @@ export function closedState(): EmqxState {
       ignore_loop_deliver: false,
       peer_cert_as_username: 'disabled',
       peer_cert_as_clientid: 'disabled',
+      clientid_override: "concat([username,'|',clientid])",
     },
     zone: { flapping_detect: { enable: false, max_count: 15, window_time: '1m', ban_time: '5m' } },
     clients: [],

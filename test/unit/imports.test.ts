@@ -22,17 +22,19 @@ interface Import {
  */
 const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'hooks.ts': { values: [] },
+  'client-id.ts': { values: [] },
   'errors.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'budget.ts': { values: ['errors.ts'] },
   'askers.ts': { values: [], types: ['budget.ts'] },
   'throttle.ts': { values: [] },
   'excerpt.ts': { values: [] },
+  'printable.ts': { values: ['excerpt.ts'] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'listen.ts': { values: [] },
-  exhook: { values: ['budget.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
+  exhook: { values: ['budget.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
-    values: ['errors.ts', 'budget.ts', 'throttle.ts', 'dock/topics.ts'],
+    values: ['client-id.ts', 'errors.ts', 'budget.ts', 'throttle.ts', 'dock/topics.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   dock: {
@@ -40,7 +42,10 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   stores: { values: ['errors.ts', 'dock/topics.ts'], types: ['events.ts'] },
-  observability: { values: ['errors.ts', 'listen.ts'], types: ['events.ts'] },
+  observability: {
+    values: ['access/origin.ts', 'errors.ts', 'excerpt.ts', 'listen.ts', 'printable.ts', 'throttle.ts'],
+    types: ['events.ts', 'exhook/refusals.ts'],
+  },
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
   timeline: {
     values: [
@@ -50,6 +55,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'dock/topics.ts',
       'emqx/bans.ts',
       'excerpt.ts',
+      'throttle.ts',
     ],
     types: ['errors.ts', 'events.ts', 'stores'],
   },
@@ -67,7 +73,10 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['events.ts', 'hooks.ts'],
   },
-  emqx: { values: ['dock/topics.ts', 'errors.ts', 'listen.ts'], types: ['config.ts'] },
+  emqx: {
+    values: ['client-id.ts', 'dock/topics.ts', 'errors.ts', 'excerpt.ts', 'listen.ts', 'printable.ts'],
+    types: ['config.ts'],
+  },
   doctor: {
     values: [
       'access/filters.ts',
@@ -83,7 +92,9 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'errors.ts',
       'exhook/certificates.ts',
       'listen.ts',
+      'printable.ts',
       'stores/run.ts',
+      'stores/soundness.ts',
       'stores/tables.ts',
     ],
     types: ['config.ts', 'stores'],
@@ -102,6 +113,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'errors.ts',
       'listen.ts',
       'observability',
+      'printable.ts',
       'stores',
       'timeline',
     ],

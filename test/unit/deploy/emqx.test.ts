@@ -103,6 +103,11 @@ const LINES: Line[] = [
     value: 'disabled',
     why: 'else the certificate’s name replaces the client id, by which accounts may be scoped (EMQX’s source)',
   },
+  {
+    path: 'mqtt.clientid_override',
+    value: "concat([username,'|',clientid])",
+    why: 'else an account takes over the sessions of others (seen on 5.8.9 and 6.2.2)',
+  },
   ...listener('tcp.default', '0.0.0.0:1883'),
   ...listener('ssl.default', '0.0.0.0:8883'),
   ...tls('ssl.default', 'DJI’s default, the dock verifies the server only', {

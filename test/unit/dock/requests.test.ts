@@ -114,7 +114,7 @@ describe('a message on a requests topic', () => {
 
   it('leaves no more than 64 characters of a foreign method in an event', async () => {
     const world = cloud();
-    await world.ask(request('x'.repeat(1_000_000), {}));
+    await world.ask(request('x'.repeat(10_000), {}));
     expect(world.events[0]?.method).to.have.length(64);
   });
 });
@@ -142,7 +142,7 @@ describe('an event about a request', () => {
 
   it('keeps no more than 64 characters of a tid', async () => {
     const world = cloud();
-    await world.ask(request('config', {}, { tid: 'x'.repeat(1_000_000) }));
+    await world.ask(request('config', {}, { tid: 'x'.repeat(10_000) }));
     expect(world.events[0]?.tid).to.have.length(64);
   });
 });

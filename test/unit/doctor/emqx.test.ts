@@ -35,6 +35,7 @@ describe('checkEmqx', () => {
       'ok emqx_authorization',
       'ok emqx_listener',
       'ok emqx_mqtt',
+      'ok emqx_client_id',
     ]);
     expect(findings[0]?.what).to.include('5.8.9').and.to.include('v2');
   });
@@ -413,6 +414,35 @@ describe('checkEmqx', () => {
       'peer_cert_as_clientid',
       () => (emqx.state.mqtt['peer_cert_as_clientid'] = 'dn'),
     ],
+    [
+      'error emqx_client_id_shared',
+      'no clientid_override',
+      () => (emqx.state.mqtt['clientid_override'] = 'disabled'),
+    ],
+    [
+      'error emqx_client_id_shared',
+      'clientid_override that was never heard of in a version that has it',
+      () => delete emqx.state.mqtt['clientid_override'],
+    ],
+    [
+      'error emqx_client_id_other',
+      'a separator that ids have, too',
+      () => (emqx.state.mqtt['clientid_override'] = "concat([username,'-',clientid])"),
+    ],
+    [
+      'error emqx_client_id_other',
+      'the account alone as client id, so that two docks of one end each other',
+      () => (emqx.state.mqtt['clientid_override'] = 'username'),
+    ],
+    [
+      'warning emqx_client_id_shared',
+      'EMQX 5.8.2, which has no clientid_override',
+      () => {
+        emqx.state.version = '5.8.2';
+        emqx.state.listeners = { 'ssl:default': emqx.state.listeners['ssl:default']! };
+        delete emqx.state.mqtt['clientid_override'];
+      },
+    ],
   ];
   for (const [expected, what, inject, facts] of cases) {
     it(`names ${what}: ${expected}, and nothing else`, async () => {
@@ -513,6 +543,11 @@ describe('checkEmqx', () => {
     });
   }
 
+  it('takes blanks in the client id override for what they are', async () => {
+    emqx.state.mqtt['clientid_override'] = "concat([username, '|', clientid])";
+    expect(await faults()).to.deep.equal([]);
+  });
+
   it('takes no listener that is off, on loopback, or asks only for a name, for a fault', async () => {
     Object.assign(emqx.state.listeners, {
       'tcp:local': { enable: true, bind: '127.0.0.1:1883', enable_authn: true },
@@ -561,7 +596,9 @@ describe('checkEmqx', () => {
           expect(unchecked.map(({ code }) => code)).to.deep.equal(['emqx_not_checked']);
           expect(unchecked[0]?.level).to.equal('warning');
           expect(unchecked[0]?.what).to.include(what);
-          expect(findings.filter(({ level }) => level === 'ok')).to.have.length(5);
+          expect(findings.filter(({ level }) => level === 'ok')).to.have.length(
+            path === 'GET /configs/global_zone' ? 5 : 6,
+          );
         });
       }
     }

@@ -130,6 +130,18 @@ describe('a refused connect', () => {
     expect(diagnosis.findings[1]?.what).to.include('somebody else');
   });
 
+  it('by the database is told as its answer, or as its silence', () => {
+    for (const [reason, brief] of [
+      ['store_refused', 'database refuses'],
+      ['store_unavailable', 'database away'],
+    ] as const) {
+      const diagnosis = new Story().refuse(HOME, reason).diagnose();
+      expect(codes(diagnosis)).to.deep.equal(['refused', reason]);
+      expect(diagnosis.findings[0]).to.include({ brief });
+      expect(diagnosis.findings[0]?.todo.join()).to.include('dockhook doctor');
+    }
+  });
+
   it('is history once the dock was let in', () => {
     const story = new Story().refuse().refuse().connect().request('airport_bind_status');
     expect(codes(story.diagnose())).to.deep.equal(['online']);
@@ -338,6 +350,14 @@ describe('a bind fault', () => {
     expect(codes(story.diagnose())).to.deep.equal(['online']);
   });
 
+  it('of ours is told with what the database said', () => {
+    for (const reason of ['store_refused', 'store_unavailable'] as const) {
+      const diagnosis = faulty(reason, { detail: 'its encoding lacks a letter of this' }).diagnose(UNBOUND);
+      expect(codes(diagnosis)).to.deep.equal(['not bound', reason]);
+      expect(diagnosis.findings[0]?.what).to.include('its encoding lacks a letter');
+    }
+  });
+
   it('of the drone alone keeps no dock from being online', () => {
     const diagnosis = faulty('bound_elsewhere', { sn: 'DRONE1', organizationId: 'north' }).diagnose();
     expect(codes(diagnosis)).to.deep.equal(['online', 'bound_elsewhere']);
@@ -521,6 +541,8 @@ describe('a dock and its broker', () => {
     for (const [as, who] of [
       ['clientid', SN],
       ['clientid', `drc-${SN}`],
+      ['clientid', `dock-1|${SN}`],
+      ['clientid_re', String.raw`^dock-1\|`],
       ['username', 'dock-1'],
       ['peerhost', HOME],
       ['clientid_re', '^7CTDTEST'],
@@ -546,7 +568,12 @@ describe('a dock and its broker', () => {
 
     it('and takes no other ban for its own', () => {
       const bans = [
-        ...[ban('clientid', `${SN}X`), ban('username', 'dock-10'), ban('peerhost', '192.0.2.10')],
+        ...[
+          ban('clientid', `${SN}X`),
+          ban('clientid', 'dock-1|other'),
+          ban('username', 'dock-10'),
+          ban('peerhost', '192.0.2.10'),
+        ],
         ...[ban('clientid_re', '(['), ban('peerhost_net', '10.0.0.0/8'), ban('peerhost_net', 'nonsense')],
       ];
       expect(codes(seen().diagnose({ bans }))).to.deep.equal(['offline', 'offline']);
