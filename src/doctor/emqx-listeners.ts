@@ -1,5 +1,5 @@
 /** Where clients connect to EMQX, and the MQTT settings by which replies vanish or names change. */
-import { answers, type Flapping, type Listener, type Mqtt } from '../emqx/answers.js';
+import { answers, type Listener, type Zone } from '../emqx/answers.js';
 import { skipsWebSocketHooks } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
 import { ofClientId } from './emqx-client-id.js';
@@ -125,11 +125,11 @@ function hostOf(bind: string): string {
 }
 
 export async function checkMqtt({ api, versions }: EmqxContext): Promise<Finding[]> {
-  const { mqtt, flapping_detect: flapping } = await api.get('/configs/global_zone', answers.zone);
-  return [...ofMqtt(mqtt, flapping), ...ofClientId(mqtt.clientid_override, versions)];
+  const zone = await api.get('/configs/global_zone', answers.zone);
+  return [...ofMqtt(zone), ...ofClientId(zone.mqtt.clientid_override, versions)];
 }
 
-function ofMqtt(mqtt: Mqtt, flapping: Flapping): Finding[] {
+function ofMqtt({ mqtt, flapping_detect: flapping }: Zone): Finding[] {
   const findings: Finding[] = [];
   if (mqtt.ignore_loop_deliver === true) {
     findings.push({

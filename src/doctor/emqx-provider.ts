@@ -62,7 +62,7 @@ async function ofConnection(provider: Provider, context: EmqxContext): Promise<F
         code: 'emqx_provider_not_connected',
         what: `provider "${name}" at ${url} is not connected on ${unconnected.join(', ')}`,
         why,
-        mend: mendOfAddress(url, context),
+        mend: mendOfAddress(provider.url, context),
       },
     ];
   }
@@ -96,7 +96,7 @@ async function ofConnection(provider: Provider, context: EmqxContext): Promise<F
 
 /** A call is tried only where EMQX says that all is well: elsewhere it has told already why not. */
 async function ofProof(provider: Provider, context: EmqxContext): Promise<Finding> {
-  const { name, url, hooks, node_status: nodes } = provider;
+  const { name, hooks, node_status: nodes } = provider;
   const proof = await proveAsked(context.api, provider);
   const problem = whatProofSays(proof);
   if (problem === undefined) {
@@ -118,9 +118,9 @@ async function ofProof(provider: Provider, context: EmqxContext): Promise<Findin
   return {
     level: 'error',
     code: 'emqx_provider_silent',
-    what: `provider "${name}" at ${url}: ${problem}`,
+    what: `provider "${name}" at ${printableUrl(provider.url)}: ${problem}`,
     why: 'every client that comes now is refused',
-    mend: mendOfAddress(url, context),
+    mend: mendOfAddress(provider.url, context),
   };
 }
 
@@ -133,7 +133,7 @@ function mendOfAddress(url: string, { exhookUrl }: EmqxContext): string {
     );
   }
   return (
-    `see that dockhook runs and that EMQX's machine reaches ${url}; EMQX's log says why it fails. If that address is ` +
+    `see that dockhook runs and that EMQX's machine reaches ${printableUrl(url)}; EMQX's log says why it fails. If that address is ` +
     'wrong, dockhook emqx register --exhook with the right one'
   );
 }

@@ -177,7 +177,7 @@ export type Authenticator = FromSchema<typeof authenticator>;
 export type Mqtt = FromSchema<typeof zone>['mqtt'];
 export type Flapping = FromSchema<typeof zone>['flapping_detect'];
 export type Listener = FromSchema<typeof listener>;
-type Zone = FromSchema<typeof zone>;
+export type Zone = FromSchema<typeof zone>;
 
 const ajv = new Ajv({ allowUnionTypes: true });
 /** Checks an answer; what does not fit is no answer of EMQX's. */

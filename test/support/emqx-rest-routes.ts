@@ -1,6 +1,6 @@
 /**
  * What the stand-in for EMQX's REST API answers: as a live 5.8.9 did where that was recorded
- * (test/fixtures/emqx-5.8.9-rest.txt), and elsewhere as EMQX's source and documentation say, marked "not recorded".
+ * (test/fixtures/emqx-5.8.9-rest.txt, emqx-5.8.9-rest-modules.txt), and elsewhere as EMQX's source and documentation say, marked "not recorded".
  */
 type Json = Record<string, unknown>;
 

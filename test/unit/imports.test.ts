@@ -53,7 +53,6 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'access/standing.ts',
       'budget.ts',
       'dock/topics.ts',
-      'client-id.ts',
       'emqx/bans.ts',
       'excerpt.ts',
       'throttle.ts',

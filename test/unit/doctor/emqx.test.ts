@@ -256,13 +256,17 @@ describe('checkEmqx', () => {
     [
       'error emqx_banned',
       'a ban of a dock’s account',
-      () => ban({ as: 'username', who: 'dock-1' }),
+      () => {
+        ban({ as: 'username', who: 'dock-1' });
+      },
       { accounts: [{ name: 'dock-1' }] },
     ],
     [
       'error emqx_banned',
       'a ban of a dock’s SN as client id, by pattern',
-      () => ban({ as: 'clientid_re', who: '^7CTDTEST' }),
+      () => {
+        ban({ as: 'clientid_re', who: '^7CTDTEST' });
+      },
       { accounts: [{ name: 'dock-1', scope: { kind: 'gateways', gateways: ['7CTDTEST00001'] } }] },
     ],
     [
@@ -274,15 +278,25 @@ describe('checkEmqx', () => {
     [
       'warning emqx_bans',
       'a ban of an address',
-      () => ban({ as: 'peerhost', who: '10.0.0.7' }),
+      () => {
+        ban({ as: 'peerhost', who: '10.0.0.7' });
+      },
       { accounts: [{ name: 'dock-1' }] },
     ],
     [
       'error emqx_rewrite',
       'a rewrite of topics of docks',
-      () => rewrite('thing/product/+/requests', 'other/$1'),
+      () => {
+        rewrite('thing/product/+/requests', 'other/$1');
+      },
     ],
-    ['error emqx_rewrite', 'a rewrite of every topic', () => rewrite('+/product/#', 'tenant/$1')],
+    [
+      'error emqx_rewrite',
+      'a rewrite of every topic',
+      () => {
+        rewrite('+/product/#', 'tenant/$1');
+      },
+    ],
     [
       'error emqx_auto_subscribe',
       'every client made to hear all docks',

@@ -542,7 +542,7 @@ describe('a dock and its broker', () => {
       ['clientid', SN],
       ['clientid', `drc-${SN}`],
       ['clientid', `dock-1|${SN}`],
-      ['clientid_re', `^dock-1[|]${SN}$`],
+      ['clientid_re', String.raw`^dock-1\|`],
       ['username', 'dock-1'],
       ['peerhost', HOME],
       ['clientid_re', '^7CTDTEST'],
@@ -568,7 +568,12 @@ describe('a dock and its broker', () => {
 
     it('and takes no other ban for its own', () => {
       const bans = [
-        ...[ban('clientid', `${SN}X`), ban('username', 'dock-10'), ban('peerhost', '192.0.2.10')],
+        ...[
+          ban('clientid', `${SN}X`),
+          ban('clientid', 'dock-1|other'),
+          ban('username', 'dock-10'),
+          ban('peerhost', '192.0.2.10'),
+        ],
         ...[ban('clientid_re', '(['), ban('peerhost_net', '10.0.0.0/8'), ban('peerhost_net', 'nonsense')],
       ];
       expect(codes(seen().diagnose({ bans }))).to.deep.equal(['offline', 'offline']);
