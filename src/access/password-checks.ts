@@ -1,6 +1,6 @@
 /**
- * Checks passwords without letting a reconnect storm or a guesser take the machine: as many slow hashes
- * at once as there are cores, a bounded queue, one hash for identical checks that run at the same time,
+ * Checks passwords without letting a reconnect storm or a guesser take the machine: few slow hashes at once
+ * ({@link hashesAtOnce}), a bounded queue, one hash for identical checks that run at the same time,
  * and none for a password that was right before.
  */
 import { hash, randomBytes } from 'node:crypto';
@@ -70,11 +70,22 @@ export interface PasswordChecks {
 }
 
 /**
+ * As many slow hashes as there are cores, but one less than Node has threads for such work. Host names are looked up and
+ * files written by the same threads, four unless UV_THREADPOOL_SIZE says otherwise: with a hash on each, the name of the
+ * database is looked up after them all.
+ */
+export function hashesAtOnce(cores: number, threadPoolSize: string | undefined): number {
+  // As libuv reads it.
+  const threads = threadPoolSize === undefined ? 4 : Number.parseInt(threadPoolSize, 10) || 1;
+  return Math.max(1, Math.min(cores, threads - 1));
+}
+
+/**
  * Measures this machine's time for a hash of ours; then ready.
  * @param replaceHash given, an imported hash is replaced by one of ours once its password was right
  */
 export async function createPasswordChecks(
-  workers = availableParallelism(),
+  workers = hashesAtOnce(availableParallelism(), process.env['UV_THREADPOOL_SIZE']),
   replaceHash?: ReplaceHash,
 ): Promise<PasswordChecks> {
   const ownHashMs = await timed(() => hashChosen(randomBytes(16).toString('hex')));

@@ -29,9 +29,10 @@ try {
   await createProgram({ json }).parseAsync();
 } catch (error) {
   // Commander throws for --help and --version too, with exit code 0.
-  if (!(error instanceof CommanderError && error.exitCode === 0)) {
-    // Whoever takes the first lines and leaves has what he wants: no word, but not a success either.
-    process.exitCode = stopped.signal.aborted || isBrokenPipe(error) ? 1 : reportError(asUsage(error), json);
+  const isDone = error instanceof CommanderError && error.exitCode === 0;
+  // Whoever takes the first lines and leaves has what he wants.
+  if (!isDone && !isBrokenPipe(error)) {
+    process.exitCode = stopped.signal.aborted ? 1 : reportError(asUsage(error), json);
   }
 }
 

@@ -25,7 +25,8 @@ export function terminal(): { colour: boolean; width: number } {
 }
 
 /** What {@link style} and its like write, and nothing that moves a cursor or hides a text. */
-const OWN_STYLES = new RegExp('(\u001b\\[(?:1|2|22|3[1-6]|39)m)');
+const ESCAPE = '\u001b';
+const OWN_STYLES = new RegExp(`(${ESCAPE}\\[(?:1|2|22|3[1-6]|39)m)`);
 
 /** The last place that all text for people passes. */
 function shown(text: string, stream: NodeJS.WriteStream): string {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Config } from '../config.js';
 import { DockhookError, messageOf } from '../errors.js';
 import { clipped } from '../excerpt.js';
-import { printable, printableUrl } from '../printable.js';
+import { printableUrl } from '../printable.js';
 import type { Answer } from './answers.js';
 
 /** For one request with its answer, in milliseconds. */
@@ -276,9 +276,9 @@ function jsonError(text: string): { code: string; message: string } | undefined 
   };
 }
 
-/** Of what comes from outside, a line that does not flood ours. */
+/** Of EMQX's own words, one line; it is made fit to be shown where it is shown. */
 function clip(text: string): string {
-  return clipped(printable(text.trim()), MAX_QUOTE);
+  return clipped(text.replace(/\s+/g, ' ').trim(), MAX_QUOTE);
 }
 
 async function bodyOf({ body }: Response, address: string): Promise<string> {

@@ -8,8 +8,11 @@ import { constants, fstatSync, openSync, write as writeInThread, writeSync } fro
 const MAX_UNWRITTEN = 1 << 20;
 /** Characters of one write at most: what a pipe usually holds. */
 const MAX_WRITE = 1 << 16;
-/** Between two looks at whether there is room again, in milliseconds. */
-const RETRY_MS = 100;
+/**
+ * Between two looks at whether there is room again, in milliseconds. A pipe may be full for a moment although somebody
+ * reads: at one pipe's worth each time, that is some megabytes a second.
+ */
+const RETRY_MS = 10;
 /** How long {@link LogOutput.flush} waits for a reader, in milliseconds. */
 const FLUSH_MS = 1000;
 

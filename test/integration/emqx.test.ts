@@ -438,7 +438,9 @@ describe('dockhook emqx register and status', function () {
       emqx.fault = (call) => (call.startsWith('PUT') ? 500 : undefined);
       const { code, stderr } = await dockhook('emqx', 'register');
       expect(code).to.equal(1);
-      expect(stderr).to.include('PUT /api/v5/exhooks/dockhook').and.to.include('INTERNAL_ERROR, boom [2J');
+      expect(stderr)
+        .to.include('PUT /api/v5/exhooks/dockhook')
+        .and.to.include('INTERNAL_ERROR, boom\\u001b[2J');
     });
   });
 

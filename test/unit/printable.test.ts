@@ -123,7 +123,8 @@ for (const [what, [text, shown]] of Object.entries(NASTY)) {
       it(`goes through ${output} harmless, on a terminal and elsewhere`, async () => {
         for (const isTerminal of [false, true]) {
           const out = await written(() => write(text), isTerminal);
-          const styles = new RegExp('\u001b\\[(?:1|2|22|3[1-6]|39)m', 'g');
+          const escape = '\u001b';
+          const styles = new RegExp(`${escape}\\[(?:1|2|22|3[1-6]|39)m`, 'g');
           const rest = isTerminal ? out.replace(styles, '') : out;
           expect(rest.replaceAll('\n', '')).to.not.match(UNSEEN);
           expect(rest).to.include(printable(text));

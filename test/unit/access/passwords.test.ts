@@ -1,6 +1,10 @@
 import { expect } from 'chai';
 import { hash as bcryptHash } from '@node-rs/bcrypt';
-import { createPasswordChecks, type PasswordChecks } from '../../../src/access/password-checks.js';
+import {
+  createPasswordChecks,
+  hashesAtOnce,
+  type PasswordChecks,
+} from '../../../src/access/password-checks.js';
 import {
   generatePassword,
   hashChosen,
@@ -74,6 +78,24 @@ describe('passwords', () => {
 });
 
 const ADDRESS = '192.0.2.1';
+
+describe('slow hashes', () => {
+  it('leave one of the threads on which host names are looked up and files are written', () => {
+    for (const [cores, size, atOnce] of [
+      [2, undefined, 2],
+      [4, undefined, 3],
+      [64, undefined, 3],
+      [64, '16', 15],
+      [8, '16', 8],
+      [8, '1', 1],
+      [8, '', 1],
+    ] as const) {
+      expect(hashesAtOnce(cores, size), `${cores} cores, UV_THREADPOOL_SIZE=${size ?? 'unset'}`).to.equal(
+        atOnce,
+      );
+    }
+  });
+});
 
 describe('password checks', () => {
   it('answers right and wrong for both formats', async () => {

@@ -183,5 +183,6 @@ echo $? >"${directory}/code"
     await served.readUntil(/"event":"stopped"/);
     const accepted = served.log().match(/"event":"authenticate","outcome":"ok"/g);
     expect(accepted).to.have.lengthOf(CONNECTS);
+    expect(await served.ended()).to.equal(0);
   });
 });
