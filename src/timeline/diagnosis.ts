@@ -90,7 +90,7 @@ function neverSeen({ entries, sessions }: Walk, facts: DockFacts): Finding[] {
       todo: [
         ...account,
         'check the MQTT gateway address in DJI Pilot 2: tcp://host:1883, or ssl://host:8883 for TLS, where the dock can reach it',
-        'check that EMQX asks dockhook: dockhook doctor',
+        'check that the broker asks dockhook: dockhook doctor (EMQX), or the lines "dockhook:" in the log of Mosquitto',
       ],
     },
   ];
@@ -113,7 +113,7 @@ function noRequest({ own, sessions, lastIn }: Walk, facts: DockFacts): Finding[]
         `Client id "${lastIn.clientId}" with account "${lastIn.account}" was let in, but dockhook never saw a request ` +
         `on thing/product/${facts.sn}/requests.`,
       todo: [
-        'check that EMQX hands requests to dockhook, whose hook message.publish must be mounted: dockhook doctor',
+        'check that the broker hands requests to dockhook: dockhook doctor (EMQX, hook message.publish), or the lines "dockhook:" in the log of Mosquitto, whose listener must have no mount_point',
         'check that this client is the dock itself, and not a remote controller or a test tool',
         'start the cloud service of the dock again in DJI Pilot 2',
       ],
@@ -148,6 +148,9 @@ const ENDS: Readonly<Record<string, string>> = {
   tcp_closed: 'the connection broke off',
   ssl_closed: 'the connection broke off',
   keepalive_timeout: 'nothing came from it any more',
+  protocol_error: 'it said something that is not MQTT',
+  // Mosquitto 2.0.
+  unknown: 'the broker does not say why',
   kicked: 'it was disconnected by an operator, or because its account was changed',
   takenover: 'another session with its client id took over',
   discarded: 'another session with its client id took over',

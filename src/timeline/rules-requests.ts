@@ -94,7 +94,7 @@ export function repliesLost({ own }: Walk, { sn }: DockFacts): Finding[] {
       brief: `does not get the reply to ${method}`,
       what: `The dock asks for ${method} again and again under one tid: dockhook replies, but the reply does not reach it.`,
       todo: [
-        'set mqtt.ignore_loop_deliver = false in EMQX: dockhook doctor checks it',
+        'in EMQX, set mqtt.ignore_loop_deliver = false: dockhook doctor checks it',
         `check that client id "${last.clientId}" subscribes to thing/product/${sn}/requests_reply, and not with MQTT 5 "No Local"`,
         `try it: dockhook simulate --gateway ${sn} … shows whether a reply arrives`,
       ],

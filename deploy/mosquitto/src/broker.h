@@ -2,7 +2,11 @@
 #pragma once
 
 #include <mosquitto.h>
+// From 2.1 on it has all of them.
+#if LIBMOSQUITTO_VERSION_NUMBER < 2001000
 #include <mosquitto_broker.h>
+#include <mosquitto_plugin.h>
+#endif
 
 namespace dockhook {
 

@@ -2,14 +2,14 @@
 #include "options.h"
 
 #include <arpa/inet.h>
-#include <mosquitto_broker.h>
-#include <mosquitto_plugin.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <functional>
 #include <map>
 #include <set>
+
+#include "broker.h"
 
 namespace dockhook {
 namespace {

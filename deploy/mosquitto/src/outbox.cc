@@ -1,11 +1,10 @@
 /** What the server is told and asked without anybody waiting. */
 #include "outbox.h"
 
-#include <mosquitto.h>
-#include <mosquitto_broker.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "broker.h"
 
 namespace dockhook {
 namespace {

@@ -4,10 +4,6 @@
  */
 #pragma once
 
-#include <mosquitto.h>
-#include <mosquitto_broker.h>
-#include <mosquitto_plugin.h>
-
 #include <chrono>
 #include <optional>
 #include <string>
