@@ -68,6 +68,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'access/names.ts',
       'access/passwords.ts',
       'access/standing.ts',
+      'client-id.ts',
       'dock/binding-code.ts',
       'dock/demo-license.ts',
       'dock/topics.ts',
