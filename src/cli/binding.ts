@@ -1,7 +1,6 @@
 /** `dockhook binding …`: which device belongs to which organization. */
 import type { Command } from 'commander';
 import { DockhookError } from '../errors.js';
-import { noAccount } from './account-output.js';
 import { withStores } from './open-stores.js';
 import { addExamples, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows } from './output.js';
@@ -94,7 +93,12 @@ async function moveBinding(sn: string, options: MoveOptions, command: Command): 
     throw new DockhookError('usage', 'say where it goes: --organization ID, --account NAME, or both');
   }
   const { moved, text, disconnected } = await withStores(command, async ({ bindings, accounts }) => {
-    if (account !== undefined && !(await accounts.get(account))) throw noAccount(account);
+    if (account !== undefined && !(await accounts.get(account))) {
+      throw new DockhookError(
+        'not_found',
+        `there is no account "${account}"; dockhook account list shows all`,
+      );
+    }
     const binding = await bindings.move(sn, { organizationId: organization, account });
     const clients = await disconnectClients(command, {
       gateway: binding.gateway,
