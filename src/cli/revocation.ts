@@ -1,4 +1,5 @@
 /** What a change of an account or a binding means to the sessions that the broker has now. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { gatewaysOf, serialNumbersIn } from '../access/scope.js';
 import type { EmqxClient } from '../emqx/clients.js';
@@ -33,6 +34,9 @@ const STAYS =
   'A client that is connected stays on until it reconnects. A session that the broker keeps (clean session off) keeps ' +
   'its subscriptions even then: end both in the broker, or let dockhook do it (DOCKHOOK_EMQX_URL).';
 
+/** After which nobody comes in any more who was let in before a change, in milliseconds: replicas hear of it sooner. */
+const LATE_MS = 1000;
+
 /**
  * Disconnects the clients and forgets what EMQX cached of their rights, if EMQX's API is configured.
  * A failure is no reason to fail the command, whose change is made: it is a warning, and the exit code stays 0.
@@ -52,13 +56,23 @@ export async function disconnectClients(command: Command, revoked: Revoked): Pro
     const { certain, possible } = await find(api, revoked);
     const ended = await forEachClient(certain, (clientId) => disconnect(api, clientId));
     done = ended.done;
+    const late = await endLate();
+    done = [...done, ...late.done];
     const flushed = await forEachClient(possible, async (clientId) => {
       await forgetRights(api, clientId);
       return true;
     });
-    const failure = ended.failure ?? flushed.failure;
+    const failure = ended.failure ?? late.failure ?? flushed.failure;
     if (failure !== undefined) return failed(failure);
     return { text: textOf(done), disconnected: done.length };
+
+    /** Whoever had been let in just before the change, and was in no list yet. A gateway may come back at once. */
+    async function endLate(): ReturnType<typeof forEachClient> {
+      if (!api || 'gateway' in revoked || ended.failure !== undefined) return { done: [] };
+      await pause(LATE_MS);
+      const since = await find(api, revoked);
+      return forEachClient(since.certain, (clientId) => disconnect(api, clientId));
+    }
   } catch (error) {
     return failed(error);
   }
