@@ -8,6 +8,8 @@ import { createAccess } from './access/access.js';
 import { createPasswordChecks } from './access/password-checks.js';
 import type { Config } from './config.js';
 import { createRequests } from './dock/requests.js';
+import { openEmqx } from './emqx/api.js';
+import { watchEmqx, type Watch } from './emqx/watch.js';
 import { messageOf, traceOf } from './errors.js';
 import type { Tell } from './events.js';
 import { tlsCredentials } from './exhook/certificates.js';
@@ -27,6 +29,9 @@ const RETRY_MS = 1000;
 export const UNREADY_MS = 1500;
 /** Calls in flight may take this long once no new ones are taken, in milliseconds. */
 const GRACE_MS = 5000;
+
+/** For one call to EMQX, in milliseconds: it may hang while a node of its cluster boots. */
+const EMQX_MS = 3000;
 
 export interface AppParts {
   stores: Stores;
@@ -94,6 +99,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     mounted: mountedHooks(config),
     loaded: (broker) => {
       log.info({ event: 'broker_connected', ...broker });
+      watch.loaded(broker);
+      timeline?.booted(broker);
     },
     authenticate: access.authenticate,
     authorize: access.authorize,
@@ -114,6 +121,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     afterwards.flush();
     return metrics.read();
   });
+  const watch = watchOf(config, parts);
   const exhook = await startExhookServer({
     hooks,
     listen: config.grpcListen,
@@ -128,6 +136,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
     },
   }).catch(async (error: unknown) => {
+    watch.stop();
     await http.close();
     throw error;
   });
@@ -157,6 +166,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   async function shutDown(unreadyMs: number): Promise<void> {
     stopping = true;
     stopped.abort();
+    watch.stop();
     exhook.setServing(false);
     await pause(unreadyMs);
     await exhook.stop(GRACE_MS);
@@ -204,6 +214,22 @@ function timelineOf({ stores, metrics, log, timeline }: AppParts): TimelineKeepe
       log.warn({ event: 'timeline_not_written', detail: messageOf(error) });
     },
     ...timeline,
+  });
+}
+
+function watchOf(config: Config, { log, metrics }: AppParts): Watch {
+  return watchEmqx({
+    // The calls to EMQX are short, and none may keep `serve` from its end.
+    ...(config.emqxUrl === undefined
+      ? {}
+      : { open: (signal: AbortSignal) => openEmqx(config, { deadlineMs: EMQX_MS, signal }) }),
+    listeners: config.emqxListeners,
+    provider: config.emqxProvider,
+    log: (level, line) => {
+      log[level](line);
+    },
+    onClosed: metrics.emqxListenersClosed,
+    onOpened: metrics.emqxListenerOpened,
   });
 }
 

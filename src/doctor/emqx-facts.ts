@@ -9,6 +9,8 @@ export interface EmqxFacts {
   unknownAccounts: Config['unknownAccounts'];
   /** Whether dockhook asks for `client.connected` and `client.disconnected`. */
   timeline: boolean;
+  /** Ids of the listeners that dockhook opens. */
+  opens: readonly string[];
   /** The provider's name in EMQX; `dockhook` unless given. */
   provider?: string | undefined;
 }

@@ -15,6 +15,14 @@ export interface ConnectedClient {
   username: string;
 }
 
+/** Through which listener of which node it came, and when by EMQX's clock, in milliseconds since the epoch. */
+interface ListedClient extends ConnectedClient {
+  connected: boolean;
+  node: string;
+  listener: string;
+  connectedAt: number;
+}
+
 /** The connected clients of one username. */
 export async function clientsOfUsername(api: EmqxApi, username: string): Promise<ConnectedClient[]> {
   const found = await list(api, `username=${encodeURIComponent(username)}`);
@@ -26,6 +34,17 @@ export async function clientsOfUsername(api: EmqxApi, username: string): Promise
 export async function clientsNaming(api: EmqxApi, part: string): Promise<ConnectedClient[]> {
   const found = await list(api, `like_clientid=${encodeURIComponent(part)}`);
   return found.filter(({ clientId }) => clientId.includes(part));
+}
+
+/** The connected clients that came to a node through one of these listeners, until then by EMQX's clock. */
+export async function clientsUntil(
+  api: EmqxApi,
+  { node, listeners, until }: { node: string; listeners: ReadonlySet<string>; until: number },
+): Promise<ConnectedClient[]> {
+  const found = await list(api, `node=${encodeURIComponent(node)}&lte_connected_at=${Math.ceil(until)}`);
+  return found.filter(
+    (client) => client.node === node && listeners.has(client.listener) && client.connectedAt <= until,
+  );
 }
 
 /**
@@ -79,13 +98,21 @@ export async function forEachClient(
   return outcome;
 }
 
-async function list(api: EmqxApi, filter: string): Promise<ConnectedClient[]> {
-  const seen = new Map<string, ConnectedClient & { connected: boolean }>();
+async function list(api: EmqxApi, filter: string): Promise<ListedClient[]> {
+  const seen = new Map<string, ListedClient>();
   for (let page = 1; ; page += 1) {
     const { data } = await api.get(`/clients?${filter}&limit=${PAGE}&page=${page}`, answers.clients);
     const before = seen.size;
-    for (const { clientid: clientId, username, connected = true } of data) {
-      seen.set(clientId, { clientId, username: username ?? '', connected });
+    for (const {
+      clientid: clientId,
+      username,
+      connected = true,
+      connected_at: since = '',
+      ...where
+    } of data) {
+      const { node = '', listener = '' } = where;
+      const connectedAt = Date.parse(since);
+      seen.set(clientId, { clientId, username: username ?? '', connected, node, listener, connectedAt });
     }
     // Also if a page brings nothing new: what takes no notice of `page` must not be asked for ever.
     if (data.length < PAGE || seen.size === before) break;

@@ -14,7 +14,12 @@ export interface DockFacts {
   organizations: ReadonlyMap<string, Organization>;
   /** By SN, of docks and drones. */
   bindings: ReadonlyMap<string, Binding>;
+  /** When each node of the broker started, in milliseconds since the epoch, in order. */
+  boots: ReadonlyMap<string, readonly number[]>;
 }
+
+/** Under which the timeline keeps what the broker's nodes did. */
+export const BROKER = '';
 
 /** One word or two for where a dock stands. */
 export type State =

@@ -65,7 +65,7 @@ class Story {
     const { accounts = new Map([['dock-1', ACCOUNT]]) } = facts;
     return diagnose(this.entries, {
       ...{ sn: SN, now: this.now, hasLicense: true, accounts, listings: listingsOf(accounts.values()) },
-      ...{ organizations: new Map(), bindings: new Map([[SN, BINDING]]), ...facts },
+      ...{ organizations: new Map(), bindings: new Map([[SN, BINDING]]), boots: new Map(), ...facts },
     });
   }
 }
@@ -383,7 +383,7 @@ describe("a dock's topics, used with another account", () => {
       {
         ...{ sn: 'SN9', now: story.now, hasLicense: true, accounts },
         listings: listingsOf(accounts.values()),
-        ...{ organizations: new Map(), bindings: new Map() },
+        ...{ organizations: new Map(), bindings: new Map(), boots: new Map() },
       },
     );
     const todo = diagnosis.findings.flatMap((finding) => finding.todo).join();
