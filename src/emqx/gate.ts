@@ -19,6 +19,8 @@ const DEAD_MS = 60_000;
 const GAP_MS = 5000;
 /** A listener is not started again before this, in milliseconds: what opens nothing is not repeated at each look. */
 const START_AGAIN_MS = 1000;
+/** A node tells how long it runs this precisely; two of its starts are further apart. In milliseconds. */
+const SAME_BOOT_MS = 1000;
 
 export interface GateOptions {
   /** EMQX's ids of the listeners to open, such as `tcp:default`; no other is touched. */
@@ -35,11 +37,22 @@ export interface Round {
   waitingFor?: string;
   /** Ids that were started in this round. */
   opened: string[];
+  /** Ids that ran since the node's start and do not any more: somebody stopped them, and that stands. */
+  stopped: string[];
   /** As EMQX told them; absent if it was not asked, since hooks are missing. */
   listeners?: readonly ListedListener[];
   nodes: readonly Node[];
   /** Nodes that have not reached dockhook. */
   withoutHooks: string[];
+}
+
+interface Checked {
+  nodes: Node[];
+  /** When they were told. */
+  at: number;
+  withoutHooks: string[];
+  /** What stands in the way of a start. */
+  no?: string;
 }
 
 export interface Gate {
@@ -53,15 +66,17 @@ export function createGate({ listeners, provider, now = () => performance.now() 
   const known = new Set<string>();
   const away = new Map<string, number>();
   const startedAt = new Map<string, number>();
+  /** By listener and node: the start of the node after which it was seen running. */
+  const ranSince = new Map<string, number>();
   let lookedAt = -Infinity;
 
-  /** The nodes that run, or what stands in the way of a start. */
-  async function check(api: EmqxApi): Promise<{ nodes: Node[]; withoutHooks: string[]; no?: string }> {
+  /** Asks for nodes and hooks. */
+  async function check(api: EmqxApi): Promise<Checked> {
     // In this order: a node that comes between the two is in the second answer alone, and that is a no.
     const nodes = await api.get('/nodes', answers.nodes);
     const running = nodes.filter(isRunning).map(({ node }) => node);
     const missing = whoIsAway(running, nodes);
-    const answer = { nodes, withoutHooks: [] as string[] };
+    const answer: Checked = { nodes, at: now(), withoutHooks: [] };
     if (missing.length > 0) return { ...answer, no: `not running: ${missing.join(', ')}` };
     const found = await api.find(`/exhooks/${encodeURIComponent(provider)}`, answers.provider);
     if (!found) return { ...answer, no: `EMQX has no provider "${provider}" (dockhook emqx register)` };
@@ -90,7 +105,10 @@ export function createGate({ listeners, provider, now = () => performance.now() 
       if (!running.includes(node) && !away.has(node)) away.set(node, now());
     }
     const isDead = (node: string): boolean => now() - (away.get(node) ?? now()) >= DEAD_MS;
-    for (const node of known) if (isDead(node) && !names.has(node)) known.delete(node);
+    for (const node of [...away.keys()].filter((one) => isDead(one) && !names.has(one))) {
+      away.delete(node);
+      known.delete(node);
+    }
     return [...away.keys()].filter((node) => !isDead(node));
   }
 
@@ -99,15 +117,35 @@ export function createGate({ listeners, provider, now = () => performance.now() 
     for (const node of away.keys()) away.set(node, now());
   }
 
+  /** A start goes to all nodes: where it was stopped on one, it is started on none. */
+  function whichWereStopped(listed: readonly ListedListener[], nodes: readonly Node[], at: number): string[] {
+    const stopped = new Set<string>();
+    for (const listener of listed) {
+      const closed = closedOn(listener, nodes);
+      for (const { node, uptime } of nodes.filter(isRunning)) {
+        if (uptime === undefined) continue;
+        const boot = at - uptime;
+        const key = `${listener.id} ${node}`;
+        if (!closed.includes(node)) ranSince.set(key, boot);
+        else if (Math.abs((ranSince.get(key) ?? Infinity) - boot) < SAME_BOOT_MS) stopped.add(listener.id);
+      }
+    }
+    return listeners.filter((id) => stopped.has(id));
+  }
+
   async function open(api: EmqxApi): Promise<Round> {
-    const { nodes, withoutHooks, no } = await check(api);
-    if (no !== undefined) return { waitingFor: no, opened: [], nodes, withoutHooks };
+    const { nodes, at, withoutHooks, no } = await check(api);
+    if (no !== undefined) return { waitingFor: no, opened: [], stopped: [], nodes, withoutHooks };
     const listed = await api.get('/listeners', answers.listeners);
+    const stopped = whichWereStopped(listed, nodes, at);
     const unknown = listeners.filter((id) => !listed.some((listener) => listener.id === id));
     const closed = listed.filter(
-      (listener) => listeners.includes(listener.id) && closedOn(listener, nodes).length > 0,
+      (listener) =>
+        listeners.includes(listener.id) &&
+        closedOn(listener, nodes).length > 0 &&
+        !stopped.includes(listener.id),
     );
-    const round: Round = { opened: [], listeners: listed, nodes, withoutHooks };
+    const round: Round = { opened: [], stopped, listeners: listed, nodes, withoutHooks };
     for (const { id } of closed) {
       if (now() - (startedAt.get(id) ?? -Infinity) < START_AGAIN_MS) {
         round.waitingFor = `${id} was started, and does not run yet`;

@@ -111,7 +111,7 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
     return performance.now() - closedSince < LONG_MS ? CLOSED_MS : LONG_CLOSED_MS;
   }
 
-  function report({ opened, waitingFor, listeners: listed = [], nodes }: Round): void {
+  function report({ opened, stopped, waitingFor, listeners: listed = [], nodes }: Round): void {
     for (const listener of opened) {
       onOpened(listener);
       log('info', { event: 'emqx_listener_opened', listener });
@@ -119,6 +119,7 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
     const running = listed.filter(({ id }) => opened.includes(id) || isOpenEverywhere(id));
     onClosed(listeners.filter((id) => !running.some((listener) => listener.id === id)).length);
     if (waitingFor !== undefined) say('warn', 'emqx_listeners_closed', waitingFor);
+    else if (stopped.length > 0) say('warn', 'emqx_listeners_stopped', stoppedText(stopped));
     else if (opened.length === 0 && said.text !== '') {
       said = { text: '', at: performance.now() };
       if (listeners.length > 0) log('info', { event: 'emqx_listeners_open', listeners });
@@ -216,6 +217,10 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
       wake?.();
     },
   };
+}
+
+function stoppedText(ids: readonly string[]): string {
+  return `${ids.join(', ')} ran, and somebody stopped it: it stays closed until EMQX starts again, or dockhook emqx open`;
 }
 
 function isFreshAndOpensEarly({ version = '', node_status: status, uptime }: Node): boolean {
