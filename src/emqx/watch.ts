@@ -76,6 +76,7 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
   let api: EmqxApi | undefined;
   let closedSince = performance.now();
   let wake: (() => void) | undefined;
+  let saidOpen = false;
   let said: { text: string; at: number } = { text: '', at: -Infinity };
 
   /** Told when it changes, and now and then. */
@@ -100,6 +101,7 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
       return isOpen ? OPEN_MS : pace();
     } catch (error) {
       api = undefined;
+      saidOpen = false;
       if (stopped.signal.aborted) return OPEN_MS;
       onClosed(listeners.length);
       say('warn', 'emqx_not_reached', messageOf(error));
@@ -120,10 +122,10 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
     onClosed(listeners.filter((id) => !running.some((listener) => listener.id === id)).length);
     if (waitingFor !== undefined) say('warn', 'emqx_listeners_closed', waitingFor);
     else if (stopped.length > 0) say('warn', 'emqx_listeners_stopped', stoppedText(stopped));
-    else if (opened.length === 0 && said.text !== '') {
-      said = { text: '', at: performance.now() };
-      if (listeners.length > 0) log('info', { event: 'emqx_listeners_open', listeners });
-    }
+    const isOpen = waitingFor === undefined && opened.length === 0 && stopped.length === 0;
+    if (isOpen && !saidOpen && listeners.length > 0) log('info', { event: 'emqx_listeners_open', listeners });
+    if (isOpen) said = { text: '', at: -Infinity };
+    saidOpen = isOpen;
 
     function isOpenEverywhere(id: string): boolean {
       return listed.some((listener) => listener.id === id && closedOn(listener, nodes).length === 0);
