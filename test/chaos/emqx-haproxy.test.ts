@@ -2,8 +2,10 @@
 import { expect } from 'chai';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { exhookServer } from '../../src/emqx/exhook.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
 import { describeWithHaproxy, freePorts } from '../support/haproxy.js';
@@ -17,8 +19,16 @@ describeWithHaproxy('HAProxy before an EMQX whose listeners are open from the st
   let emqx: FakeEmqx;
   let listener: Server;
   let haproxy: ChildProcess;
+  let exit: Promise<unknown>;
+  let directory: string;
+  let file: string;
   let port: number;
+  /** Ends loops of a test that failed. */
+  let isOver: boolean;
   beforeEach(async () => {
+    isOver = false;
+    directory = mkdtempSync(join(tmpdir(), 'dockhook-haproxy-'));
+    file = join(directory, 'haproxy.cfg');
     emqx = await startEmqxRest();
     emqx.state.providers = [{ ...exhookServer({}), enable: true }];
     listener = createServer((socket) => {
@@ -29,8 +39,10 @@ describeWithHaproxy('HAProxy before an EMQX whose listeners are open from the st
     [port = 0] = await freePorts(1);
   });
   afterEach(async () => {
+    isOver = true;
     haproxy.kill('SIGKILL');
-    await once(haproxy, 'exit');
+    await exit;
+    rmSync(directory, { recursive: true });
     listener.close();
     await emqx.close();
   });
@@ -48,13 +60,14 @@ describeWithHaproxy('HAProxy before an EMQX whose listeners are open from the st
       expect(all.split(shipped), shipped).to.have.length(2);
       return all.replace(shipped, ours);
     }, SHIPPED);
-    haproxy = spawn('haproxy', ['-db', '-f', '/dev/stdin'], {
+    writeFileSync(file, text);
+    haproxy = spawn('haproxy', ['-db', '-f', file], {
       env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin`, EMQX_API_BASIC: basic },
-      stdio: ['pipe', 'ignore', 'ignore'],
+      stdio: 'ignore',
     });
-    haproxy.stdin?.end(text);
+    exit = once(haproxy, 'exit');
     // A second check comes only when the first was judged.
-    while (emqx.calls.length < 2) await new Promise(setImmediate);
+    while (emqx.calls.length < 2 && !isOver) await new Promise(setImmediate);
   }
 
   /** What a dock sees. */
@@ -66,7 +79,7 @@ describeWithHaproxy('HAProxy before an EMQX whose listeners are open from the st
     return seen;
   }
   const becomes = async (wanted: string): Promise<void> => {
-    while ((await through()) !== wanted) await new Promise(setImmediate);
+    while ((await through()) !== wanted && !isOver) await new Promise(setImmediate);
   };
 
   it('lets docks through when the node has its hooks', async () => {
