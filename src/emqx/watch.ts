@@ -34,6 +34,10 @@ const UNGUARDED =
   'this EMQX opens its listeners before it asks dockhook, and who comes in then with a wrong password stays. Close ' +
   'them (dockhook emqx config), and let dockhook open them: DOCKHOOK_EMQX_LISTENERS and DOCKHOOK_EMQX_URL';
 
+const WAS_OPEN =
+  'open after a start of EMQX, and not by this dockhook: if no other replica did it, emqx.conf does not keep it closed, ' +
+  'and strangers get in while EMQX starts';
+
 export type Level = 'info' | 'warn' | 'error';
 
 export interface WatchOptions {
@@ -141,11 +145,15 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
       // It may be a node of another cluster.
       if (!nodes.some((one) => one.node === node)) continue;
       // Asked before any was opened in this round.
+      const isFirst = mount.ran === undefined;
       mount.ran ??= new Set(
         listed
           .filter((listener) => !closedOn(listener, nodes).includes(node) && !opened.includes(listener.id))
           .map(({ id }) => id),
       );
+      const ours = listeners.filter((id) => mount.ran?.has(id));
+      if (isFirst && ours.length > 0)
+        log('warn', { event: 'emqx_listener_was_open', node, listeners: ours, detail: WAS_OPEN });
       if (mount.ran.size > 0) {
         // EMQX's clock shows up to a second less than it is: rather somebody comes again than stays deaf.
         const until = (await emqx.clock()) + 1000 - ago + MOUNT_MS;

@@ -191,6 +191,17 @@ describe('the watch over EMQX', () => {
       });
     }
 
+    it('and says that a listener of ours was open before we opened it', async () => {
+      emqx.state.listeners['tcp:default']!['enable'] = true;
+      start();
+      watch!.loaded(BOOTED);
+      expect((await line('emqx_listener_was_open'))['listeners']).to.deep.equal(['tcp:default']);
+      await line('emqx_early_clients_disconnected');
+      expect(clientIds()).to.deep.equal(['later', 'elsewhere']);
+      await asked('GET /nodes', 3);
+      expect(lines.filter(({ event }) => event === 'emqx_listener_was_open')).to.have.length(1);
+    });
+
     it('also if EMQX did not answer at first', async () => {
       let failures = 3;
       emqx.fault = (call) => (call === 'GET /clients' && (failures -= 1) >= 0 ? 500 : undefined);
