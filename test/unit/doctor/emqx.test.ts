@@ -192,6 +192,43 @@ describe('checkEmqx', () => {
       () => (listener()['ssl_options'] = { certfile: '${EMQX_ETC_DIR}/certs/cert.pem' }),
     ],
     ['warning emqx_listener_zone', 'a zone of its own', () => (listener()['zone'] = 'docks')],
+    [
+      'error emqx_open_at_start',
+      'a listener on 5.8 that dockhook is not to open',
+      () => undefined,
+      { opens: [] },
+    ],
+    [
+      'error emqx_open_at_start',
+      'one that REST made, beside those that dockhook opens',
+      () => (emqx.state.listeners['ssl:made'] = { ...listener(), bind: '0.0.0.0:8899' }),
+    ],
+    [
+      'error emqx_open_at_start',
+      'one that runs on one of two nodes',
+      () => {
+        emqx.state.nodes.push('emqx@b');
+        emqx.state.closedOn['ssl:default'] = ['emqx@b'];
+      },
+      { opens: [] },
+    ],
+    [
+      'warning emqx_open_at_start_local',
+      'one for a proxy on the same machine',
+      () => (emqx.state.listeners['ssl:default'] = { ...listener(), bind: '127.0.0.1:8883' }),
+      { opens: [] },
+    ],
+    [
+      'error emqx_listener_closed',
+      'one that dockhook has not opened on one node',
+      () => (emqx.state.closedOn['ssl:default'] = ['emqx@127.0.0.1']),
+    ],
+    [
+      'error emqx_listener_unknown',
+      'one that EMQX does not have',
+      () => undefined,
+      { opens: ['ssl:default', 'tcp:defualt'] },
+    ],
     ['error emqx_no_listener', 'no listener', () => (emqx.state.listeners = {})],
     [
       'error emqx_no_client_certificates',
@@ -238,6 +275,19 @@ describe('checkEmqx', () => {
       expect(await faults()).to.deep.equal([]);
     });
   }
+
+  for (const version of ['5.10.5', '6.2.0']) {
+    it(`lets listeners of ${version} be open from its start`, async () => {
+      emqx.state.version = version;
+      expect(await faults({ opens: [] })).to.deep.equal([]);
+    });
+  }
+
+  it('looks at a cluster of which a node is stopped', async () => {
+    emqx.state.nodes.push('emqx@b');
+    emqx.state.nodeStates['emqx@b'] = 'stopped';
+    expect(await faults()).to.deep.equal(['warning emqx_node_down']);
+  });
 
   it('takes no listener that is off, on loopback, or asks only for a name, for a fault', async () => {
     Object.assign(emqx.state.listeners, {
