@@ -7,6 +7,8 @@ import { createAccess } from './access/access.js';
 import { createPasswordChecks } from './access/password-checks.js';
 import type { Config } from './config.js';
 import { createRequests } from './dock/requests.js';
+import { openEmqx } from './emqx/api.js';
+import { watchEmqx, type Watch } from './emqx/watch.js';
 import { messageOf, storeFault, traceOf } from './errors.js';
 import type { Tell } from './events.js';
 import type { TlsSettings } from './exhook/certificates.js';
@@ -35,6 +37,9 @@ const REFUSED_MS = 60_000;
 const FOLLOW_MS = 1000;
 /** Calls in flight may take this long once no new ones are taken, in milliseconds. */
 const GRACE_MS = 5000;
+
+/** For one call to EMQX, in milliseconds: it may hang while a node of its cluster boots. */
+const EMQX_MS = 3000;
 
 export interface AppParts {
   stores: Stores;
@@ -105,6 +110,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     mounted: mountedHooks(config),
     loaded: (broker) => {
       log.info({ event: 'broker_connected', ...broker });
+      watch.loaded(broker);
+      timeline?.booted(broker);
     },
     authenticate: access.authenticate,
     authorize: access.authorize,
@@ -136,6 +143,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     afterwards.flush();
     return metrics.read();
   });
+  const watch = watchOf(config, parts);
   const exhook = await startExhookServer({
     hooks,
     listen: config.grpcListen,
@@ -151,6 +159,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
     },
   }).catch(async (error: unknown) => {
+    watch.stop();
     await http.close();
     throw error;
   });
@@ -188,6 +197,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     stopping = true;
     stopped.abort();
     clearInterval(following);
+    watch.stop();
     exhook.setServing(false);
     await pause(unreadyMs);
     await exhook.stop(GRACE_MS);
@@ -249,6 +259,22 @@ async function tellUnsound({ stores, log }: AppParts): Promise<void> {
   } catch (error) {
     log.warn({ event: 'database_unsound', detail: `not looked at: ${messageOf(error)}` });
   }
+}
+
+function watchOf(config: Config, { log, metrics }: AppParts): Watch {
+  return watchEmqx({
+    // The calls to EMQX are short, and none may keep `serve` from its end.
+    ...(config.emqxUrl === undefined
+      ? {}
+      : { open: (signal: AbortSignal) => openEmqx(config, { deadlineMs: EMQX_MS, signal }) }),
+    listeners: config.emqxListeners,
+    provider: config.emqxProvider,
+    log: (level, line) => {
+      log[level](line);
+    },
+    onClosed: metrics.emqxListenersClosed,
+    onOpened: metrics.emqxListenerOpened,
+  });
 }
 
 function sessionOf({ clientId, username, peerHost, peerPort, node }: Client) {

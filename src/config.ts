@@ -157,6 +157,21 @@ const settings = {
     default: '',
     parse: optional(readablePath),
   }),
+  emqxListeners: setting({
+    environment: 'DOCKHOOK_EMQX_LISTENERS',
+    flag: 'emqx-listeners',
+    description:
+      'Listeners of EMQX that `serve` opens once every node asks dockhook, and keeps open, as ' +
+      '`tcp:default,ssl:default`: those that `dockhook emqx config` closes up to EMQX 5.8. No other is touched.',
+    default: '',
+    parse: listenerIds,
+  }),
+  emqxProvider: setting({
+    environment: 'DOCKHOOK_EMQX_PROVIDER',
+    description: "dockhook's name in EMQX, if it is another (`--name`).",
+    default: 'dockhook',
+    parse: notEmpty,
+  }),
   logLevel: setting({
     environment: 'DOCKHOOK_LOG_LEVEL',
     flag: 'log-level',
@@ -225,6 +240,12 @@ export function inspectConfig(
 
 function contradictions(config: Config): string[] {
   const faults: string[] = [];
+  if (config.emqxListeners.length > 0 && config.emqxUrl === undefined) {
+    faults.push(
+      'DOCKHOOK_EMQX_LISTENERS needs DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE: ' +
+        'listeners are opened over the REST API of EMQX',
+    );
+  }
   // Key and secret alone are all right: the address may be named where it is needed, with --emqx.
   const keyFiles = [config.emqxApiKeyFile, config.emqxApiSecretFile];
   if (keyFiles.includes(undefined) && [config.emqxUrl, ...keyFiles].some((value) => value !== undefined)) {
@@ -300,6 +321,15 @@ function wholeNumber(least: number, most: number): (text: string) => number {
     }
     return number;
   };
+}
+
+/** EMQX's ids, as its REST API has them. */
+function listenerIds(value: string): string[] {
+  const ids = value.split(',').map((id) => id.trim());
+  if (value.trim() === '') return [];
+  const wrong = ids.find((id) => !/^(tcp|ssl|ws|wss|quic):[A-Za-z0-9_-]+$/.test(id));
+  if (wrong !== undefined) throw new Error(`"${wrong}" is no listener's id such as tcp:default`);
+  return [...new Set(ids)];
 }
 
 function yesOrNo(value: string): boolean {

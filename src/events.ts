@@ -20,7 +20,9 @@ export type Step =
   /** One device of an `airport_organization_bind` request. */
   | 'bind'
   /** An `update_topo` was seen on `sys/product/{sn}/status`, and passed on untouched. */
-  | 'status';
+  | 'status'
+  /** A node of the broker started, and with it all its sessions ended: EMQX reports none of them. */
+  | 'booted';
 
 export type Outcome = 'ok' | 'refused' | 'passed' | 'dropped' | 'faulty';
 

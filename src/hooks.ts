@@ -57,8 +57,11 @@ export interface MountedHook {
 export interface Hooks {
   /** The list that `OnProviderLoaded` answers. */
   mounted: readonly MountedHook[];
-  /** A broker has (re)loaded this provider and asks from now on. */
-  loaded?(broker: { node: string; version: string }): void;
+  /**
+   * A broker (re)loads this provider and asks from now on.
+   * @param broker.uptimeMs since the node started, at which all its sessions ended; undefined if it does not say
+   */
+  loaded?(broker: { node: string; version: string; uptimeMs: number | undefined }): void;
   authenticate(client: Client, password: string): Promise<Verdict>;
   authorize(client: Client, action: Action, topic: string): Promise<Verdict>;
   publish(message: Message): Promise<PublishVerdict>;

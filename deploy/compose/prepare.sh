@@ -79,7 +79,7 @@ dashboard {
 }
 api_key.bootstrap_file = "/run/secrets/emqx-bootstrap-api-keys"
 
-$(cat "$deploy/emqx/emqx-5.0.12-5.8.conf")
+$(cat "$deploy/emqx/emqx-5.1-5.8.conf")
 
 $(sed 's/dockhook\.example/dockhook/g' "$deploy/emqx/exhook-tls.conf")
 CONF

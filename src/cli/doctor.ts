@@ -143,8 +143,12 @@ async function examineEmqx(
   const api = await openEmqx(config);
   if (!api) return [];
   const accounts = (await stores?.accounts.list())?.records ?? [];
-  const { unknownAccounts, timeline } = config;
-  return checkEmqx(api, { accounts, unknownAccounts, timeline, provider, exhookUrl: ownExhookUrl(config) });
+  const { unknownAccounts, timeline, emqxListeners: opens, emqxProvider } = config;
+  return checkEmqx(api, {
+    ...{ accounts, unknownAccounts, timeline, opens },
+    provider: provider ?? emqxProvider,
+    exhookUrl: ownExhookUrl(config),
+  });
 }
 
 /** Opens the stores if they can be looked at. */

@@ -1,12 +1,12 @@
 /** `dockhook emqx …`: configures EMQX for dockhook, and asks it how it stands. */
 import type { Command } from 'commander';
-import type { Config } from '../config.js';
 import type { Provider } from '../emqx/answers.js';
-import type { EmqxApi } from '../emqx/api.js';
 import type { ListenerName } from '../emqx/configuration.js';
 import type { ExhookServer } from '../emqx/exhook.js';
 import { DockhookError } from '../errors.js';
 import { printableUrl } from '../printable.js';
+import { apiOf, waitOf } from './emqx-api.js';
+import { addOpenCommand, closedDoors, listenerStates, printListeners } from './emqx-open.js';
 import { addExamples, addSettingFlags, configOf, inspectConfigOf, wantsJson } from './options.js';
 import {
   print,
@@ -80,12 +80,17 @@ export function addEmqxCommand(program: Command): void {
     'dockhook emqx register --emqx http://127.0.0.1:18083',
   );
 
+  addOpenCommand(emqx);
+
   const status = emqx
     .command('status')
-    .description('show whether EMQX asks dockhook: version, nodes, hooks, calls')
+    .description('show whether EMQX asks dockhook: version, nodes, hooks, calls, listeners')
     .option('--name <name>', 'name of the provider in EMQX (default: dockhook)')
     .action(showStatus);
-  addExamples(addSettingFlags(status, apiFlags), 'dockhook emqx status --emqx http://127.0.0.1:18083');
+  addExamples(
+    addSettingFlags(status, [...apiFlags, 'emqxListeners']),
+    'dockhook emqx status --emqx http://127.0.0.1:18083',
+  );
 }
 
 function addExhookFlags(command: Command): Command {
@@ -102,8 +107,8 @@ function addExhookFlags(command: Command): Command {
 }
 
 async function printConfiguration(options: ConfigOptions, command: Command): Promise<void> {
-  const { BROKER_FILES, configuration, LISTENERS } = await import('../emqx/configuration.js');
-  const { lineOf, losesHooks, overridesClientId, parseVersion, verifiesExhook } =
+  const { BROKER_FILES, configuration, listenerIds, LISTENERS } = await import('../emqx/configuration.js');
+  const { lineOf, losesHooks, opensBeforeHooks, overridesClientId, parseVersion, verifiesExhook } =
     await import('../emqx/versions.js');
   const wanted = options.emqxVersion;
   const version = parseVersion(wanted);
@@ -120,7 +125,7 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
       'usage',
       version[0] > 6
         ? `--emqx-version ${wanted}: nothing is known of EMQX 7 and later; try 6, and check it with dockhook doctor`
-        : `--emqx-version ${wanted}: EMQX before 5.0.12 cannot be closed, since its authenticators have the last word; upgrade it`,
+        : `--emqx-version ${wanted}: EMQX before 5.1.2 cannot be kept closed while it starts; upgrade it, best to 5.8.9 or later`,
     );
   }
   const listeners = listenersOf(options.listeners);
@@ -152,8 +157,16 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
     docksCa: options.docksCa ?? BROKER_FILES.docksCa,
   };
   const text = configuration({ line, version, server, listeners, files });
-  if (json) printJson({ line, configuration: text });
+  const opener = opensBeforeHooks(version) ? listenerIds(listeners) : [];
+  if (json) printJson({ line, configuration: text, listeners: opener });
   else await printRaw(text);
+  if (!json && opener.length > 0) {
+    say(
+      'EMQX starts with every listener closed. dockhook serve opens them once every node asks it, with\n' +
+        `  DOCKHOOK_EMQX_LISTENERS=${opener.join(',')}\n` +
+        '  and DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE, DOCKHOOK_EMQX_API_SECRET_FILE',
+    );
+  }
 
   const demandsCertificate = listeners.has('client-certificate');
   const needed = [
@@ -183,16 +196,13 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
 }
 
 async function registerProvider(options: ExhookOptions & { wait: string }, command: Command): Promise<void> {
-  const waitS = Number(options.wait);
-  if (options.wait.trim() === '' || !(waitS >= 0 && waitS <= 3600)) {
-    throw new DockhookError('usage', `--wait ${options.wait}: write seconds, 0 to 3600`);
-  }
+  const waitMs = waitOf(options.wait);
   const server = await serverOf(options, command);
   const api = await apiOf(command);
   const { register } = await import('../emqx/register.js');
   const json = wantsJson(command);
   const { action, moved, provider } = await register(api, server, {
-    waitMs: waitS * 1000,
+    waitMs,
     onWait: (missing) => {
       if (process.stderr.isTTY && !json) say(`waiting for EMQX: ${missing}`);
     },
@@ -214,10 +224,10 @@ async function registerProvider(options: ExhookOptions & { wait: string }, comma
 async function showStatus(options: { name?: string }, command: Command): Promise<void> {
   const api = await apiOf(command);
   const { answers } = await import('../emqx/answers.js');
-  const { PROVIDER, whatIsWrong } = await import('../emqx/exhook.js');
+  const { whatIsWrong } = await import('../emqx/exhook.js');
   const { proveAsked, whatProofSays } = await import('../emqx/proof.js');
   const { dialectOf, parseVersion } = await import('../emqx/versions.js');
-  const name = options.name ?? PROVIDER;
+  const name = options.name ?? configOf(command).emqxProvider;
   const nodes = await api.get('/nodes', answers.nodes);
   const providers = await api.get('/exhooks', answers.providers);
   const provider = providers.find((one) => one.name === name);
@@ -236,7 +246,10 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   // Where EMQX says itself that it does not ask, there is nothing to try.
   const proof = said === undefined ? await proveAsked(api, provider) : undefined;
   const wrong = said ?? (proof && whatProofSays(proof));
-  const states = nodes.map(({ node, version }) => {
+  const ours = configOf(command).emqxListeners;
+  const listeners = await listenerStates(await api.get('/listeners', answers.listeners), nodes, ours);
+  const closed = closedDoors(listeners);
+  const states = nodes.map(({ node, version = 'unknown' }) => {
     const parsed = parseVersion(version);
     return {
       node,
@@ -251,7 +264,8 @@ async function showStatus(options: { name?: string }, command: Command): Promise
       ...summaryOf({ ...provider, hooks }),
       nodes: states,
       call: proof?.kind ?? null,
-      problem: wrong ?? null,
+      listeners,
+      problem: wrong ?? closed ?? null,
     });
   } else {
     printFields({
@@ -280,13 +294,19 @@ async function showStatus(options: { name?: string }, command: Command): Promise
       );
     }
     print('');
-    if (proof?.kind === 'answered')
+    printListeners(listeners, nodes.length);
+    print('');
+    if (proof?.kind === 'answered' && closed === undefined)
       print(style('green', `EMQX asks dockhook. A call on ${proof.nodes.join(', ')} was answered.`));
     const untried = nodes.length - (proof?.kind === 'answered' ? proof.nodes.length : nodes.length);
     if (untried > 0)
       print(
         'On the other nodes only their own word was taken: give --emqx the address of each to try it there.',
       );
+  }
+  if (wrong === undefined && closed !== undefined) {
+    const text = `EMQX asks dockhook, but ${closed}. dockhook serve opens it if it has the settings of EMQX; dockhook emqx open does it by hand`;
+    process.exitCode = reportError(new DockhookError('failed', text), json);
   }
   if (wrong !== undefined) {
     const error = new DockhookError(
@@ -319,7 +339,7 @@ async function serverOf(
 ): Promise<ExhookServer> {
   const { EXHOOK_TLS, exhookServer, ownExhookUrl } = await import('../emqx/exhook.js');
   const server = exhookServer({
-    name,
+    name: name ?? inspectConfigOf(command).config.emqxProvider,
     // What else is wrong with the settings is no matter of this command.
     url: exhook ?? ownExhookUrl(inspectConfigOf(command).config),
     tls: {
@@ -335,19 +355,4 @@ async function serverOf(
     );
   }
   return server;
-}
-
-async function apiOf(command: Command): Promise<EmqxApi> {
-  const config: Config = configOf(command);
-  const { openEmqx } = await import('../emqx/api.js');
-  const api = await openEmqx(config);
-  if (!api) {
-    throw new DockhookError(
-      'usage',
-      'say where EMQX is: --emqx http://host:18083 with --emqx-api-key-file and --emqx-api-secret-file, or ' +
-        'DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE. Keys are made in its ' +
-        'dashboard, System, API Key',
-    );
-  }
-  return api;
 }

@@ -12,6 +12,8 @@ export interface EmqxFacts {
   timeline: boolean;
   /** Where dockhook listens by its settings, if that can be told for an EMQX on the same machine. */
   exhookUrl?: string | undefined;
+  /** Ids of the listeners that dockhook opens. */
+  opens: readonly string[];
   /** The provider's name in EMQX; `dockhook` unless given. */
   provider?: string | undefined;
 }

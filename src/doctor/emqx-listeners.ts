@@ -120,7 +120,7 @@ function securityOf({ ssl_options: tls, type }: NamedListener): string {
 }
 
 /** EMQX binds a bare port to all addresses. */
-function hostOf(bind: string): string {
+export function hostOf(bind: string): string {
   return bind.replace(/:?\d+$/, '').replace(/^\[|\]$/g, '');
 }
 

@@ -7,6 +7,7 @@ import { statusOf, type EmqxApi } from '../emqx/api.js';
 import { dialectOf, lineOf, losesHooks, parseVersion } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
 import { checkAuthentication, checkAuthorization } from './emqx-access.js';
+import { checkDoors } from './emqx-doors.js';
 import type { EmqxContext, EmqxFacts } from './emqx-facts.js';
 import { checkKey } from './emqx-key.js';
 import { checkListeners, checkMqtt } from './emqx-listeners.js';
@@ -28,14 +29,14 @@ export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding
     findings.push(unchecked('its version', error));
   }
   const versions = nodes
-    .map(({ version }) => parseVersion(version))
+    .map(({ version = '' }) => parseVersion(version))
     .filter((version) => version !== undefined);
   const context: EmqxContext = { ...facts, api, versions };
   const checks: [string, (context: EmqxContext) => Promise<Finding[]>][] = [
     ['whether it asks dockhook', checkProvider],
     ['its authenticators', checkAuthentication],
     ['its authorization', checkAuthorization],
-    ['its listeners', checkListeners],
+    ['its listeners', async (its) => [...(await checkListeners(its)), ...(await checkDoors(its))]],
     ['its MQTT settings', checkMqtt],
     ['what it rewrites and subscribes', checkTopics],
     ['what it does to messages', checkMessages],
@@ -66,7 +67,7 @@ function ofAddress({ address }: EmqxApi): Finding[] {
 
 function ofNodes(nodes: readonly Node[]): Finding[] {
   const findings: Finding[] = [];
-  const told = [...new Set(nodes.map(({ version }) => version))];
+  const told = [...new Set(nodes.flatMap(({ version }) => version ?? []))];
   for (const text of told) {
     const version = parseVersion(text);
     const where = `EMQX ${text} on ${nodes.filter((node) => node.version === text).length} of ${nodes.length} nodes`;
@@ -83,7 +84,7 @@ function ofNodes(nodes: readonly Node[]): Finding[] {
         level: 'error',
         code: 'emqx_version_too_old',
         what: `${where} cannot be closed to strangers and ask dockhook`,
-        why: 'before 5.0.12 the authenticator that closes EMQX has the last word',
+        why: 'before 5.1.2 a listener that emqx.conf closes may open before dockhook is asked',
         mend: 'upgrade EMQX to 5.8 or later',
       });
     } else if (losesHooks(version)) {

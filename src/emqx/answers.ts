@@ -1,7 +1,7 @@
 /**
  * What EMQX's REST API answers, as far as dockhook reads it: JSON schemas, and the types that follow from them.
- * Lenient: EMQX adds fields from version to version. `exhooks` and `clients` were recorded from a live 5.8.9; the
- * others follow EMQX's source and documentation and were not recorded on a live broker.
+ * Lenient: EMQX adds fields from version to version. Recorded from a live 5.8.9 and 6.2.0, but for a node that is
+ * stopped, and where it says so.
  */
 import { Ajv, type ValidateFunction } from 'ajv';
 import type { FromSchema } from 'json-schema-to-ts';
@@ -70,8 +70,15 @@ const page = <const T>(items: T) =>
 
 const nodes = list({
   type: 'object',
-  required: ['node', 'version'],
-  properties: { node: text, version: text, node_status: text },
+  required: ['node'],
+  properties: {
+    node: text,
+    /** Absent of a node that is stopped (EMQX's source). */
+    version: text,
+    node_status: text,
+    /** In milliseconds. */
+    uptime: { type: 'number' },
+  },
 } as const);
 const providers = list(provider);
 const hooks = list(hook);
@@ -108,7 +115,20 @@ const authorization = {
 const listeners = list({
   type: 'object',
   required: ['id', 'type'],
-  properties: { id: text, type: text, enable: { type: 'boolean' } },
+  properties: {
+    id: text,
+    type: text,
+    bind: { type: ['string', 'number'] },
+    enable: { type: 'boolean' },
+    node_status: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['node', 'status'],
+        properties: { node: text, status: { type: 'object', properties: { running: { type: 'boolean' } } } },
+      },
+    },
+  },
 } as const);
 const listener = {
   type: 'object',
@@ -167,12 +187,20 @@ const zone = {
 const clients = page({
   type: 'object',
   required: ['clientid'],
-  properties: { clientid: text, username: { type: ['string', 'null'] }, connected: { type: 'boolean' } },
+  properties: {
+    clientid: text,
+    username: { type: ['string', 'null'] },
+    connected: { type: 'boolean' },
+    connected_at: text,
+    listener: text,
+    node: text,
+  },
 } as const);
 
 export type Provider = FromSchema<typeof provider>;
 export type Hook = FromSchema<typeof hook>;
 export type Node = FromSchema<typeof nodes>[number];
+export type ListedListener = FromSchema<typeof listeners>[number];
 export type Authenticator = FromSchema<typeof authenticator>;
 export type Mqtt = FromSchema<typeof zone>['mqtt'];
 export type Flapping = FromSchema<typeof zone>['flapping_detect'];

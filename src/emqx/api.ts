@@ -24,6 +24,15 @@ export interface EmqxApi {
   send(method: 'POST' | 'PUT', path: string, body: unknown, deadlineMs?: number): Promise<void>;
   /** @returns whether it was there */
   remove(path: string): Promise<boolean>;
+  /** EMQX's clock, in milliseconds since the epoch: at most a second less than it is, and never more. */
+  clock(): Promise<number>;
+}
+
+export interface ApiOptions {
+  /** Of one request with its answer, in milliseconds. */
+  deadlineMs?: number;
+  /** Breaks off what is under way, and refuses what comes after. */
+  signal?: AbortSignal;
 }
 
 export interface EmqxAccess extends EmqxKey {
@@ -43,6 +52,7 @@ interface EmqxKey {
  */
 export async function openEmqx(
   config: Pick<Config, 'emqxUrl' | 'emqxApiKeyFile' | 'emqxApiSecretFile'>,
+  options: ApiOptions = {},
 ): Promise<EmqxApi | undefined> {
   const { emqxUrl: url, emqxApiKeyFile: keyFile, emqxApiSecretFile: secretFile } = config;
   if (url === undefined || keyFile === undefined || secretFile === undefined) return undefined;
@@ -53,14 +63,16 @@ export async function openEmqx(
     ]);
     return { key, secret };
   };
-  return connectEmqx({ url, ...(await renewed()), renewed });
+  return connectEmqx({ url, ...(await renewed()), renewed }, options);
 }
 
 /**
  * Every method rejects with DockhookError `failed`; what EMQX answered, if it did, is told by {@link statusOf}.
- * @param deadlineMs of one request with its answer; for tests
  */
-export function connectEmqx({ url, renewed, ...access }: EmqxAccess, deadlineMs = DEADLINE_MS): EmqxApi {
+export function connectEmqx(
+  { url, renewed, ...access }: EmqxAccess,
+  { deadlineMs = DEADLINE_MS, signal: stopped }: ApiOptions = {},
+): EmqxApi {
   const path = url.pathname.replace(/\/+$/, '').replace(/\/api\/v5$/, '');
   const address = `${url.origin}${path}`;
   let authorization = authorizationOf(access);
@@ -80,7 +92,17 @@ export function connectEmqx({ url, renewed, ...access }: EmqxAccess, deadlineMs 
   }
 
   async function requestOnce(method: string, where: string, body: unknown, limitMs: number): Promise<Reply> {
+    // By hand: AbortSignal.any() would keep something of each request for as long as the long-lived signal is there.
+    const over = new AbortController();
+    const timer = setTimeout(() => {
+      over.abort(new DOMException('too late', 'TimeoutError'));
+    }, limitMs);
+    const onStop = (): void => {
+      over.abort(stopped?.reason);
+    };
     try {
+      stopped?.throwIfAborted();
+      stopped?.addEventListener('abort', onStop);
       const response = await fetch(`${address}/api/v5${where}`, {
         method,
         headers: {
@@ -91,16 +113,20 @@ export function connectEmqx({ url, renewed, ...access }: EmqxAccess, deadlineMs 
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         // The key is for this address and no other.
         redirect: 'manual',
-        signal: AbortSignal.timeout(limitMs),
+        signal: over.signal,
       });
       return {
         status: response.status,
         text: await bodyOf(response, address),
         location: response.headers.get('location'),
+        date: response.headers.get('date'),
       };
     } catch (error) {
       if (error instanceof DockhookError) throw error;
       throw new DockhookError('failed', whyUnreached(address, error, limitMs), { cause: error });
+    } finally {
+      clearTimeout(timer);
+      stopped?.removeEventListener('abort', onStop);
     }
   }
 
@@ -130,7 +156,7 @@ export function connectEmqx({ url, renewed, ...access }: EmqxAccess, deadlineMs 
       if (code === 404 && !isEmqx) {
         return (
           `${address} does not know ${call} (404). Check that it is EMQX's REST API (port 18083, or the path that ` +
-          'your proxy has for it), and that EMQX is 5.0.12 or later'
+          'your proxy has for it), and that EMQX is 5.1.2 or later'
         );
       }
       if (code >= 500) return `EMQX at ${address} could not do ${call} (${code}); its log says why`;
@@ -180,6 +206,14 @@ export function connectEmqx({ url, renewed, ...access }: EmqxAccess, deadlineMs 
       if (![200, 204].includes(reply.status)) refuse(`DELETE /api/v5${where}`, reply);
       return true;
     },
+    async clock() {
+      const reply = await request('GET', '/nodes');
+      const now = Date.parse(reply.date ?? '');
+      if (reply.status === 200 && !Number.isNaN(now)) return now;
+      return reply.status === 200
+        ? fail(`${address} answers without its time (no Date header); see that no proxy takes it away`)
+        : refuse('GET /api/v5/nodes', reply);
+    },
   };
 }
 
@@ -215,6 +249,11 @@ interface Reply {
   status: number;
   text: string;
   location: string | null;
+  date: string | null;
+}
+
+function fail(text: string): never {
+  throw new DockhookError('failed', text);
 }
 
 async function readLine(setting: string, path: string): Promise<string> {

@@ -24,6 +24,13 @@ export interface EmqxClient {
   connected: boolean;
 }
 
+/** Through which listener of which node it came, and when by EMQX's clock, in milliseconds since the epoch. */
+interface ListedClient extends EmqxClient {
+  node: string;
+  listener: string;
+  connectedAt: number;
+}
+
 /** The clients of one username. */
 export async function clientsOfUsername(api: EmqxApi, username: string): Promise<EmqxClient[]> {
   const found = await list(api, `username=${encodeURIComponent(username)}`);
@@ -35,6 +42,17 @@ export async function clientsOfUsername(api: EmqxApi, username: string): Promise
 export async function clientsNaming(api: EmqxApi, part: string): Promise<EmqxClient[]> {
   const found = await list(api, `like_clientid=${encodeURIComponent(part)}`);
   return found.filter(({ ownId }) => ownId.includes(part));
+}
+
+/** The clients that came to a node through one of these listeners, until then by EMQX's clock. */
+export async function clientsUntil(
+  api: EmqxApi,
+  { node, listeners, until }: { node: string; listeners: ReadonlySet<string>; until: number },
+): Promise<EmqxClient[]> {
+  const found = await list(api, `node=${encodeURIComponent(node)}&lte_connected_at=${Math.ceil(until)}`);
+  return found.filter(
+    (client) => client.node === node && listeners.has(client.listener) && client.connectedAt <= until,
+  );
 }
 
 /**
@@ -88,14 +106,23 @@ export async function forEachClient(
   return outcome;
 }
 
-async function list(api: EmqxApi, filter: string): Promise<EmqxClient[]> {
-  const seen = new Map<string, EmqxClient>();
+async function list(api: EmqxApi, filter: string): Promise<ListedClient[]> {
+  const seen = new Map<string, ListedClient>();
   for (let page = 1; ; page += 1) {
     const { data } = await api.get(`/clients?${filter}&limit=${PAGE}&page=${page}`, answers.clients);
     const before = seen.size;
-    for (const { clientid: clientId, username: told, connected = true } of data) {
+    for (const {
+      clientid: clientId,
+      username: told,
+      connected = true,
+      connected_at: since = '',
+      ...where
+    } of data) {
+      const { node = '', listener = '' } = where;
       const username = told ?? '';
-      seen.set(clientId, { clientId, ownId: ownClientId(username, clientId), username, connected });
+      const ownId = ownClientId(username, clientId);
+      const connectedAt = Date.parse(since);
+      seen.set(clientId, { clientId, ownId, username, connected, node, listener, connectedAt });
     }
     // Also if a page brings nothing new: what takes no notice of `page` must not be asked for ever.
     if (data.length < PAGE || seen.size === before) break;

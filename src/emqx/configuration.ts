@@ -10,6 +10,13 @@ import { overridesClientId, type Line, type Version } from './versions.js';
 export const LISTENERS = ['tcp', 'tls', 'client-certificate'] as const;
 export type ListenerName = (typeof LISTENERS)[number];
 
+/** EMQX's ids of them. */
+const LISTENER_IDS: Readonly<Record<ListenerName, string>> = {
+  tcp: 'tcp:default',
+  tls: 'ssl:default',
+  'client-certificate': 'ssl:client_certificate',
+};
+
 /** Files on the machine of EMQX. */
 export interface BrokerFiles {
   /** Certificate and chain that docks see. */
@@ -51,8 +58,8 @@ interface LineTexts {
   retained: string;
   listeners: string;
   webSocket: string;
-  /** The name of a listener's switch (EMQX's configuration manuals). */
-  enable: 'enable' | 'enabled';
+  /** Whether EMQX opens its listeners before its hooks are there, so that they must stay closed at its start. */
+  closed?: true;
 }
 
 const ENABLE_AUTHN = '# enable_authn: with false EMQX lets everybody in and does not ask dockhook (read).';
@@ -71,8 +78,8 @@ message_transformation.transformations = [{
 }]`;
 
 const TEXTS: Record<Line, LineTexts> = {
-  '5.0.12-5.8': {
-    title: '5.0.12 to 5.8',
+  '5.1-5.8': {
+    title: '5.1.2 to 5.8',
     seen: '5.8.9',
     failedAction: `
   # dockhook was there and is away: connect, subscribe and publish are refused (seen on 5.8.9). A request that is
@@ -82,15 +89,20 @@ const TEXTS: Record<Line, LineTexts> = {
   # The default is a minute.`,
     authenticator: `
 # An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
-# and counts (seen on 5.8.9, read for 5.0.12 and later). Without hooks its no stands: seen on 5.8.9 with dockhook
+# and counts (seen on 5.8.9, read for 5.1.2 and later). Without hooks its no stands: seen on 5.8.9 with dockhook
 # absent since the start, when EMQX without it let everybody in.
 # Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.8.9).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.8.9). The default is allow.',
     retained: NOT_RETAINED,
-    listeners: ENABLE_AUTHN,
+    listeners: `# Every listener is closed here: this EMQX opens its listeners before its authenticators and hooks are there, and who
+# came in then with a WRONG password stayed and got the license (seen on 5.8.9). dockhook serve opens those that
+# DOCKHOOK_EMQX_LISTENERS names, over REST, once its hooks are mounted on every node (seen: 0 of 8,424 strangers got in).
+# What that writes into cluster.hocon is gone at the next restart: emqx.conf wins, and EMQX is closed again (seen).
+# \`enable\` and not \`enabled\`, which does nothing once a listener was edited over REST or in the dashboard (seen).
+${ENABLE_AUTHN}`,
     webSocket: `# On by default in EMQX, and no dock uses them. Before 5.8.5, hooks of WebSocket clients crash and are skipped
-# (emqx/emqx#14543). \`enabled\` is the name before 5.1.3, and understood since.`,
-    enable: 'enabled',
+# (emqx/emqx#14543).`,
+    closed: true,
   },
   '5.9-5.10': {
     title: '5.9 and 5.10',
@@ -112,7 +124,6 @@ const TEXTS: Record<Line, LineTexts> = {
     retained: FLAG_TAKEN_AWAY,
     listeners: ENABLE_AUTHN,
     webSocket: '# On by default in EMQX, and no dock uses them.',
-    enable: 'enable',
   },
   '6': {
     title: '6',
@@ -140,7 +151,6 @@ const TEXTS: Record<Line, LineTexts> = {
 # documentation, "Listener Configuration").
 ${ENABLE_AUTHN}`,
     webSocket: '# On by default in EMQX, and no dock uses them.',
-    enable: 'enable',
   },
 };
 
@@ -207,20 +217,20 @@ mqtt {
 }
 
 ${[
-  texts.listeners,
-  listeners.has('tcp') ? TCP : off('tcp', texts),
-  listeners.has('tls') ? tls(files) : off('ssl', texts),
-  ...(listeners.has('client-certificate') ? [clientCertificate(files, texts.seen)] : []),
+  texts.closed ? `${texts.listeners}\n${opener(listeners)}` : texts.listeners,
+  listeners.has('tcp') ? tcp(texts) : off('tcp'),
+  listeners.has('tls') ? tls(files, texts) : off('ssl'),
+  ...(listeners.has('client-certificate') ? [clientCertificate(files, texts)] : []),
   `${texts.webSocket}
-listeners.ws.default.${texts.enable} = false
-listeners.wss.default.${texts.enable} = false`,
+listeners.ws.default.enable = false
+listeners.wss.default.enable = false`,
 ].join('\n\n')}
 `;
 }
 
 function clientIdOverride(line: Line): string {
   const since =
-    line === '5.0.12-5.8'
+    line === '5.1-5.8'
       ? '\n  # EMQX has this from 5.8.3 on. An older one does not start with it: take it out there.'
       : '';
   return `
@@ -250,16 +260,33 @@ function sslBlock(ssl: NonNullable<ExhookServer['ssl']>): string {
   }`;
 }
 
-const TCP = `# Passwords travel in the clear here: only for a network that is yours from the dock to the broker.
+/** The setting with which `serve` opens what this configuration closes. */
+function opener(listeners: ReadonlySet<ListenerName>): string {
+  return `#\n# For dockhook serve: DOCKHOOK_EMQX_LISTENERS=${listenerIds(listeners).join(',')}`;
+}
+
+/** EMQX's ids of listeners, in our order. */
+export function listenerIds(listeners: ReadonlySet<ListenerName>): string[] {
+  return LISTENERS.filter((name) => listeners.has(name)).map((name) => LISTENER_IDS[name]);
+}
+
+/** What keeps a listener closed at boot, where that is needed. */
+function switchOf({ closed }: LineTexts): string {
+  return closed ? '\n  enable = false' : '';
+}
+
+function tcp(texts: LineTexts): string {
+  return `# Passwords travel in the clear here: only for a network that is yours from the dock to the broker.
 listeners.tcp.default {
-  bind = "0.0.0.0:1883"
+  bind = "0.0.0.0:1883"${switchOf(texts)}
   enable_authn = true
 }`;
+}
 
-function tls({ cert, key }: BrokerFiles): string {
+function tls({ cert, key }: BrokerFiles, texts: LineTexts): string {
   return `# DJI's default: the dock verifies the broker, the broker does not verify the dock.
 listeners.ssl.default {
-  bind = "0.0.0.0:8883"
+  bind = "0.0.0.0:8883"${switchOf(texts)}
   enable_authn = true
   ssl_options {
     # Certificate and chain. EMQX comes with a pair of its own for tests, whose private key the whole world has.
@@ -272,11 +299,11 @@ listeners.ssl.default {
 }`;
 }
 
-function clientCertificate({ cert, key, docksCa }: BrokerFiles, seen: string): string {
+function clientCertificate({ cert, key, docksCa }: BrokerFiles, texts: LineTexts): string {
   return `# The dock's certificate verified too (DJI's "clientAuth"). Only from here does dockhook learn a common name that can
-# be trusted (seen on ${seen}; verify_none asks for no certificate).
+# be trusted (seen on ${texts.seen}; verify_none asks for no certificate).
 listeners.ssl.client_certificate {
-  bind = "0.0.0.0:8884"
+  bind = "0.0.0.0:8884"${switchOf(texts)}
   enable_authn = true
   ssl_options {
     # Certificate and chain of the broker.
@@ -292,9 +319,9 @@ listeners.ssl.client_certificate {
 }`;
 }
 
-function off(type: 'tcp' | 'ssl', { enable }: LineTexts): string {
+function off(type: 'tcp' | 'ssl'): string {
   return `# On by default in EMQX, and not wanted.
-listeners.${type}.default.${enable} = false`;
+listeners.${type}.default.enable = false`;
 }
 
 /** HOCON quotes as JSON does. */

@@ -4,10 +4,13 @@
 export type Version = readonly [major: number, minor: number, patch: number];
 
 /** The lines of versions that a configuration is made for. */
-export type Line = '5.0.12-5.8' | '5.9-5.10' | '6';
+export type Line = '5.1-5.8' | '5.9-5.10' | '6';
 
-/** Before it, an authenticator's "not authorized" is final and dockhook is never asked (EMQX's source). */
-const OLDEST: Version = [5, 0, 12];
+/**
+ * Before it, a listener that emqx.conf closes may open at boot: what REST has changed wins over emqx.conf (before
+ * 5.0.23, #10156), or keeps the switch under another name, which wins (before 5.1.2, #11226). EMQX's change log.
+ */
+const OLDEST: Version = [5, 1, 2];
 
 /** Reads `5.8.9`, `v5.8.9`, `5.8.9-rc.1`, `5.10` or `6`; undefined for what is no version. */
 export function parseVersion(text: string): Version | undefined {
@@ -22,11 +25,19 @@ export function isBefore(a: Version, b: Version): boolean {
   return at >= 0 && (a[at] ?? 0) < (b[at] ?? 0);
 }
 
-/** Undefined for versions before 5.0.12, which cannot be closed, and after 6, of which nothing is known. */
+/** Undefined for versions before 5.1.2, which cannot be closed, and after 6, of which nothing is known. */
 export function lineOf(version: Version): Line | undefined {
   if (isBefore(version, OLDEST) || version[0] > 6) return undefined;
   if (version[0] === 6) return '6';
-  return isBefore(version, [5, 9, 0]) ? '5.0.12-5.8' : '5.9-5.10';
+  return isBefore(version, [5, 9, 0]) ? '5.1-5.8' : '5.9-5.10';
+}
+
+/**
+ * Whether it opens its listeners before its authenticators and hooks are there: who comes in then stays, with any
+ * password (seen on 5.8.9; not on 5.10.4 and 6.2.2). Mosquitto's plugin tells versions, too, which are below 5.
+ */
+export function opensBeforeHooks(version: Version): boolean {
+  return version[0] === 5 && isBefore(version, [5, 9, 0]);
 }
 
 /** The ExHook package that a version calls; dockhook serves both on one port. */

@@ -32,7 +32,8 @@ export interface WireMessage {
 }
 
 export interface LoadedRequest {
-  broker: { version: string } | null;
+  /** `uptime` is in milliseconds, decimal. */
+  broker: { version: string; uptime: string } | null;
   meta: { node: string } | null;
 }
 
@@ -73,8 +74,17 @@ export const DENY: ValuedResponse = { type: 'STOP_AND_RETURN', bool_result: fals
 export const IGNORE: ValuedResponse = { type: 'IGNORE' };
 export const EMPTY_SUCCESS: EmptySuccess = {};
 
-export function brokerOf({ broker, meta }: LoadedRequest): { node: string; version: string } {
-  return { node: meta?.node ?? '', version: broker?.version ?? '' };
+export function brokerOf({ broker, meta }: LoadedRequest): {
+  node: string;
+  version: string;
+  uptimeMs: number | undefined;
+} {
+  const uptime = Number(broker?.uptime);
+  return {
+    node: meta?.node ?? '',
+    version: broker?.version ?? '',
+    uptimeMs: uptime > 0 ? uptime : undefined,
+  };
 }
 
 /** @throws DockhookError if the request names no client, so that it is refused. */

@@ -11,6 +11,9 @@ export interface Metrics {
   tell: Tell;
   /** Whether changes of accounts are heard of, so that those that were read need not be read again. */
   accountChangesHeard(heard: boolean): void;
+  /** How many listeners that we are to open are not known to run on every node of EMQX. */
+  emqxListenersClosed(count: number): void;
+  emqxListenerOpened(listener: string): void;
   /** Entries of the access timeline were not kept. */
   timelineDropped(count: number): void;
   /** A connection to the gRPC port ended before its first call. */
@@ -78,6 +81,17 @@ export function createMetrics(): Metrics {
     help: '1 while changes of accounts are listened for, so that accounts are answered from memory; 0 while each call reads.',
     registers,
   });
+  const emqxListenersClosed = new Gauge({
+    name: 'dockhook_emqx_listeners_closed',
+    help: 'Listeners of DOCKHOOK_EMQX_LISTENERS that are not known to run on every node of EMQX.',
+    registers,
+  });
+  const emqxListenersOpened = new Counter({
+    name: 'dockhook_emqx_listeners_opened_total',
+    help: 'Listeners of EMQX that dockhook opened.',
+    labelNames: ['listener'],
+    registers,
+  });
   const timelineDropped = new Counter({
     name: 'dockhook_timeline_dropped_total',
     help: 'Events that the access timeline lacks: too many at once, or the database was away or refused them.',
@@ -113,6 +127,12 @@ export function createMetrics(): Metrics {
     },
     accountChangesHeard(heard) {
       accountChangesHeard.set(heard ? 1 : 0);
+    },
+    emqxListenersClosed(count) {
+      emqxListenersClosed.set(count);
+    },
+    emqxListenerOpened(listener) {
+      emqxListenersOpened.inc({ listener });
     },
     timelineDropped(count) {
       timelineDropped.inc(count);

@@ -48,7 +48,7 @@ const FALLBACKS: readonly Rule[] = [neverSeen, noRequest, notBound, offline];
 const CONNECTING_MS = 30_000;
 
 export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): Diagnosis {
-  const walk = walkOf(entries);
+  const walk = walkOf(entries, facts.boots);
   const findings = RULES.flatMap((rule) => rule(walk, facts));
   // First, since what else is to be done takes a dock that is let in.
   findings.unshift(...accountUnusable(walk, facts, findings));
@@ -154,6 +154,7 @@ const ENDS: Readonly<Record<string, string>> = {
   kicked: 'it was disconnected by an operator, or because its account was changed',
   takenover: 'another session with its client id took over',
   discarded: 'another session with its client id took over',
+  node_restarted: 'the node of the broker that it was connected to started again',
 };
 
 function offline({ end }: Walk, facts: DockFacts): Finding[] {

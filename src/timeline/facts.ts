@@ -17,7 +17,12 @@ export interface DockFacts {
   bindings: ReadonlyMap<string, Binding>;
   /** Whom EMQX keeps out by itself; absent where it was not asked. */
   bans?: readonly Ban[];
+  /** When each node of the broker started, in milliseconds since the epoch, in order. */
+  boots: ReadonlyMap<string, readonly number[]>;
 }
+
+/** Under which the timeline keeps what the broker's nodes did. */
+export const BROKER = '';
 
 /** One word or two for where a dock stands. */
 export type State =

@@ -7,6 +7,7 @@ import type { AccessEvent } from '../events.js';
 import { clipped, excerpt } from '../excerpt.js';
 import type { TimelineEntry } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
+import { BROKER } from './facts.js';
 
 export interface Recorder {
   /** @param at when it happened, in milliseconds since the epoch; now unless given */
@@ -218,6 +219,9 @@ function placeOf(event: AccessEvent, client: Client): { gateway: string | undefi
       if (outcome !== 'ok') return { gateway, own: false };
       if (gateway !== undefined) client.gateway = gateway;
       return { gateway: client.gateway, own: client.gateway !== undefined };
+    // The broker's own story, under a name that no gateway has: strangers cannot push it out.
+    case 'booted':
+      return { gateway: BROKER, own: true };
     case 'connected':
     case 'disconnected':
       return { gateway: known, own: known !== undefined };
@@ -273,7 +277,7 @@ function entryOf(
 /** Whether two entries of one client are the same to a reader. */
 function isSame(one: TimelineEntry, other: TimelineEntry): boolean {
   const [a, b] = [one.details, other.details];
-  const isSession = one.step === 'connected' || one.step === 'disconnected';
+  const isSession = one.step === 'connected' || one.step === 'disconnected' || one.step === 'booted';
   return (
     one.step === other.step &&
     one.outcome === other.outcome &&

@@ -4,24 +4,29 @@ import { INVENTED_SERIAL_NUMBER } from '../dock/topics.js';
 import type { Ban } from '../emqx/bans.js';
 import type { DockhookError } from '../errors.js';
 import type { Account, Stores, Timeline, TimelineEntry } from '../stores/types.js';
-import { listingsOf, type DockFacts } from './facts.js';
+import { BROKER, listingsOf, type DockFacts } from './facts.js';
 import { grouped } from './grouped.js';
 
 /** More than the sweep leaves; a bound for the reader, should nobody sweep. */
 const MAX_OTHERS = 25_000;
 const PAGE = 2000;
 
+/** Starts of the broker's nodes: as many as are kept. */
+const BOOTS = 200;
+
 /** What the stores know of all docks. */
 export type Known = Omit<DockFacts, 'sn'> & { badRows: DockhookError[] };
 
 /** @param bans whom EMQX keeps out by itself, where it could be asked */
 export async function readKnown(stores: Stores, now: number, bans: readonly Ban[] = []): Promise<Known> {
-  const [accounts, organizations, bindings, license] = [
+  const [accounts, organizations, bindings, license, broker] = [
     await stores.accounts.list(),
     await stores.organizations.list(),
     await stores.bindings.list(),
     await stores.license.get(),
+    await stores.timeline.of([BROKER], BOOTS),
   ];
+  const boots = grouped(broker, ({ clientId }) => clientId);
   return {
     now,
     bans,
@@ -30,6 +35,7 @@ export async function readKnown(stores: Stores, now: number, bans: readonly Ban[
     listings: listingsOf(accounts.records),
     organizations: new Map(organizations.records.map((organization) => [organization.id, organization])),
     bindings: new Map(bindings.records.map((binding) => [binding.sn, binding])),
+    boots: new Map([...boots].map(([node, entries]) => [node, entries.map(({ at }) => at)])),
     badRows: [...accounts.badRows, ...organizations.badRows, ...bindings.badRows],
   };
 }

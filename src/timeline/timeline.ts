@@ -8,6 +8,8 @@ import { createRecorder, type Recorder } from './recorder.js';
 
 export interface TimelineKeeper {
   tell: Recorder['tell'];
+  /** A broker's node told how long it runs. Told again by the same node it says nothing new. */
+  booted(broker: { node: string; uptimeMs: number | undefined }): void;
   /** Writes once more and stops, within 3 s. */
   stop(): Promise<void>;
 }
@@ -115,11 +117,19 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
   }
 
   let timer: NodeJS.Timeout | undefined;
+  const tell: Recorder['tell'] = (event, at) => {
+    // Only now: an app that did not start leaves nothing behind.
+    timer ??= setInterval(work, writeMs).unref();
+    recorder.tell(event, at);
+  };
   return {
-    tell(event, at) {
-      // Only now: an app that did not start leaves nothing behind.
-      timer ??= setInterval(work, writeMs).unref();
-      recorder.tell(event, at);
+    tell,
+    booted({ node, uptimeMs }) {
+      if (uptimeMs === undefined) return;
+      const at = Date.now() - uptimeMs;
+      // Seconds: a node tells the same start a little differently each time.
+      const detail = new Date(Math.round(at / 1000) * 1000).toISOString();
+      tell({ step: 'booted', outcome: 'ok', clientId: node, account: '', node, detail }, at);
     },
     async stop() {
       clearInterval(timer);

@@ -27,11 +27,19 @@ export interface Walk {
   isLast(entry: TimelineEntry, fits: (later: TimelineEntry) => boolean): boolean;
 }
 
-/** @param entries in any order */
-export function walkOf(entries: readonly TimelineEntry[]): Walk {
+/**
+ * @param entries in any order
+ * @param boots when each node of the broker started: what was connected to it before is not any more
+ */
+export function walkOf(
+  entries: readonly TimelineEntry[],
+  boots: ReadonlyMap<string, readonly number[]>,
+): Walk {
   const sorted = entries.toSorted((a, b) => a.at - b.at);
   const own = sorted.filter((entry) => entry.own);
   const sessions = new Map<string, Session>();
+  /** The last that was seen in each session. */
+  const latest = new Map<string, TimelineEntry>();
   let end: TimelineEntry | undefined;
   let lastIn: TimelineEntry | undefined;
   for (const entry of own) {
@@ -43,11 +51,19 @@ export function walkOf(entries: readonly TimelineEntry[]): Walk {
     if (entry.outcome === 'refused' || entry.outcome === 'dropped') continue;
     lastIn = entry;
     if (entry.step === 'authenticate') continue;
+    latest.set(entry.clientId, entry);
     // A request without a connect before it: its connect was not seen, but it is there.
     if (entry.step === 'connected' || !sessions.has(entry.clientId)) {
       sessions.delete(entry.clientId);
       sessions.set(entry.clientId, sessionOf(entry));
     }
+  }
+  for (const [clientId, { node = '' }] of sessions) {
+    const last = latest.get(clientId);
+    const boot = boots.get(node)?.find((at) => last !== undefined && at > last.lastAt);
+    if (last === undefined || boot === undefined) continue;
+    sessions.delete(clientId);
+    if (end === undefined || boot > end.lastAt) end = endedByBoot(last, boot);
   }
   return {
     entries: sorted,
@@ -57,6 +73,22 @@ export function walkOf(entries: readonly TimelineEntry[]): Walk {
     end: sessions.size > 0 ? undefined : end,
     lastIn,
     isLast: (entry, fits) => !sorted.slice(sorted.indexOf(entry) + 1).some(fits),
+  };
+}
+
+/** EMQX reports no end of a session when it stops. */
+function endedByBoot(last: TimelineEntry, at: number): TimelineEntry {
+  const { peerHost, peerPort, node } = last.details;
+  const details = { peerHost, peerPort, node, detail: 'node_restarted' };
+  return {
+    ...last,
+    step: 'disconnected',
+    outcome: 'ok',
+    reason: undefined,
+    at,
+    lastAt: at,
+    count: 1,
+    details,
   };
 }
 

@@ -93,7 +93,7 @@ describe('deploy/compose/prepare.sh', () => {
 
   it('configures EMQX as deploy/emqx does, with dockhook under the name it has here', () => {
     const found = leaves(parseHocon(content('emqx/emqx.conf')));
-    const shipped = ['emqx/emqx-5.0.12-5.8.conf', 'emqx/exhook-tls.conf'].map((path) =>
+    const shipped = ['emqx/emqx-5.1-5.8.conf', 'emqx/exhook-tls.conf'].map((path) =>
       readFileSync(deploy(path), 'utf8'),
     );
     expect(found).to.deep.equal({

@@ -82,6 +82,8 @@ describeWithOwnPostgres('the operators’ guide, run', function () {
     directory = mkdtempSync(join(tmpdir(), 'dockhook-guide-'));
     postgres = await startPostgres();
     emqx = await startEmqxRest();
+    // As `emqx config --listeners tcp` leaves it for 5.8.
+    emqx.state.listeners = { 'tcp:default': { enable: false, bind: '0.0.0.0:1883', enable_authn: true } };
     const [grpc = 0, http = 0] = await freePorts(2);
     broker = await startBroker({ listen: { host: '127.0.0.1', port: 0 }, exhook: `127.0.0.1:${grpc}` });
     addresses = [

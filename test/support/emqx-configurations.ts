@@ -8,10 +8,7 @@ import { exhookServer } from '../../src/emqx/exhook.js';
 import type { Line } from '../../src/emqx/versions.js';
 
 /** By line: a version of it, as an operator would name it. */
-export const VERSION_OF = { '5.0.12-5.8': '5.8', '5.9-5.10': '5.10.4', '6': '6' } satisfies Record<
-  Line,
-  string
->;
+export const VERSION_OF = { '5.1-5.8': '5.8', '5.9-5.10': '5.10.4', '6': '6' } satisfies Record<Line, string>;
 
 /** By file name in deploy/emqx. */
 export function configurations(): Record<string, string> {

@@ -1,6 +1,6 @@
 /**
- * What the stand-in for EMQX's REST API answers: as a live 5.8.9 did where that was recorded
- * (test/fixtures/emqx-5.8.9-rest.txt, emqx-5.8.9-rest-modules.txt), and elsewhere as EMQX's source and documentation say, marked "not recorded".
+ * What the stand-in for EMQX's REST API answers: as a live 5.8.9 and 6.2.0 did where that was recorded
+ * (test/fixtures/emqx-*-rest*.txt), and elsewhere as EMQX's source and documentation say, marked "not recorded".
  */
 type Json = Record<string, unknown>;
 
@@ -8,11 +8,21 @@ export interface FakeClient {
   clientid: string;
   username: string | null;
   connected?: boolean;
+  connected_at?: string;
+  listener?: string;
+  node?: string;
 }
+
+/** `booting` is a node that has joined and whose REST API is not there yet: no other node lists it, and its hooks are missing. */
+export type NodeState = 'running' | 'stopped' | 'booting';
 
 export interface EmqxState {
   version: string;
   nodes: string[];
+  /** `running` unless given. */
+  nodeStates: Record<string, NodeState>;
+  /** Of every node, in milliseconds. */
+  uptime: number;
   providers: Json[];
   /** Hooks that a connected provider has. */
   hooks: { name: string; params: { topics?: string[] } }[];
@@ -25,6 +35,8 @@ export interface EmqxState {
   authorization: Json;
   /** By id, such as `tcp:default`. */
   listeners: Record<string, Json>;
+  /** Nodes on which a listener does not run though it is enabled, by its id; a start empties it. */
+  closedOn: Record<string, string[]>;
   mqtt: Json;
   /** What a zone has beside `mqtt`. */
   zone: Json;
@@ -50,6 +62,8 @@ export function closedState(): EmqxState {
   return {
     version: '5.8.9',
     nodes: ['emqx@127.0.0.1'],
+    nodeStates: {},
+    uptime: 289_506,
     providers: [],
     hooks: [
       { name: 'client.authenticate', params: {} },
@@ -85,6 +99,7 @@ export function closedState(): EmqxState {
       },
       'ws:default': { enable: false, bind: '0.0.0.0:8083', enable_authn: true },
     },
+    closedOn: {},
     mqtt: {
       ignore_loop_deliver: false,
       peer_cert_as_username: 'disabled',
@@ -127,9 +142,15 @@ export function route(
   const body = (data ?? {}) as Json;
   const provider = state.providers.find(({ name }) => name === id);
   switch ([verb, root, ...(id === '' ? [] : ['ID']), sub, last].filter(Boolean).join(' ')) {
-    case 'GET nodes': // not recorded
+    case 'GET nodes': // recorded, but for nodes that do not run: EMQX's source
       return ok(
-        state.nodes.map((node) => ({ node, version: state.version, node_status: 'running', uptime: 1000 })),
+        state.nodes
+          .filter((node) => stateOf(state, node) !== 'booting')
+          .map((node) =>
+            stateOf(state, node) === 'stopped'
+              ? { node, node_status: 'stopped', role: 'core' }
+              : { node, version: state.version, node_status: 'running', uptime: state.uptime, role: 'core' },
+          ),
       );
     case 'GET exhooks': // recorded
       return ok(state.providers.map((one) => withStatus(state, one)));
@@ -158,7 +179,7 @@ export function route(
             })),
           )
         : refused(400, 'BAD_REQUEST', 'Server not found');
-    case 'GET authentication': // not recorded, as all below but `DELETE clients`
+    case 'GET authentication': // recorded
       return ok(state.authenticators);
     case 'GET authentication ID users': {
       const count = state.users[id] ?? 0;
@@ -170,9 +191,35 @@ export function route(
     case 'GET listeners':
       return ok(
         Object.entries(state.listeners).map(([name, { enable, bind }]) => {
-          return { id: name, type: name.split(':')[0], name: name.split(':')[1], enable, bind };
+          const status = (running: boolean): Json => ({
+            running,
+            max_connections: 'infinity',
+            current_connections: 0,
+          });
+          const nodes = joined(state).map((node) => ({ node, status: status(runs(state, name, node)) }));
+          const [type, short] = name.split(':');
+          const { status: first } = nodes[0] ?? {};
+          return {
+            id: name,
+            type,
+            name: short,
+            enable,
+            bind,
+            node_status: nodes,
+            number: nodes.length,
+            status: first,
+          };
         }),
       );
+    case 'POST listeners ID start': {
+      // not recorded: 200 without a body (seen)
+      const listener = state.listeners[id];
+      if (!listener) return refused(404, 'BAD_LISTENER_ID', 'Listener id not found');
+      // On every node, also on one that is just booting.
+      listener['enable'] = true;
+      state.closedOn[id] = [];
+      return { status: 200 };
+    }
     case 'GET listeners ID': {
       const listener = state.listeners[id];
       if (!listener) return refused(404, 'BAD_LISTENER_ID', 'Listener id not found');
@@ -210,8 +257,8 @@ export function refused(status: number, code: string, message: string): Reply {
 
 /** EMQX's `hooks` are those of the node that answers. */
 function withStatus(state: EmqxState, provider: Json): Json {
-  const nodeStatus = state.nodes.map((node) => {
-    const status = state.status[node] ?? 'connected';
+  const nodeStatus = joined(state).map((node) => {
+    const status = state.status[node] ?? (stateOf(state, node) === 'booting' ? 'error' : 'connected');
     return { node, status: typeof status === 'function' ? status() : status };
   });
   return {
@@ -225,20 +272,36 @@ function withStatus(state: EmqxState, provider: Json): Json {
 
 /** The first node takes what comes over REST, and so has the count. */
 function nodeMetrics(state: EmqxState): Json[] {
-  return state.nodes.map((node, index) => ({
+  return joined(state).map((node, index) => ({
     metrics: index === 0 ? metricsOf(state) : { ...metricsOf(state), succeed: 3, failed: 0 },
     node,
   }));
 }
 
+function stateOf({ nodeStates }: EmqxState, node: string): NodeState {
+  return nodeStates[node] ?? 'running';
+}
+
+/** Nodes that take part in the cluster. */
+function joined(state: EmqxState): string[] {
+  return state.nodes.filter((node) => stateOf(state, node) !== 'stopped');
+}
+
+function runs({ listeners, closedOn }: EmqxState, id: string, node: string): boolean {
+  return (listeners[id]?.['enable'] ?? listeners[id]?.['enabled']) !== false && !closedOn[id]?.includes(node);
+}
+
 function clientsPage({ clients, nodes, ignoresFilters }: EmqxState, query: URLSearchParams): Json {
   const [limit, page] = [Number(query.get('limit')), Number(query.get('page'))];
   const [username, like] = [query.get('username'), query.get('like_clientid')];
+  const [node, until] = [query.get('node'), query.get('lte_connected_at')];
   const found = clients.filter(
     (client) =>
       ignoresFilters ||
       ((username === null || client.username === username) &&
-        (like === null || client.clientid.includes(like))),
+        (like === null || client.clientid.includes(like)) &&
+        (node === null || (client.node ?? nodes[0]) === node) &&
+        (until === null || Date.parse(client.connected_at ?? '') <= Number(until))),
   );
   const data = found.slice((page - 1) * limit, page * limit);
   return {

@@ -130,6 +130,10 @@ export async function startEmqxRest({ tls, prefix = '' }: FakeEmqxOptions = {}):
 }
 
 function send(response: ServerResponse, { status, body }: Reply): void {
+  if (body === undefined) {
+    response.writeHead(status).end();
+    return;
+  }
   const page = typeof body === 'string';
   response.writeHead(status, { 'content-type': page ? 'text/html' : 'application/json' });
   response.end(page ? body : JSON.stringify(body));

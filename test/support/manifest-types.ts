@@ -17,7 +17,7 @@ const TYPES: Record<string, [module: string, type: string]> = {
 /** The fields of the EMQX operator's resource that we use (its API reference for v2beta1). */
 const EMQX = `
 import type { IObjectMeta } from '@kubernetes-models/apimachinery/apis/meta/v1/ObjectMeta';
-import type { IEnvVar, IServiceSpec, IVolume, IVolumeMount } from 'kubernetes-models/v1';
+import type { IEnvVar, ILifecycle, IServiceSpec, IVolume, IVolumeMount } from 'kubernetes-models/v1';
 interface IEMQX {
   apiVersion: 'apps.emqx.io/v2beta1';
   kind: 'EMQX';
@@ -27,7 +27,13 @@ interface IEMQX {
     bootstrapAPIKeys: { secretRef: Record<'key' | 'secret', { secretName: string; secretKey: string }> }[];
     config: { mode?: 'Merge' | 'Replace'; data: string };
     coreTemplate: {
-      spec: { replicas: number; env: IEnvVar[]; extraVolumes: IVolume[]; extraVolumeMounts: IVolumeMount[] };
+      spec: {
+        replicas: number;
+        env: IEnvVar[];
+        lifecycle: ILifecycle;
+        extraVolumes: IVolume[];
+        extraVolumeMounts: IVolumeMount[];
+      };
     };
     listenersServiceTemplate: { spec: IServiceSpec };
   };

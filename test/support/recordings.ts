@@ -1,4 +1,4 @@
-/** Requests that a live EMQX sent, one a line: EMQX 5.8.9 speaks v2, 5.10.4 speaks v3. */
+/** Requests that a live EMQX sent, one a line: EMQX 5.8.9 speaks v2, 5.10.4 and 6.2.0 speak v3. */
 import { readFileSync } from 'node:fs';
 import type { Version } from '../../src/exhook/proto.js';
 
@@ -13,13 +13,18 @@ export interface Recording {
   request: object;
 }
 
-const FILES: Record<Version, string> = { v2: 'emqx-5.8.9-v2.jsonl', v3: 'emqx-5.10.4-v3.jsonl' };
+const FILES: Record<Version, readonly string[]> = {
+  v2: ['emqx-5.8.9-v2.jsonl'],
+  v3: ['emqx-5.10.4-v3.jsonl', 'emqx-6.2.0-v3.jsonl'],
+};
 
 export function recordings(version: Version): Recording[] {
-  const text = readFileSync(new URL(`../fixtures/${FILES[version]}`, import.meta.url), 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
+  return FILES[version]
+    .flatMap((name) =>
+      readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8')
+        .trimEnd()
+        .split('\n'),
+    )
     .map((line) => {
       const recorded = JSON.parse(line, revive) as Omit<Recording, 'bytes'> & { request_base64: string };
       return { ...recorded, bytes: Buffer.from(recorded.request_base64, 'base64') };

@@ -86,6 +86,33 @@ describe('settings', () => {
     });
   }
 
+  describe('the listeners of EMQX to open', () => {
+    const api = (): Record<string, string> => ({
+      DOCKHOOK_EMQX_URL: 'http://127.0.0.1:18083',
+      DOCKHOOK_EMQX_API_KEY_FILE: file('key', 'key'),
+      DOCKHOOK_EMQX_API_SECRET_FILE: file('secret', 'secret'),
+    });
+    it('are none unless named', () => {
+      expect(readConfig({}).emqxListeners).to.deep.equal([]);
+      expect(readConfig(api()).emqxListeners).to.deep.equal([]);
+    });
+    it("are EMQX's ids, each once", () => {
+      const config = readConfig({
+        ...api(),
+        DOCKHOOK_EMQX_LISTENERS: ' tcp:default, ssl:client_certificate,tcp:default',
+      });
+      expect(config.emqxListeners).to.deep.equal(['tcp:default', 'ssl:client_certificate']);
+    });
+    for (const ids of ['tcp', 'default', 'tcp:', 'tls:default', 'tcp:default,', 'tcp:a/b', 'tcp.default']) {
+      it(`are not "${ids}"`, () => {
+        expect(faultsOf({ ...api(), DOCKHOOK_EMQX_LISTENERS: ids })).to.include('no listener');
+      });
+    }
+    it('need the REST API', () => {
+      expect(faultsOf({ DOCKHOOK_EMQX_LISTENERS: 'tcp:default' })).to.include('DOCKHOOK_EMQX_URL');
+    });
+  });
+
   describe('the ExHook port beyond loopback', () => {
     for (const address of [
       '0.0.0.0:9000',

@@ -64,6 +64,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'access',
       'config.ts',
       'dock',
+      'emqx',
       'errors.ts',
       'exhook',
       'listen.ts',

@@ -10,11 +10,11 @@ import { leaves, parseHocon, type Hocon } from '../../support/hocon.js';
 
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
-/** By file: the name that a listener's switch has in those versions (EMQX configuration manuals). */
+/** By file: whether listeners must stay closed until dockhook opens them. */
 const FILES = {
-  'emqx-5.0.12-5.8.conf': 'enabled',
-  'emqx-5.9-5.10.conf': 'enable',
-  'emqx-6.conf': 'enable',
+  'emqx-5.1-5.8.conf': true,
+  'emqx-5.9-5.10.conf': false,
+  'emqx-6.conf': false,
 };
 
 interface Line {
@@ -167,31 +167,41 @@ function notRetained(file: string): Line[] {
   ];
 }
 
-function linesOf(switchName: string, file: string): Line[] {
+function linesOf(isClosed: boolean, file: string): Line[] {
   const off = ['ws', 'wss'].map((type) => ({
-    path: `listeners.${type}.default.${switchName}`,
+    path: `listeners.${type}.default.enable`,
     value: false,
     why: 'on by default, and hooks of WebSocket clients are skipped before 5.8.5 (emqx/emqx#14543)',
   }));
-  return [...LINES, ...notRetained(file), ...off];
+  const closed = ['tcp.default', 'ssl.default', 'ssl.client_certificate'].map((name) => ({
+    path: `listeners.${name}.enable`,
+    value: false,
+    why: 'open at boot, a wrong password got the license (seen on 5.8.9); `enabled` does nothing after a REST edit (seen)',
+  }));
+  return [...LINES, ...notRetained(file), ...off, ...(isClosed ? closed : [])];
 }
 
-for (const [file, switchName] of Object.entries(FILES)) {
+for (const [file, isClosed] of Object.entries(FILES)) {
   describe(`deploy/emqx/${file}`, () => {
     const found = leaves(parseHocon(read(`deploy/emqx/${file}`)));
 
-    for (const { path, value, why } of linesOf(switchName, file)) {
+    for (const { path, value, why } of linesOf(isClosed, file)) {
       it(`has ${path} = ${JSON.stringify(value)}: ${why}`, () => {
         expect(found[path]).to.deep.equal(value);
       });
     }
 
     it('has nothing else', () => {
-      expect(Object.keys(found)).to.have.members(linesOf(switchName, file).map(({ path }) => path));
+      expect(Object.keys(found)).to.have.members(linesOf(isClosed, file).map(({ path }) => path));
     });
 
     it('is what dockhook emqx config prints (npm run docs writes it)', () => {
       expect(read(`deploy/emqx/${file}`)).to.equal(configurations()[file]);
+    });
+
+    it('names to dockhook serve what it closes, and nothing else', () => {
+      const named = /DOCKHOOK_EMQX_LISTENERS=(\S+)$/m.exec(read(`deploy/emqx/${file}`))?.[1];
+      expect(named).to.equal(isClosed ? 'tcp:default,ssl:default,ssl:client_certificate' : undefined);
     });
 
     it('says of which versions it is', () => {

@@ -150,7 +150,7 @@ describe('deploy/kubernetes', function () {
 
   describe('emqx.yaml', () => {
     const found = leaves(parseHocon(emqx.spec.config.data));
-    const shipped = leaves(parseHocon(read('emqx/emqx-5.0.12-5.8.conf') + read('emqx/exhook-tls.conf')));
+    const shipped = leaves(parseHocon(read('emqx/emqx-5.1-5.8.conf') + read('emqx/exhook-tls.conf')));
 
     it('says nothing that deploy/emqx does not say', () => {
       const ours = new Map(Object.entries(shipped));

@@ -8,7 +8,7 @@ import { connectEmqx } from '../../../src/emqx/api.js';
 import { exhookServer } from '../../../src/emqx/exhook.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../support/emqx-rest.js';
 
-const FACTS: EmqxFacts = { accounts: [], unknownAccounts: 'deny', timeline: true };
+const FACTS: EmqxFacts = { accounts: [], unknownAccounts: 'deny', timeline: true, opens: ['ssl:default'] };
 const DATABASE = 'password_based:built_in_database';
 
 describe('checkEmqx', () => {
@@ -20,7 +20,10 @@ describe('checkEmqx', () => {
   afterEach(() => emqx.close());
 
   const check = (facts: Partial<EmqxFacts> = {}, key = API_KEY): Promise<Finding[]> =>
-    checkEmqx(connectEmqx({ url: new URL(emqx.url), key, secret: API_SECRET }, 300), { ...FACTS, ...facts });
+    checkEmqx(connectEmqx({ url: new URL(emqx.url), key, secret: API_SECRET }, { deadlineMs: 300 }), {
+      ...FACTS,
+      ...facts,
+    });
 
   /** Findings that are not `ok`, as `level code`. */
   const faults = async (facts: Partial<EmqxFacts> = {}): Promise<string[]> =>
@@ -34,6 +37,7 @@ describe('checkEmqx', () => {
       'ok emqx_authenticator',
       'ok emqx_authorization',
       'ok emqx_listener',
+      'ok emqx_doors',
       'ok emqx_mqtt',
       'ok emqx_client_id',
     ]);
@@ -57,7 +61,7 @@ describe('checkEmqx', () => {
     emqx.state.more['/mqtt/topic_rewrite'] = [rule];
   };
   const cases: [expected: string, what: string, inject: () => void, facts?: Partial<EmqxFacts>][] = [
-    ['error emqx_version_too_old', 'EMQX 5.0.11', () => (emqx.state.version = '5.0.11')],
+    ['error emqx_version_too_old', 'EMQX 5.1.1', () => (emqx.state.version = '5.1.1')],
     ['warning emqx_version_unknown', 'EMQX 7', () => (emqx.state.version = '7.0.0')],
     ['error emqx_provider_missing', 'no provider', () => (emqx.state.providers = [])],
     ['error emqx_provider_disabled', 'a disabled provider', () => (provider()['enable'] = false)],
@@ -272,7 +276,9 @@ describe('checkEmqx', () => {
     [
       'error emqx_banned',
       'a ban of a client id with the account in front of the SN',
-      () => ban({ as: 'clientid', who: 'dock-1|7CTDTEST00001' }),
+      () => {
+        ban({ as: 'clientid', who: 'dock-1|7CTDTEST00001' });
+      },
       { accounts: [{ name: 'dock-1', scope: { kind: 'gateways', gateways: ['7CTDTEST00001'] } }] },
     ],
     [
@@ -385,12 +391,14 @@ describe('checkEmqx', () => {
         emqx.state.version = '5.8.4';
         emqx.state.listeners['wss:default'] = { enable: true, bind: '0.0.0.0:8084', enable_authn: true };
       },
+      { opens: ['ssl:default', 'wss:default'] },
     ],
     [
       'warning emqx_listener_plain',
       'plain TCP for everybody',
       () =>
         (emqx.state.listeners['tcp:default'] = { enable: true, bind: '0.0.0.0:1883', enable_authn: true }),
+      { opens: ['ssl:default', 'tcp:default'] },
     ],
     [
       'warning emqx_demo_certificate',
@@ -398,6 +406,43 @@ describe('checkEmqx', () => {
       () => (listener()['ssl_options'] = { certfile: '${EMQX_ETC_DIR}/certs/cert.pem' }),
     ],
     ['warning emqx_listener_zone', 'a zone of its own', () => (listener()['zone'] = 'docks')],
+    [
+      'error emqx_open_at_start',
+      'a listener on 5.8 that dockhook is not to open',
+      () => undefined,
+      { opens: [] },
+    ],
+    [
+      'error emqx_open_at_start',
+      'one that REST made, beside those that dockhook opens',
+      () => (emqx.state.listeners['ssl:made'] = { ...listener(), bind: '0.0.0.0:8899' }),
+    ],
+    [
+      'error emqx_open_at_start',
+      'one that runs on one of two nodes',
+      () => {
+        emqx.state.nodes.push('emqx@b');
+        emqx.state.closedOn['ssl:default'] = ['emqx@b'];
+      },
+      { opens: [] },
+    ],
+    [
+      'warning emqx_open_at_start_local',
+      'one for a proxy on the same machine',
+      () => (emqx.state.listeners['ssl:default'] = { ...listener(), bind: '127.0.0.1:8883' }),
+      { opens: [] },
+    ],
+    [
+      'error emqx_listener_closed',
+      'one that dockhook has not opened on one node',
+      () => (emqx.state.closedOn['ssl:default'] = ['emqx@127.0.0.1']),
+    ],
+    [
+      'error emqx_listener_unknown',
+      'one that EMQX does not have',
+      () => undefined,
+      { opens: ['ssl:default', 'tcp:defualt'] },
+    ],
     ['error emqx_no_listener', 'no listener', () => (emqx.state.listeners = {})],
     [
       'error emqx_no_client_certificates',
@@ -554,6 +599,19 @@ describe('checkEmqx', () => {
     expect(await faults()).to.deep.equal([]);
   });
 
+  for (const version of ['5.10.5', '6.2.1']) {
+    it(`lets listeners of ${version} be open from its start`, async () => {
+      emqx.state.version = version;
+      expect(await faults({ opens: [] })).to.deep.equal([]);
+    });
+  }
+
+  it('looks at a cluster of which a node is stopped', async () => {
+    emqx.state.nodes.push('emqx@b');
+    emqx.state.nodeStates['emqx@b'] = 'stopped';
+    expect(await faults()).to.deep.equal(['warning emqx_node_down']);
+  });
+
   it('takes no listener that is off, on loopback, or asks only for a name, for a fault', async () => {
     Object.assign(emqx.state.listeners, {
       'tcp:local': { enable: true, bind: '127.0.0.1:1883', enable_authn: true },
@@ -561,16 +619,17 @@ describe('checkEmqx', () => {
       'tcp:old': { enabled: false, bind: '1883', enable_authn: false },
       'ssl:quick': { enable: true, bind: '8885', enable_authn: 'quick_deny_anonymous', ssl_options: {} },
     });
-    expect(await faults()).to.deep.equal([]);
+    expect(await faults({ opens: ['ssl:default', 'tcp:local', 'ssl:quick'] })).to.deep.equal([]);
   });
 
   it('does not know a bare port or IPv6 for loopback by mistake', async () => {
+    const opens = ['ssl:default', 'tcp:default'];
     for (const bind of ['1883', ':1883', '[::]:1883']) {
       emqx.state.listeners['tcp:default'] = { enable: true, bind, enable_authn: true };
-      expect(await faults(), bind).to.deep.equal(['warning emqx_listener_plain']);
+      expect(await faults({ opens }), bind).to.deep.equal(['warning emqx_listener_plain']);
     }
     emqx.state.listeners['tcp:default'] = { enable: true, bind: '[::1]:1883', enable_authn: true };
-    expect(await faults()).to.deep.equal([]);
+    expect(await faults({ opens })).to.deep.equal([]);
   });
 
   it('says of DOCKHOOK_UNKNOWN_ACCOUNTS=ignore that nobody stops such accounts', async () => {
@@ -602,9 +661,9 @@ describe('checkEmqx', () => {
           expect(unchecked.map(({ code }) => code)).to.deep.equal(['emqx_not_checked']);
           expect(unchecked[0]?.level).to.equal('warning');
           expect(unchecked[0]?.what).to.include(what);
-          expect(findings.filter(({ level }) => level === 'ok')).to.have.length(
-            path === 'GET /configs/global_zone' ? 5 : 6,
-          );
+          // Of listeners and of MQTT two things are said.
+          const twice = ['GET /listeners', 'GET /nodes', 'GET /configs/global_zone'];
+          expect(findings.filter(({ level }) => level === 'ok')).to.have.length(twice.includes(path) ? 5 : 6);
         });
       }
     }

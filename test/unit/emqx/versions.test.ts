@@ -4,6 +4,7 @@ import {
   dialectOf,
   lineOf,
   losesHooks,
+  opensBeforeHooks,
   parseVersion,
   refusesWithoutPassword,
   skipsWebSocketHooks,
@@ -29,12 +30,15 @@ describe('versions of EMQX', () => {
 
   it('have the line of their configuration', () => {
     expect(
-      ['5.0.12', '5.8.10', '5.8', '5.9.0', '5.10.4', '5.10', '6.0.0', '6'].map((t) => lineOf(version(t))),
-    ).to.deep.equal([
-      ...['5.0.12-5.8', '5.0.12-5.8', '5.0.12-5.8', '5.9-5.10', '5.9-5.10', '5.9-5.10', '6', '6'],
-    ]);
-    for (const text of ['4.4.19', '5.0.11', '5.0.0', '7.0.0'])
+      ['5.1.2', '5.8.10', '5.8', '5.9.0', '5.10.4', '5.10', '6.0.0', '6'].map((t) => lineOf(version(t))),
+    ).to.deep.equal([...['5.1-5.8', '5.1-5.8', '5.1-5.8', '5.9-5.10', '5.9-5.10', '5.9-5.10', '6', '6']]);
+    for (const text of ['4.4.19', '5.0.0', '5.0.26', '5.1.0', '5.1.1', '7.0.0'])
       expect(lineOf(version(text)), text).to.equal(undefined);
+  });
+
+  it('open their listeners before they ask dockhook up to 5.8; what Mosquitto calls itself does not', () => {
+    const all = ['2.0.11', '5.1.2', '5.8.9', '5.8', '5.9.0', '5.10.4', '6.2.0'];
+    expect(among(all, opensBeforeHooks)).to.deep.equal(['5.1.2', '5.8.9', '5.8']);
   });
 
   it('speak v2 up to 5.8 and v3 after', () => {

@@ -12,7 +12,11 @@ function turns() {
     ask: (owner: string, count = 1) => {
       for (let index = 0; index < count; index += 1) inTurn(owner, () => begun.push(owner));
     },
-    pass: () => passes.splice(0).forEach((next) => next()),
+    pass: () => {
+      passes.splice(0).forEach((next) => {
+        next();
+      });
+    },
     isIdle: () => passes.length === 0,
   };
 }
@@ -43,9 +47,15 @@ describe('turns', () => {
     const inTurn = createTurns((next) => passes.push(next));
     for (let index = 0; index < 100; index += 1) {
       inTurn('a', () => order.push(index));
-      if (index % 7 === 0) passes.splice(0).forEach((next) => next());
+      if (index % 7 === 0)
+        passes.splice(0).forEach((next) => {
+          next();
+        });
     }
-    while (passes.length > 0) passes.splice(0).forEach((next) => next());
+    while (passes.length > 0)
+      passes.splice(0).forEach((next) => {
+        next();
+      });
     expect(order).to.deep.equal(Array.from({ length: 100 }, (_, index) => index));
   });
 

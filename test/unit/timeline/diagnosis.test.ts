@@ -66,7 +66,7 @@ class Story {
     const { accounts = new Map([['dock-1', ACCOUNT]]) } = facts;
     return diagnose(this.entries, {
       ...{ sn: SN, now: this.now, hasLicense: true, accounts, listings: listingsOf(accounts.values()) },
-      ...{ organizations: new Map(), bindings: new Map([[SN, BINDING]]), ...facts },
+      ...{ organizations: new Map(), bindings: new Map([[SN, BINDING]]), boots: new Map(), ...facts },
     });
   }
 }
@@ -404,7 +404,7 @@ describe("a dock's topics, used with another account", () => {
       {
         ...{ sn: 'SN9', now: story.now, hasLicense: true, accounts },
         listings: listingsOf(accounts.values()),
-        ...{ organizations: new Map(), bindings: new Map() },
+        ...{ organizations: new Map(), bindings: new Map(), boots: new Map() },
       },
     );
     const todo = diagnosis.findings.flatMap((finding) => finding.todo).join();
@@ -583,5 +583,57 @@ describe('a dock and its broker', () => {
       const bans = [ban('username', 'dock-1')];
       expect(new Story().connect().request('config').diagnose({ bans }).state).to.equal('online');
     });
+  });
+});
+
+describe('a start of the broker', () => {
+  const NODE = 'emqx@a';
+  const story = (): Story =>
+    new Story()
+      .add('authenticate')
+      .add('connected', { details: { peerPort: 1, node: NODE } })
+      .request('config');
+  const booted = (at: number, node = NODE) => ({ boots: new Map([[node, [at]]]) });
+
+  it('ends the sessions that the node had, though it reported no end of them', () => {
+    const before = story();
+    const diagnosis = before.diagnose(booted(before.now + 5000));
+    expect(codes(diagnosis)).to.deep.equal(['offline', 'offline']);
+    expect(diagnosis).to.include({ isConnected: false, since: before.now + 5000 });
+    expect(diagnosis.findings[0]?.brief).to.include('started again');
+  });
+
+  it('tells since when of the first start after it, of many', () => {
+    const before = story();
+    const boots = new Map([[NODE, [START - 1, before.now + 5000, before.now + 90_000]]]);
+    expect(before.diagnose({ boots }).since).to.equal(before.now + 5000);
+  });
+
+  for (const [what, at] of [
+    ['an earlier one', START],
+    ['one after which the dock was heard again', START + 2500],
+  ] as const) {
+    it(`ends nothing: ${what}`, () => {
+      expect(story().diagnose(booted(at))).to.include({ state: 'online', isConnected: true });
+    });
+  }
+
+  it('ends nothing on another node', () => {
+    const before = story();
+    expect(before.diagnose(booted(before.now + 5000, 'emqx@b'))).to.include({ isConnected: true });
+  });
+
+  it('ends the old session, and not the new one', () => {
+    const back = story().wait(10_000);
+    const boot = back.now;
+    back.add('connected', { details: { peerPort: 2, node: NODE } });
+    expect(back.diagnose(booted(boot))).to.include({ state: 'online', isConnected: true });
+  });
+
+  it('ends one of two sessions, if the other is on another node', () => {
+    const both = story().add('connected', { clientId: 'drc', details: { peerPort: 2, node: 'emqx@b' } });
+    const diagnosis = both.diagnose(booted(both.now + 1000));
+    expect(diagnosis.isConnected).to.equal(true);
+    expect(diagnosis.session?.clientId).to.equal('drc');
   });
 });

@@ -1,0 +1,195 @@
+/**
+ * When EMQX may open its doors: once every node asks dockhook. EMQX up to 5.8 opens its listeners before its
+ * authenticators and hooks are there, so our configuration keeps them closed at boot, and they are started over REST.
+ *
+ * A start goes to all nodes of a cluster at once, and a node that is just booting carries it out before it has hooks
+ * (seen on 5.8.9): that is why no node may be missing. "Seen" is what a running EMQX did.
+ */
+import { messageOf } from '../errors.js';
+import { answers, type ListedListener, type Node } from './answers.js';
+import { statusOf, type EmqxApi } from './api.js';
+import { whatIsWrong } from './exhook.js';
+
+/**
+ * A node that was seen stopped or missing for this long, without a gap, is taken for dead, in milliseconds: a booting
+ * one is there sooner, and without such an end a dead node would keep its restarted neighbours closed for ever.
+ */
+const DEAD_MS = 60_000;
+/** A longer time without a look is such a gap, in milliseconds. */
+const GAP_MS = 5000;
+/** A listener is not started again before this, in milliseconds: what opens nothing is not repeated at each look. */
+const START_AGAIN_MS = 1000;
+/** A node tells how long it runs this precisely; two of its starts are further apart. In milliseconds. */
+const SAME_BOOT_MS = 1000;
+
+export interface GateOptions {
+  /** EMQX's ids of the listeners to open, such as `tcp:default`; no other is touched. */
+  listeners: readonly string[];
+  /** The provider's name in EMQX. */
+  provider: string;
+  /** Milliseconds from any start. */
+  now?: () => number;
+}
+
+/** What one round found and did. */
+export interface Round {
+  /** What keeps listeners closed, in one line; undefined if all run. */
+  waitingFor?: string;
+  /** Ids that were started in this round. */
+  opened: string[];
+  /** Ids that ran since the node's start and do not any more: somebody stopped them, and that stands. */
+  stopped: string[];
+  /** As EMQX told them; absent if it was not asked, since hooks are missing. */
+  listeners?: readonly ListedListener[];
+  nodes: readonly Node[];
+  /** Nodes that have not reached dockhook. */
+  withoutHooks: string[];
+}
+
+interface Checked {
+  nodes: Node[];
+  /** When they were told. */
+  at: number;
+  withoutHooks: string[];
+  /** What stands in the way of a start. */
+  no?: string;
+}
+
+export interface Gate {
+  /** Looks once, and starts what may be started. Rejects if EMQX gives no answer: that is never a yes. */
+  round(api: EmqxApi): Promise<Round>;
+}
+
+/** Remembers which nodes were away, so the same one is to be used round after round. */
+export function createGate({ listeners, provider, now = () => performance.now() }: GateOptions): Gate {
+  /** Nodes that were seen running, and since when others are away. */
+  const known = new Set<string>();
+  const away = new Map<string, number>();
+  const startedAt = new Map<string, number>();
+  /** By listener and node: the start of the node after which it was seen running. */
+  const ranSince = new Map<string, number>();
+  let lookedAt = -Infinity;
+
+  /** Asks for nodes and hooks. */
+  async function check(api: EmqxApi): Promise<Checked> {
+    // In this order: a node that comes between the two is in the second answer alone, and that is a no.
+    const nodes = await api.get('/nodes', answers.nodes);
+    const running = nodes.filter(isRunning).map(({ node }) => node);
+    const missing = whoIsAway(running, nodes);
+    const answer: Checked = { nodes, at: now(), withoutHooks: [] };
+    if (missing.length > 0) return { ...answer, no: `not running: ${missing.join(', ')}` };
+    const found = await api.find(`/exhooks/${encodeURIComponent(provider)}`, answers.provider);
+    if (!found) return { ...answer, no: `EMQX has no provider "${provider}" (dockhook emqx register)` };
+    for (const { node, status } of found.node_status)
+      if (status !== 'connected') answer.withoutHooks.push(node);
+    const wrong = whatIsWrong(found);
+    if (wrong !== undefined) return { ...answer, no: wrong };
+    const asking = found.node_status.map(({ node }) => node);
+    const others = [
+      ...running.filter((node) => !asking.includes(node)),
+      ...asking.filter((node) => !running.includes(node)),
+    ];
+    return others.length > 0 ? { ...answer, no: `coming or going: ${others.join(', ')}` } : answer;
+  }
+
+  /** Nodes that do not run and may be booting. */
+  function whoIsAway(running: readonly string[], listed: readonly Node[]): string[] {
+    if (now() - lookedAt > GAP_MS) watchAnew();
+    lookedAt = now();
+    for (const node of running) {
+      known.add(node);
+      away.delete(node);
+    }
+    const names = new Set(listed.map(({ node }) => node));
+    for (const node of [...known, ...names]) {
+      if (!running.includes(node) && !away.has(node)) away.set(node, now());
+    }
+    const isDead = (node: string): boolean => now() - (away.get(node) ?? now()) >= DEAD_MS;
+    for (const node of [...away.keys()].filter((one) => isDead(one) && !names.has(one))) {
+      away.delete(node);
+      known.delete(node);
+    }
+    return [...away.keys()].filter((node) => !isDead(node));
+  }
+
+  /** Who was not watched may be booting by now. */
+  function watchAnew(): void {
+    for (const node of away.keys()) away.set(node, now());
+  }
+
+  /** A start goes to all nodes: where it was stopped on one, it is started on none. */
+  function whichWereStopped(listed: readonly ListedListener[], nodes: readonly Node[], at: number): string[] {
+    const stopped = new Set<string>();
+    for (const listener of listed) {
+      const closed = closedOn(listener, nodes);
+      for (const { node, uptime } of nodes.filter(isRunning)) {
+        if (uptime === undefined) continue;
+        const boot = at - uptime;
+        const key = `${listener.id} ${node}`;
+        if (!closed.includes(node)) ranSince.set(key, boot);
+        else if (Math.abs((ranSince.get(key) ?? Infinity) - boot) < SAME_BOOT_MS) stopped.add(listener.id);
+      }
+    }
+    return listeners.filter((id) => stopped.has(id));
+  }
+
+  async function open(api: EmqxApi): Promise<Round> {
+    const { nodes, at, withoutHooks, no } = await check(api);
+    if (no !== undefined) return { waitingFor: no, opened: [], stopped: [], nodes, withoutHooks };
+    const listed = await api.get('/listeners', answers.listeners);
+    const stopped = whichWereStopped(listed, nodes, at);
+    const unknown = listeners.filter((id) => !listed.some((listener) => listener.id === id));
+    const closed = listed.filter(
+      (listener) =>
+        listeners.includes(listener.id) &&
+        closedOn(listener, nodes).length > 0 &&
+        !stopped.includes(listener.id),
+    );
+    const round: Round = { opened: [], stopped, listeners: listed, nodes, withoutHooks };
+    for (const { id } of closed) {
+      if (now() - (startedAt.get(id) ?? -Infinity) < START_AGAIN_MS) {
+        round.waitingFor = `${id} was started, and does not run yet`;
+        continue;
+      }
+      // A node may have gone since.
+      const again = await check(api);
+      if (again.no !== undefined) return { ...round, waitingFor: again.no };
+      startedAt.set(id, now());
+      try {
+        await api.send('POST', `/listeners/${encodeURIComponent(id)}/start`, undefined);
+        round.opened.push(id);
+      } catch (error) {
+        // Its port is taken, its certificate missing: the others may still open.
+        if (statusOf(error) === undefined) throw error;
+        round.waitingFor = messageOf(error);
+      }
+    }
+    if (unknown.length > 0) {
+      round.waitingFor = `EMQX has no listener ${unknown.join(', ')}; DOCKHOOK_EMQX_LISTENERS takes ids such as tcp:default`;
+    }
+    return round;
+  }
+
+  return {
+    async round(api) {
+      try {
+        return await open(api);
+      } catch (error) {
+        watchAnew();
+        throw error;
+      }
+    },
+  };
+}
+
+function isRunning({ node_status: status }: Node): boolean {
+  return status === 'running';
+}
+
+/** The running nodes on which it does not run. */
+export function closedOn({ node_status: states = [] }: ListedListener, nodes: readonly Node[]): string[] {
+  return nodes
+    .filter(isRunning)
+    .map(({ node }) => node)
+    .filter((node) => states.find((one) => one.node === node)?.status.running !== true);
+}

@@ -1,0 +1,246 @@
+/**
+ * The gate, kept for as long as `serve` runs: opens EMQX's listeners when every node asks dockhook, and disconnects
+ * who came in before. It never rejects, each of its calls to EMQX ends in time, and no answer to a broker waits for it.
+ */
+import { messageOf } from '../errors.js';
+import { answers, type Node } from './answers.js';
+import { statusOf, type EmqxApi } from './api.js';
+import { clientsUntil, disconnect, forEachClient } from './clients.js';
+import { closedOn, createGate, type Round } from './gate.js';
+import { opensBeforeHooks, parseVersion } from './versions.js';
+
+/** Between two looks, in milliseconds: while listeners are closed, at first and later; if EMQX refuses the key; and while all run. */
+const CLOSED_MS = 100;
+const LONG_CLOSED_MS = 500;
+const LONG_MS = 60_000;
+const REFUSED_MS = 2000;
+const OPEN_MS = 1000;
+/** The same is logged again after this, in milliseconds, and no two lines sooner than that. */
+const SAY_AGAIN_MS = 60_000;
+const SAY_MS = 1000;
+/**
+ * Only a node that booted this recently is taken to have had no hooks before, in milliseconds. Later ones may have had
+ * them: an operator updated the provider, and the fleet was authenticated long ago.
+ */
+const FRESH_MS = 10 * 60_000;
+/** Two boots are at least this far apart; how long one is ago, a node tells that precisely. In milliseconds. */
+const SAME_BOOT_MS = 3000;
+/** EMQX mounts hooks this soon after it was told them, in milliseconds. */
+const MOUNT_MS = 500;
+/** Who came in early is looked for at most this long after, in milliseconds. */
+const EARLY_MS = 5 * 60_000;
+
+const UNGUARDED =
+  'this EMQX opens its listeners before it asks dockhook, and who comes in then with a wrong password stays. Close ' +
+  'them (dockhook emqx config), and let dockhook open them: DOCKHOOK_EMQX_LISTENERS and DOCKHOOK_EMQX_URL';
+
+const WAS_OPEN =
+  'open after a start of EMQX, and not by this dockhook: if no other replica did it, emqx.conf does not keep it closed, ' +
+  'and strangers get in while EMQX starts';
+
+export type Level = 'info' | 'warn' | 'error';
+
+export interface WatchOptions {
+  /** Called again whenever a call failed, so that a renewed API key is taken. Without it nothing is asked. */
+  open?: (signal: AbortSignal) => Promise<EmqxApi | undefined>;
+  listeners: readonly string[];
+  provider: string;
+  log: (level: Level, line: { event: string } & Record<string, unknown>) => void;
+  /** How many of `listeners` are not known to run on every node. */
+  onClosed: (count: number) => void;
+  onOpened: (listener: string) => void;
+}
+
+/** What a node says of itself when it asks for the hooks. */
+export interface LoadedBroker {
+  node: string;
+  version: string;
+  uptimeMs?: number | undefined;
+}
+
+export interface Watch {
+  /** A node is about to mount the hooks. */
+  loaded(broker: LoadedBroker): void;
+  /** Breaks off what is under way. */
+  stop(): void;
+}
+
+interface Mount {
+  at: number;
+  /** Listeners that ran before dockhook opened any; undefined until they were asked for. */
+  ran?: ReadonlySet<string>;
+}
+
+export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }: WatchOptions): Watch {
+  const stopped = new AbortController();
+  const gate = createGate({ listeners, provider });
+  const mounts = new Map<string, Mount>();
+  const boots = new Map<string, number>();
+  const warned = new Set<string>();
+  let api: EmqxApi | undefined;
+  let closedSince = performance.now();
+  let wake: (() => void) | undefined;
+  let saidOpen = false;
+  let said: { text: string; at: number } = { text: '', at: -Infinity };
+
+  /** Told when it changes, and now and then. */
+  function say(level: Level, event: string, detail: string): void {
+    const since = performance.now() - said.at;
+    if (since < (said.text === detail ? SAY_AGAIN_MS : SAY_MS)) return;
+    said = { text: detail, at: performance.now() };
+    log(level, { event, detail });
+  }
+
+  /** @returns how long to wait for the next one, in milliseconds */
+  async function look(): Promise<number> {
+    try {
+      api ??= await open?.(stopped.signal);
+      if (api === undefined) return OPEN_MS;
+      const round = await gate.round(api);
+      report(round);
+      await disconnectEarly(api, round);
+      const isOpen = round.waitingFor === undefined && round.opened.length === 0;
+      if (isOpen) closedSince = performance.now();
+      else await warnOfOpenDoors(api, round);
+      return isOpen ? OPEN_MS : pace();
+    } catch (error) {
+      api = undefined;
+      saidOpen = false;
+      if (stopped.signal.aborted) return OPEN_MS;
+      onClosed(listeners.length);
+      say('warn', 'emqx_not_reached', messageOf(error));
+      return [401, 403].includes(statusOf(error) ?? 0) ? REFUSED_MS : pace();
+    }
+  }
+
+  function pace(): number {
+    return performance.now() - closedSince < LONG_MS ? CLOSED_MS : LONG_CLOSED_MS;
+  }
+
+  function report({ opened, stopped, waitingFor, listeners: listed = [], nodes }: Round): void {
+    for (const listener of opened) {
+      onOpened(listener);
+      log('info', { event: 'emqx_listener_opened', listener });
+    }
+    const running = listed.filter(({ id }) => opened.includes(id) || isOpenEverywhere(id));
+    onClosed(listeners.filter((id) => !running.some((listener) => listener.id === id)).length);
+    if (waitingFor !== undefined) say('warn', 'emqx_listeners_closed', waitingFor);
+    else if (stopped.length > 0) say('warn', 'emqx_listeners_stopped', stoppedText(stopped));
+    const isOpen = waitingFor === undefined && opened.length === 0 && stopped.length === 0;
+    if (isOpen && !saidOpen && listeners.length > 0) log('info', { event: 'emqx_listeners_open', listeners });
+    if (isOpen) said = { text: '', at: -Infinity };
+    saidOpen = isOpen;
+
+    function isOpenEverywhere(id: string): boolean {
+      return listed.some((listener) => listener.id === id && closedOn(listener, nodes).length === 0);
+    }
+  }
+
+  /** Who came through a listener that ran before the hooks were there was asked for nothing. */
+  async function disconnectEarly(emqx: EmqxApi, { listeners: listed, nodes, opened }: Round): Promise<void> {
+    if (listed === undefined) return;
+    for (const [node, mount] of mounts) {
+      const ago = performance.now() - mount.at;
+      if (ago > EARLY_MS) mounts.delete(node);
+      // It may be a node of another cluster.
+      if (!nodes.some((one) => one.node === node)) continue;
+      // Asked before any was opened in this round.
+      const isFirst = mount.ran === undefined;
+      mount.ran ??= new Set(
+        listed
+          .filter((listener) => !closedOn(listener, nodes).includes(node) && !opened.includes(listener.id))
+          .map(({ id }) => id),
+      );
+      const ours = listeners.filter((id) => mount.ran?.has(id));
+      if (isFirst && ours.length > 0)
+        log('warn', { event: 'emqx_listener_was_open', node, listeners: ours, detail: WAS_OPEN });
+      if (mount.ran.size > 0) {
+        // EMQX's clock shows up to a second less than it is: rather somebody comes again than stays deaf.
+        const until = (await emqx.clock()) + 1000 - ago + MOUNT_MS;
+        const clients = await clientsUntil(emqx, { node, listeners: mount.ran, until });
+        const { done, failure } = await forEachClient(clients, (id) => disconnect(emqx, id));
+        if (done.length > 0)
+          log('warn', { event: 'emqx_early_clients_disconnected', node, clients: done.length });
+        if (failure instanceof Error) throw failure;
+      }
+      mounts.delete(node);
+    }
+  }
+
+  /** A listener that runs on a node without hooks was not opened by us. */
+  async function warnOfOpenDoors(emqx: EmqxApi, { nodes, withoutHooks }: Round): Promise<void> {
+    const fresh = nodes
+      .filter(isFreshAndOpensEarly)
+      .filter(({ node }) => withoutHooks.includes(node) && !warned.has(node));
+    if (fresh.length === 0) return;
+    for (const listener of await emqx.get('/listeners', answers.listeners)) {
+      for (const { node } of fresh) {
+        if (closedOn(listener, nodes).includes(node)) continue;
+        warned.add(node);
+        log('error', { event: 'emqx_open_before_hooks', node, listener: listener.id });
+      }
+    }
+  }
+
+  async function watch(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      const isIdle = open === undefined || (listeners.length === 0 && mounts.size === 0);
+      const delay = isIdle ? undefined : await look();
+      await sleep(delay);
+    }
+  }
+
+  /** Replicas that started together need not ask at the same moment. */
+  function sleep(ms: number | undefined): Promise<void> {
+    if (stopped.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms * (0.8 + 0.4 * Math.random()));
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  function isReload(node: string, boot: number): boolean {
+    const before = boots.get(node) ?? -Infinity;
+    boots.set(node, boot);
+    return Math.abs(before - boot) < SAME_BOOT_MS;
+  }
+
+  void watch();
+  return {
+    loaded({ node, version, uptimeMs }) {
+      const now = performance.now();
+      closedSince = now;
+      warned.delete(node);
+      const told = parseVersion(version);
+      if (told && opensBeforeHooks(told)) {
+        if (listeners.length === 0)
+          log('warn', { event: 'emqx_opens_before_hooks', node, detail: UNGUARDED });
+        if (uptimeMs !== undefined && uptimeMs < FRESH_MS && !isReload(node, now - uptimeMs))
+          mounts.set(node, { at: now });
+      }
+      wake?.();
+    },
+    stop() {
+      stopped.abort();
+      wake?.();
+    },
+  };
+}
+
+function stoppedText(ids: readonly string[]): string {
+  return `${ids.join(', ')} ran, and somebody stopped it: it stays closed until EMQX starts again, or dockhook emqx open`;
+}
+
+function isFreshAndOpensEarly({ version = '', node_status: status, uptime }: Node): boolean {
+  const told = parseVersion(version);
+  return (
+    status === 'running' &&
+    told !== undefined &&
+    opensBeforeHooks(told) &&
+    uptime !== undefined &&
+    uptime < FRESH_MS
+  );
+}
