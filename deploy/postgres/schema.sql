@@ -18,6 +18,11 @@ IF found IS NULL OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public
   OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_bindings')
   OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings')
   OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_timeline') THEN
+-- Tables that are there already go on; a new database had better be right.
+IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') AND current_setting('server_encoding') <> 'UTF8' THEN
+RAISE EXCEPTION 'the encoding of database % is %, and must be UTF8', current_database(), current_setting('server_encoding')
+  USING ERRCODE = 'DH002';
+END IF;
 PERFORM pg_advisory_xact_lock(4022250775);
 IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_accounts') THEN 
 CREATE TABLE public.dockhook_accounts (

@@ -94,10 +94,8 @@ async function moveBinding(sn: string, options: MoveOptions, command: Command): 
   }
   const { moved, text, disconnected } = await withStores(command, async ({ bindings, accounts }) => {
     if (account !== undefined && !(await accounts.get(account))) {
-      throw new DockhookError(
-        'not_found',
-        `there is no account "${account}"; dockhook account list shows all`,
-      );
+      const { noAccount } = await import('./account-output.js');
+      throw noAccount(account);
     }
     const binding = await bindings.move(sn, { organizationId: organization, account });
     const clients = await disconnectClients(command, {

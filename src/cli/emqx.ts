@@ -6,9 +6,19 @@ import type { EmqxApi } from '../emqx/api.js';
 import type { ListenerName } from '../emqx/configuration.js';
 import type { ExhookServer } from '../emqx/exhook.js';
 import { DockhookError } from '../errors.js';
-import { formatListen, isLoopback } from '../listen.js';
+import { printableUrl } from '../printable.js';
 import { addExamples, addSettingFlags, configOf, inspectConfigOf, wantsJson } from './options.js';
-import { print, printFields, printJson, printTable, reportError, style, warn } from './output.js';
+import {
+  print,
+  printFields,
+  printJson,
+  printRaw,
+  printTable,
+  reportError,
+  say,
+  style,
+  warn,
+} from './output.js';
 
 /** How long `register` waits for EMQX unless told otherwise, in seconds: six attempts of EMQX to reach dockhook. */
 const WAIT_S = 30;
@@ -143,7 +153,7 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
   };
   const text = configuration({ line, version, server, listeners, files });
   if (json) printJson({ line, configuration: text });
-  else process.stdout.write(text);
+  else await printRaw(text);
 
   const demandsCertificate = listeners.has('client-certificate');
   const needed = [
@@ -153,9 +163,9 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
   ];
   // A node that lacks one of them does not open its listener, or never reaches dockhook.
   if (!json && needed.length > 0) {
-    process.stderr.write(
+    say(
       'First put these files on each node of EMQX, where EMQX may read them (deploy/tls makes some to try it):\n' +
-        needed.map((file) => `  ${file}\n`).join(''),
+        needed.map((file) => `  ${file}`).join('\n'),
     );
   }
 
@@ -184,7 +194,7 @@ async function registerProvider(options: ExhookOptions & { wait: string }, comma
   const { action, moved, provider } = await register(api, server, {
     waitMs: waitS * 1000,
     onWait: (missing) => {
-      if (process.stderr.isTTY && !json) process.stderr.write(`waiting for EMQX: ${missing}\n`);
+      if (process.stderr.isTTY && !json) say(`waiting for EMQX: ${missing}`);
     },
   });
   if (json) {
@@ -205,6 +215,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   const api = await apiOf(command);
   const { answers } = await import('../emqx/answers.js');
   const { PROVIDER, whatIsWrong } = await import('../emqx/exhook.js');
+  const { proveAsked, whatProofSays } = await import('../emqx/proof.js');
   const { dialectOf, parseVersion } = await import('../emqx/versions.js');
   const name = options.name ?? PROVIDER;
   const nodes = await api.get('/nodes', answers.nodes);
@@ -221,7 +232,10 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   }
   const hooks =
     (await api.find(`/exhooks/${encodeURIComponent(name)}/hooks`, answers.hooks)) ?? provider.hooks;
-  const wrong = whatIsWrong(provider);
+  const said = whatIsWrong(provider);
+  // Where EMQX says itself that it does not ask, there is nothing to try.
+  const proof = said === undefined ? await proveAsked(api, provider) : undefined;
+  const wrong = said ?? (proof && whatProofSays(proof));
   const states = nodes.map(({ node, version }) => {
     const parsed = parseVersion(version);
     return {
@@ -232,11 +246,17 @@ async function showStatus(options: { name?: string }, command: Command): Promise
     };
   });
   const json = wantsJson(command);
-  if (json) printJson({ ...summaryOf({ ...provider, hooks }), nodes: states, problem: wrong ?? null });
-  else {
+  if (json) {
+    printJson({
+      ...summaryOf({ ...provider, hooks }),
+      nodes: states,
+      call: proof?.kind ?? null,
+      problem: wrong ?? null,
+    });
+  } else {
     printFields({
       EMQX: api.address,
-      provider: `${name} at ${provider.url}`,
+      provider: `${name} at ${printableUrl(provider.url)}`,
       position: `${providers.indexOf(provider) + 1} of ${providers.length}`,
       'failed action': provider.failed_action,
       'request timeout': String(provider.request_timeout ?? ''),
@@ -260,12 +280,21 @@ async function showStatus(options: { name?: string }, command: Command): Promise
       );
     }
     print('');
-    if (wrong === undefined) print(style('green', 'EMQX asks dockhook.'));
+    if (proof?.kind === 'answered')
+      print(style('green', `EMQX asks dockhook. A call on ${proof.nodes.join(', ')} was answered.`));
+    const untried = nodes.length - (proof?.kind === 'answered' ? proof.nodes.length : nodes.length);
+    if (untried > 0)
+      print(
+        'On the other nodes only their own word was taken: give --emqx the address of each to try it there.',
+      );
   }
   if (wrong !== undefined) {
     const error = new DockhookError(
       'failed',
-      `EMQX does not ask dockhook: ${wrong}. Check that dockhook runs, and that EMQX's machine reaches it at ${provider.url}`,
+      proof?.kind === 'untried'
+        ? wrong
+        : `EMQX does not ask dockhook: ${wrong}. Check that dockhook runs, and that EMQX's machine reaches it at ` +
+            `${printableUrl(provider.url)}; if that address is wrong: dockhook emqx register`,
     );
     process.exitCode = reportError(error, json);
   }
@@ -274,7 +303,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
 function summaryOf(provider: Provider): Record<string, unknown> {
   return {
     name: provider.name,
-    url: provider.url,
+    url: printableUrl(provider.url),
     nodes: provider.node_status,
     hooks: provider.hooks.map(({ name, params, metrics }) => ({
       name,
@@ -288,10 +317,11 @@ async function serverOf(
   { name, exhook, exhookCa, exhookCert, exhookKey }: ExhookOptions,
   command: Command,
 ): Promise<ExhookServer> {
-  const { EXHOOK_TLS, exhookServer } = await import('../emqx/exhook.js');
+  const { EXHOOK_TLS, exhookServer, ownExhookUrl } = await import('../emqx/exhook.js');
   const server = exhookServer({
     name,
-    url: exhook ?? ownExhookUrl(command),
+    // What else is wrong with the settings is no matter of this command.
+    url: exhook ?? ownExhookUrl(inspectConfigOf(command).config),
     tls: {
       ca: exhookCa ?? EXHOOK_TLS.ca,
       cert: exhookCert ?? EXHOOK_TLS.cert,
@@ -305,16 +335,6 @@ async function serverOf(
     );
   }
   return server;
-}
-
-/** Where dockhook listens by its settings, if they are those of the server and EMQX is on the same machine. */
-function ownExhookUrl(command: Command): string | undefined {
-  // What else is wrong with the settings is no matter of this command.
-  const { grpcListen, grpcTlsCert } = inspectConfigOf(command).config;
-  // Of an address like 0.0.0.0 nobody knows by which EMQX reaches it.
-  if (!isLoopback(grpcListen.host) || grpcListen.port === 0) return undefined;
-  // With a certificate dockhook speaks nothing but TLS.
-  return `${grpcTlsCert === undefined ? 'http' : 'https'}://${formatListen(grpcListen)}`;
 }
 
 async function apiOf(command: Command): Promise<EmqxApi> {

@@ -19,6 +19,8 @@ export interface Call {
   license: LicenseMemory;
   /** The organization that a code, and an id unless `''`, stand for; counts wrong ones. */
   openOrganization(code: string, id: string): Promise<Organization | NoOrganization | 'too_many_wrong_codes'>;
+  /** Whether this gateway may bind this device, or has bound too many lately. */
+  mayBind(sn: string): boolean;
   /** Whether this SN is known as a gateway. */
   isGateway(sn: string): Promise<boolean>;
   /** Tells what became of one device of a `bind`. */

@@ -18,6 +18,10 @@ const hook = {
     name: text,
     params: { type: 'object', properties: { topics: { type: 'array', items: text } } },
     metrics,
+    node_metrics: {
+      type: 'array',
+      items: { type: 'object', required: ['node'], properties: { node: text, metrics } },
+    },
   },
 } as const;
 const provider = {
@@ -44,7 +48,14 @@ const provider = {
 const authenticator = {
   type: 'object',
   required: ['mechanism'],
-  properties: { id: text, mechanism: text, backend: text, enable: { type: 'boolean' } },
+  properties: {
+    id: text,
+    mechanism: text,
+    backend: text,
+    enable: { type: 'boolean' },
+    /** From 6.2.0 on (recorded). */
+    precondition: text,
+  },
 } as const;
 const list = <const T>(items: T) => ({ type: 'array', items }) as const;
 const page = <const T>(items: T) =>
@@ -83,7 +94,15 @@ const authorization = {
   properties: {
     no_match: text,
     deny_action: text,
-    cache: { type: 'object', properties: { enable: { type: 'boolean' } } },
+    cache: {
+      type: 'object',
+      properties: {
+        enable: { type: 'boolean' },
+        max_size: { type: 'number' },
+        ttl: { type: ['string', 'number'] },
+        excludes: { type: 'array', items: text },
+      },
+    },
   },
 } as const;
 const listeners = list({
@@ -100,6 +119,11 @@ const listener = {
     zone: text,
     enable_authn: { type: ['boolean', 'string'] },
     authentication: list(authenticator),
+    mountpoint: text,
+    proxy_protocol: { type: 'boolean' },
+    access_rules: { type: 'array', items: text },
+    max_connections: { type: ['number', 'string'] },
+    current_connections: { type: 'number' },
     ssl_options: {
       type: 'object',
       properties: { verify: text, fail_if_no_peer_cert: { type: 'boolean' }, certfile: text },
@@ -117,6 +141,25 @@ const zone = {
         peer_cert_as_username: text,
         peer_cert_as_clientid: text,
         clientid_override: text,
+        use_username_as_clientid: { type: 'boolean' },
+        namespace_as_mountpoint: { type: 'boolean' },
+        retain_available: { type: 'boolean' },
+        wildcard_subscription: { type: 'boolean' },
+        shared_subscription: { type: 'boolean' },
+        max_clientid_len: { type: 'number' },
+        max_topic_levels: { type: 'number' },
+        max_qos_allowed: { type: 'number' },
+        max_subscriptions: { type: ['number', 'string'] },
+        max_packet_size: { type: ['number', 'string'] },
+      },
+    },
+    flapping_detect: {
+      type: 'object',
+      properties: {
+        enable: { type: 'boolean' },
+        max_count: { type: 'number' },
+        window_time: { type: ['number', 'string'] },
+        ban_time: { type: ['number', 'string'] },
       },
     },
   },
@@ -131,6 +174,8 @@ export type Provider = FromSchema<typeof provider>;
 export type Hook = FromSchema<typeof hook>;
 export type Node = FromSchema<typeof nodes>[number];
 export type Authenticator = FromSchema<typeof authenticator>;
+export type Mqtt = FromSchema<typeof zone>['mqtt'];
+export type Flapping = FromSchema<typeof zone>['flapping_detect'];
 export type Listener = FromSchema<typeof listener>;
 export type Zone = FromSchema<typeof zone>;
 

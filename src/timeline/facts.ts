@@ -1,4 +1,5 @@
 /** What the stores know, beside the timeline, that bears on one dock; and how a finding about it looks. Types mostly. */
+import type { Ban } from '../emqx/bans.js';
 import type { Account, Binding, Organization } from '../stores/types.js';
 
 export interface DockFacts {
@@ -14,6 +15,8 @@ export interface DockFacts {
   organizations: ReadonlyMap<string, Organization>;
   /** By SN, of docks and drones. */
   bindings: ReadonlyMap<string, Binding>;
+  /** Whom EMQX keeps out by itself; absent where it was not asked. */
+  bans?: readonly Ban[];
 }
 
 /** One word or two for where a dock stands. */

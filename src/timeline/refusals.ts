@@ -105,6 +105,12 @@ export function wordsOfRefusal(entry: TimelineEntry, facts: DockFacts): Words {
         what: `${who}: the database did not answer.`,
         todo: ['check PostgreSQL and DATABASE_URL: dockhook doctor'],
       };
+    case 'store_refused':
+      return {
+        brief: 'database refuses',
+        what: `${who}: the database answered with an error.`,
+        todo: ["dockhook doctor says which; dockhook's log has it as database_refuses"],
+      };
     case 'bad_row':
       return {
         brief: 'row of the account is damaged',

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { startPostgres } from '../support/postgres.js';
 import { benchOn, FULL, SMOKE, type Bench } from './bench.js';
 import { binds } from './binds.js';
+import { floods } from './floods.js';
 import { footprint } from './footprint.js';
 import { growth } from './growth.js';
 import { h2loadVersion } from './h2load.js';
@@ -26,6 +27,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   telemetry,
   storms,
   growth,
+  floods,
   footprint,
   replicas,
   refusals,

@@ -212,8 +212,8 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         await stores.accounts.add(anAccount('b', { note: 'first' }));
         const taken: string[] = [];
         await stores.accounts.addTogether(async (addMany) => {
-          taken.push(...(await addMany([anAccount('a'), anAccount('b', { note: 'second' })])));
-          taken.push(...(await addMany(oddNames.map((one) => anAccount(one)))));
+          taken.push(...(await addMany([anAccount('a'), anAccount('b', { note: 'second' })])).keys());
+          taken.push(...(await addMany(oddNames.map((one) => anAccount(one)))).keys());
           return 'commit';
         });
         expect(taken).to.have.members(['b', 'a']);

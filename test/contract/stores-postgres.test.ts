@@ -143,7 +143,7 @@ describeWithPostgres('a PostgreSQL database', () => {
     try {
       await reader.ping();
       expect(await reader.organizations.get('one')).to.deep.equal(anOrganization('one'));
-      const error = await rejection(reader.accounts.add(anAccount('alice')), 'store_unavailable');
+      const error = await rejection(reader.accounts.add(anAccount('alice')), 'store_refused');
       expect(error.message).to.include('permission denied');
     } finally {
       await reader.close();
@@ -157,7 +157,7 @@ describeWithPostgres('a PostgreSQL database', () => {
     await fresh.query('DROP TABLE dockhook_accounts');
     const older = openStores(connectPostgres(fresh.url));
     const works = [older.ping(), older.organizations.get('one'), older.accounts.add(anAccount('a'))];
-    for (const { message } of await Promise.all(works.map((one) => rejection(one, 'store_unavailable')))) {
+    for (const { message } of await Promise.all(works.map((one) => rejection(one, 'store_refused')))) {
       expect(message).to.include('schema version 99').and.include('use the dockhook that made them');
     }
     await older.close();
@@ -198,11 +198,11 @@ describeWithPostgres('a PostgreSQL database', () => {
     expect(await standby.organizations.get('one')).to.deep.equal(anOrganization('one'));
     const writes: Promise<unknown>[] = [
       standby.accounts.add(anAccount('a')),
-      standby.accounts.addTogether(async (addMany) => ((await addMany([anAccount('a')])).length, 'commit')),
+      standby.accounts.addTogether(async (addMany) => ((await addMany([anAccount('a')])).size, 'commit')),
       standby.organizations.update('one', (old) => ({ ...old, name: 'New' })),
       standby.license.set({ appId: '1', appKey: 'key', appLicense: 'license' }),
     ];
-    for (const { message } of await Promise.all(writes.map((one) => rejection(one, 'store_unavailable')))) {
+    for (const { message } of await Promise.all(writes.map((one) => rejection(one, 'store_refused')))) {
       expect(message).to.include('read-only').and.include('nothing was changed');
     }
     await standby.close();
@@ -210,7 +210,7 @@ describeWithPostgres('a PostgreSQL database', () => {
 
   it('gets its tables back after they were dropped', async () => {
     await fresh.query('DROP TABLE dockhook_accounts');
-    await rejection(stores.accounts.get('alice'), 'store_unavailable');
+    await rejection(stores.accounts.get('alice'), 'store_refused');
     expect(await stores.accounts.get('alice')).to.equal(undefined);
   });
 });

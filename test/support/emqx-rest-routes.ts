@@ -1,6 +1,6 @@
 /**
  * What the stand-in for EMQX's REST API answers: as a live 5.8.9 did where that was recorded
- * (test/fixtures/emqx-5.8.9-rest.txt), and elsewhere as EMQX's source and documentation say, marked "not recorded".
+ * (test/fixtures/emqx-5.8.9-rest.txt, emqx-5.8.9-rest-modules.txt), and elsewhere as EMQX's source and documentation say, marked "not recorded".
  */
 type Json = Record<string, unknown>;
 
@@ -26,7 +26,15 @@ export interface EmqxState {
   /** By id, such as `tcp:default`. */
   listeners: Record<string, Json>;
   mqtt: Json;
+  /** What a zone has beside `mqtt`. */
+  zone: Json;
   clients: FakeClient[];
+  /** Answers to `GET` of other paths below `/api/v5`, without their query. What is not here is not there. */
+  more: Record<string, unknown>;
+  /** What becomes of the call that EMQX makes for a published request. */
+  call: 'answered' | 'unanswered' | 'not made';
+  /** Calls of each hook, on each node. */
+  counts: { succeed: number; failed: number };
   /** Whether `GET /clients` gives every client, whatever it is asked for. */
   ignoresFilters: boolean;
 }
@@ -65,7 +73,7 @@ export function closedState(): EmqxState {
     authorization: {
       no_match: 'deny',
       deny_action: 'ignore',
-      cache: { enable: true, max_size: 32, ttl: '1m' },
+      cache: { enable: true, max_size: 4096, ttl: '1m' },
     },
     listeners: {
       'ssl:default': {
@@ -83,7 +91,16 @@ export function closedState(): EmqxState {
       peer_cert_as_clientid: 'disabled',
       clientid_override: "concat([username,'|',clientid])",
     },
+    zone: { flapping_detect: { enable: false, max_count: 15, window_time: '1m', ban_time: '5m' } },
     clients: [],
+    more: {
+      '/mqtt/topic_rewrite': [],
+      '/mqtt/auto_subscribe': [],
+      '/mqtt/retainer': { enable: false },
+      '/banned': { data: [], meta: { count: 0, page: 1, limit: 1000, hasnext: false } },
+    },
+    call: 'answered',
+    counts: { succeed: 7, failed: 0 },
     ignoresFilters: false,
   };
 }
@@ -94,7 +111,9 @@ export const NO_SUCH_PATH: Reply = {
   body: '<html><head><title>404 - NOT FOUND</title></head><body><h1>404 - NOT FOUND</h1></body></html>',
 };
 
-const METRICS = { failed: 0, max_rate: 0, rate: 0, succeed: 7 };
+function metricsOf({ counts }: EmqxState): Json {
+  return { max_rate: 0, rate: 0, ...counts };
+}
 
 /** @param path below `/api/v5`; answers, and changes `state` as EMQX would */
 export function route(
@@ -131,7 +150,13 @@ export function route(
       return { status: 204 };
     case 'GET exhooks ID hooks': // recorded
       return provider
-        ? ok(state.hooks.map((hook) => ({ ...hook, metrics: METRICS, node_metrics: nodeMetrics(state) })))
+        ? ok(
+            state.hooks.map((hook) => ({
+              ...hook,
+              metrics: metricsOf(state),
+              node_metrics: nodeMetrics(state),
+            })),
+          )
         : refused(400, 'BAD_REQUEST', 'Server not found');
     case 'GET authentication': // not recorded, as all below but `DELETE clients`
       return ok(state.authenticators);
@@ -154,7 +179,7 @@ export function route(
       return ok({ id, type: id.split(':')[0], ...listener });
     }
     case 'GET configs ID':
-      return id === 'global_zone' ? ok({ mqtt: state.mqtt }) : NO_SUCH_PATH;
+      return id === 'global_zone' ? ok({ mqtt: state.mqtt, ...state.zone }) : NO_SUCH_PATH;
     case 'GET clients':
       return ok(clientsPage(state, query));
     case 'DELETE clients ID': // recorded
@@ -166,8 +191,12 @@ export function route(
     case 'POST clients ID bulk':
       kick(state, data as string[]);
       return { status: 204 };
+    case 'POST publish': // recorded
+      if (state.call === 'answered') state.counts.succeed += 1;
+      if (state.call === 'unanswered') state.counts.failed += 1;
+      return { status: 202, body: { message: 'no_matching_subscribers', reason_code: 16 } };
     default:
-      return NO_SUCH_PATH;
+      return verb === 'GET' && path in state.more ? ok(state.more[path]) : NO_SUCH_PATH;
   }
 }
 
@@ -187,15 +216,19 @@ function withStatus(state: EmqxState, provider: Json): Json {
   });
   return {
     hooks: nodeStatus[0]?.status === 'connected' ? state.hooks : [],
-    metrics: METRICS,
+    metrics: metricsOf(state),
     node_metrics: nodeMetrics(state),
     node_status: nodeStatus,
     ...provider,
   };
 }
 
-function nodeMetrics({ nodes }: EmqxState): Json[] {
-  return nodes.map((node) => ({ metrics: METRICS, node }));
+/** The first node takes what comes over REST, and so has the count. */
+function nodeMetrics(state: EmqxState): Json[] {
+  return state.nodes.map((node, index) => ({
+    metrics: index === 0 ? metricsOf(state) : { ...metricsOf(state), succeed: 3, failed: 0 },
+    node,
+  }));
 }
 
 function clientsPage({ clients, nodes, ignoresFilters }: EmqxState, query: URLSearchParams): Json {
