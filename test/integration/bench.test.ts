@@ -42,7 +42,7 @@ describeWithOwnPostgres('npm run bench', function () {
   let results: Results;
   before(needsH2load);
   before('run it', async () => {
-    ({ stdout, results } = await bench('hooks', 'binds', 'storms', 'growth', 'footprint'));
+    ({ stdout, results } = await bench('hooks', 'binds', 'storms', 'growth', 'footprint', 'refusals'));
   });
 
   it('compares each hook and method with the no-op provider', () => {
@@ -94,6 +94,15 @@ describeWithOwnPostgres('npm run bench', function () {
     // What thirty docks leave behind is something, and no more than what all garbage left in.
     expect(warm!['warm docks']).to.equal(30);
     expect(warm!['of that in use, garbage collected, MiB']).to.be.within(0.1, 30);
+  });
+
+  it('compares refusals of each kind of account with those of unknown names', () => {
+    const { rows } = results['refusals']!;
+    expect(rows).to.have.length(4);
+    for (const { pairs, z } of rows) {
+      expect(pairs).to.equal(20);
+      expect(z).to.satisfy(Number.isFinite);
+    }
   });
 });
 
