@@ -160,7 +160,7 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
         const clients = await clientsUntil(emqx, { node, listeners: mount.ran, until });
         const { done, failure } = await forEachClient(clients, (id) => disconnect(emqx, id));
         if (done > 0) log('warn', { event: 'emqx_early_clients_disconnected', node, clients: done });
-        if (failure !== undefined) throw failure;
+        if (failure instanceof Error) throw failure;
       }
       mounts.delete(node);
     }
