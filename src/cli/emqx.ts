@@ -162,9 +162,8 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
   else await printRaw(text);
   if (!json && opener.length > 0) {
     say(
-      'EMQX starts with every listener closed. dockhook serve opens them once every node asks it, with\n' +
-        `  DOCKHOOK_EMQX_LISTENERS=${opener.join(',')}\n` +
-        '  and DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE, DOCKHOOK_EMQX_API_SECRET_FILE',
+      'EMQX starts with every listener closed; dockhook serve opens them once every node asks it, if it has\n' +
+        `DOCKHOOK_EMQX_LISTENERS=${opener.join(',')} beside DOCKHOOK_EMQX_URL and the files of its API key.`,
     );
   }
 

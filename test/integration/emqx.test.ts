@@ -141,13 +141,17 @@ describe('dockhook emqx config', function () {
     const exhook = await files('--listeners', 'tcp', '--exhook', 'https://h:1');
     expect(exhook).to.deep.equal(['grpc-ca.pem', 'emqx.pem', 'emqx.key']);
     const plain = await config('--emqx-version', '5.8.9', '--listeners', 'tcp');
-    expect(plain.stderr).to.equal('');
+    expect(await files('--listeners', 'tcp')).to.deep.equal([]);
+    expect(plain.stderr).to.include('DOCKHOOK_EMQX_LISTENERS=tcp:default ');
+    const newer = await config('--emqx-version', '6', '--listeners', 'tcp');
+    expect(newer.stderr).to.equal('');
     expect((await config('--emqx-version', '5.8.9', '--json')).stderr).to.equal('');
   });
 
   it('is one JSON value with --json', async () => {
     const { stdout } = await config('--emqx-version', '5.8.9', '--json');
-    const { line, configuration } = JSON.parse(stdout) as Record<string, string>;
+    const { line, configuration, listeners } = JSON.parse(stdout) as Record<string, string>;
+    expect(listeners).to.deep.equal(['tcp:default', 'ssl:default']);
     expect(line).to.equal('5.1-5.8');
     expect(configuration).to.equal((await config('--emqx-version', '5.8.9')).stdout);
   });
