@@ -3,23 +3,24 @@
  * part; it decides nothing itself.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { createAccess } from './access/access.js';
 import { createPasswordChecks } from './access/password-checks.js';
 import type { Config } from './config.js';
 import { createRequests } from './dock/requests.js';
 import { openEmqx } from './emqx/api.js';
 import { watchEmqx, type Watch } from './emqx/watch.js';
-import { messageOf, traceOf } from './errors.js';
+import { messageOf, storeFault, traceOf } from './errors.js';
 import type { Tell } from './events.js';
-import { tlsCredentials } from './exhook/certificates.js';
+import type { TlsSettings } from './exhook/certificates.js';
 import { startExhookServer } from './exhook/server.js';
 import type { Client, Hooks, MountedHook } from './hooks.js';
 import { formatListen } from './listen.js';
 import { createAfterwards } from './observability/afterwards.js';
-import { startHttp } from './observability/http.js';
+import { startHttp, type Readiness } from './observability/http.js';
 import { logEvents, type Logger } from './observability/log.js';
 import type { Metrics } from './observability/metrics.js';
+import { tellRefusals } from './observability/refusals.js';
+import type { Database } from './stores/database.js';
 import type { Stores } from './stores/types.js';
 import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/timeline.js';
 
@@ -27,6 +28,13 @@ import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from '.
 const RETRY_MS = 1000;
 /** `/readyz` says 503 this long before calls are refused, so that a proxy sends none here; in milliseconds. */
 export const UNREADY_MS = 1500;
+/**
+ * How long a password may be refused before `/readyz` says 503, in milliseconds. Long enough for a password to be
+ * renewed in the database first and in a Secret after, without all replicas being taken out at once.
+ */
+const REFUSED_MS = 60_000;
+/** How often gRPC's health is made to say what `/readyz` says, in milliseconds. */
+const FOLLOW_MS = 1000;
 /** Calls in flight may take this long once no new ones are taken, in milliseconds. */
 const GRACE_MS = 5000;
 
@@ -37,6 +45,10 @@ export interface AppParts {
   stores: Stores;
   metrics: Metrics;
   log: Logger;
+  /** As in {@link Database}. */
+  refusal?: Database['refusal'];
+  /** As REFUSED_MS; for tests. */
+  refusedMs?: number;
   /** How often TLS files are looked at, in milliseconds; for tests. */
   tlsRefreshMs?: number;
   /** As in {@link startExhookServer}; for tests. */
@@ -65,7 +77,6 @@ export interface App {
  */
 export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { stores, metrics, log } = parts;
-  const grpcCredentials = credentials(config, parts);
   const logged = logEvents(log);
   const timeline = config.timeline ? timelineOf(parts) : undefined;
   const afterwards = createAfterwards((error) => {
@@ -115,9 +126,20 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
 
   let reached = false;
   let stopping = false;
+  let unreached = 'the database was not reached yet';
   const stopped = new AbortController();
-  const isReady = (): boolean => reached && !stopping;
-  const http = await startHttp(config.httpListen, isReady, () => {
+  /** Of faults of the database, only one that another replica may not have counts. */
+  function readiness(): Readiness {
+    if (stopping) return { isReady: false, why: 'dockhook is stopping' };
+    if (!reached) return { isReady: false, why: unreached };
+    const refusal = parts.refusal?.();
+    if (refusal === undefined) return { isReady: true };
+    const refusedFor = performance.now() - refusal.since;
+    const why = `the database refuses user or password of DATABASE_URL for ${Math.round(refusedFor / 1000)} s: ${refusal.why}`;
+    return { isReady: refusedFor < (parts.refusedMs ?? REFUSED_MS), why };
+  }
+  const isReady = (): boolean => readiness().isReady;
+  const http = await startHttp(config.httpListen, readiness, () => {
     afterwards.flush();
     return metrics.read();
   });
@@ -125,7 +147,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const exhook = await startExhookServer({
     hooks,
     listen: config.grpcListen,
-    credentials: grpcCredentials,
+    tls: tlsSettings(config, parts),
+    onRefused: tellRefusals(log, metrics),
     ...(parts.keepaliveMs === undefined ? {} : { keepaliveMs: parts.keepaliveMs }),
     onCall: (hook, outcome, milliseconds) => {
       afterwards.putOff(() => {
@@ -141,6 +164,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     throw error;
   });
   exhook.setServing(false);
+  const following = setInterval(() => {
+    exhook.setServing(isReady());
+  }, FOLLOW_MS).unref();
   // A mistake of ours that ends the process does not take what was answered before out of the log.
   process.on('exit', afterwards.flush);
 
@@ -149,14 +175,18 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       try {
         await stores.ping();
         reached = true;
-        exhook.setServing(!stopping);
+        exhook.setServing(isReady());
+        await tellUnsound(parts);
         await requests.loadLicense().catch((error: unknown) => {
           log.error({ event: 'license_not_loaded', detail: messageOf(error) });
         });
         return true;
       } catch (error) {
+        unreached = messageOf(error);
         // Said once, then every minute: until then every client is refused.
-        if (attempt % 60 === 1) log.error({ event: 'store_unavailable', detail: messageOf(error) });
+        if (attempt % 60 === 1) {
+          log.error({ event: storeFault(error) ?? 'store_unavailable', detail: messageOf(error) });
+        }
         await pause(RETRY_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
       }
     }
@@ -167,6 +197,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     stopping = true;
     stopped.abort();
     watch.stop();
+    clearInterval(following);
     exhook.setServing(false);
     await pause(unreadyMs);
     await exhook.stop(GRACE_MS);
@@ -233,23 +264,34 @@ function watchOf(config: Config, { log, metrics }: AppParts): Watch {
   });
 }
 
+/** Names at the start what could make answers of the database wrong; `dockhook doctor` says the same. */
+async function tellUnsound({ stores, log }: AppParts): Promise<void> {
+  try {
+    for (const { level, code, what, why, mend } of await stores.unsound()) {
+      const line = { event: 'database_unsound', code, detail: `${what}: ${why}; ${mend}` };
+      if (level === 'error') log.error(line);
+      else log.warn(line);
+    }
+  } catch (error) {
+    log.warn({ event: 'database_unsound', detail: `not looked at: ${messageOf(error)}` });
+  }
+}
+
 function sessionOf({ clientId, username, peerHost, peerPort, node }: Client) {
   return { clientId, account: username, peerHost, peerPort, node };
 }
 
-function credentials(config: Config, { log, tlsRefreshMs }: AppParts): ServerCredentials {
+function tlsSettings(config: Config, { log, tlsRefreshMs }: AppParts): TlsSettings | undefined {
   const { grpcTlsCert: cert, grpcTlsKey: key, grpcTlsClientCa: clientCa } = config;
-  if (cert === undefined || key === undefined) return ServerCredentials.createInsecure();
-  return tlsCredentials(
-    { cert, key, clientCa },
-    {
-      ...(tlsRefreshMs === undefined ? {} : { refreshMs: tlsRefreshMs }),
-      onReload: () => {
-        log.info({ event: 'certificates_reloaded' });
-      },
-      onError: (error) => {
-        log.error({ event: 'certificates_not_reloaded', detail: messageOf(error) });
-      },
+  if (cert === undefined || key === undefined) return undefined;
+  return {
+    files: { cert, key, clientCa },
+    ...(tlsRefreshMs === undefined ? {} : { refreshMs: tlsRefreshMs }),
+    onReload: () => {
+      log.info({ event: 'certificates_reloaded' });
     },
-  );
+    onError: (error) => {
+      log.error({ event: 'certificates_not_reloaded', detail: messageOf(error) });
+    },
+  };
 }

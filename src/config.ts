@@ -24,10 +24,24 @@ const settings = {
     environment: 'DATABASE_URL',
     description:
       'PostgreSQL to keep everything in, as `postgres://user:password@host:5432/database`. ' +
-      '`DATABASE_URL_FILE` names a file that holds it. Without either, or with `--data-dir`, the embedded ' +
-      'database is used.',
+      'Without it and `DATABASE_URL_FILE`, or with `--data-dir`, the embedded database is used.',
     default: '',
     parse: optional(text),
+  }),
+  databaseUrlFile: setting({
+    environment: 'DATABASE_URL_FILE',
+    description: 'File that holds `DATABASE_URL`. It is followed when it changes.',
+    default: '',
+    parse: optional(text),
+  }),
+  databaseConnections: setting({
+    environment: 'DOCKHOOK_DATABASE_CONNECTIONS',
+    flag: 'database-connections',
+    description:
+      'The most connections to PostgreSQL that `dockhook serve` has open, at least 2: one hears of changed accounts, ' +
+      'the others ask. The other commands open 2.',
+    default: '11',
+    parse: wholeNumber(2, 1000),
   }),
   dataDir: setting({
     environment: 'DOCKHOOK_DATA_DIR',
@@ -306,6 +320,16 @@ function listenerIds(value: string): string[] {
   const wrong = ids.find((id) => !/^(tcp|ssl|ws|wss|quic):[A-Za-z0-9_-]+$/.test(id));
   if (wrong !== undefined) throw new Error(`"${wrong}" is no listener's id such as tcp:default`);
   return [...new Set(ids)];
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < least || number > most) {
+      throw new Error(`"${value}" is not a whole number from ${least} to ${most}`);
+    }
+    return number;
+  };
 }
 
 function yesOrNo(value: string): boolean {

@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'conflict'
   /** Postgres did not answer, or not in time. The outcome of a write is unknown. */
   | 'store_unavailable'
+  /** Postgres answered, with an error: a right is missing, it is read-only, its disk is full, … Nothing was changed. */
+  | 'store_refused'
   /** A row is not what its schema says. The message names its table and key. */
   | 'bad_row'
   /** Another process holds the data directory. */
@@ -38,11 +40,13 @@ export function hasCode<C extends ErrorCode>(error: unknown, code: C): error is 
   return error instanceof DockhookError && error.code === code;
 }
 
-/** Whether the store is at fault: it did not answer, or answered with a row that cannot be used. */
-export function storeFault(error: unknown): 'store_unavailable' | 'bad_row' | undefined {
-  if (hasCode(error, 'store_unavailable') || hasCode(error, 'bad_row')) return error.code;
-  return undefined;
+/** Whether the store is at fault: it did not answer, refused, or answered with a row that cannot be used. */
+export function storeFault(error: unknown): StoreFault | undefined {
+  const faults = ['store_unavailable', 'store_refused', 'bad_row'] as const;
+  return faults.find((code) => hasCode(error, code));
 }
+
+type StoreFault = 'store_unavailable' | 'store_refused' | 'bad_row';
 
 /** For the log: of an error of ours its text, of any other, which is a mistake in dockhook, the stack. */
 export function traceOf(error: unknown): string {

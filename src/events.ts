@@ -38,11 +38,14 @@ export type Reason =
   | 'wrong_certificate'
   | 'overloaded'
   | 'store_unavailable'
+  | 'store_refused'
   | 'bad_row'
   | 'internal_error'
   | 'not_in_scope'
   | 'foreign_gateway'
+  | 'kept_client_id'
   | 'foreign_organization'
+  | 'too_large'
   | 'not_json'
   | 'no_method'
   | 'method_not_ours'
@@ -51,6 +54,7 @@ export type Reason =
   | 'wrong_binding_code'
   | 'wrong_organization_id'
   | 'too_many_wrong_codes'
+  | 'too_many_binds'
   | 'another_gateway'
   | 'bound_elsewhere';
 

@@ -6,6 +6,7 @@
 
 /** A connected or connecting MQTT client, as the broker describes it. What the broker did not say is `''`. */
 export interface Client {
+  /** What the client calls itself, without the account that a broker may put in front (`client-id.ts`). */
   clientId: string;
   /** MQTT username = name of a dockhook account. EMQX does not tell "none" from "empty". */
   username: string;
@@ -20,7 +21,7 @@ export interface Client {
 /** An MQTT message on its way through the broker. */
 export interface Message {
   id: string;
-  /** Client id of the publisher, or the broker's own source (`http_api`, a rule id). */
+  /** The publisher's own client id, or the broker's own source (`http_api`, a rule id). */
   from: string;
   topic: string;
   qos: number;

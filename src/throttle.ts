@@ -1,4 +1,4 @@
-/** How often somebody may be wrong: token buckets by key, in bounded memory. */
+/** How much somebody may do at once: token buckets by key, in bounded memory. */
 
 /** Keys remembered at most; beyond that the one untouched longest is forgotten, and so starts anew. */
 const MAX_KEYS = 50_000;
@@ -9,7 +9,7 @@ export interface Throttle {
    * there is none left.
    */
   take(key: string): boolean;
-  /** Gives it back: the attempt turned out to be no wrong one. */
+  /** Gives it back: the attempt turned out to cost nothing. */
   giveBack(key: string): void;
 }
 

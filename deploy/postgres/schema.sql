@@ -18,6 +18,11 @@ IF found IS NULL OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public
   OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_bindings')
   OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings')
   OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_timeline') THEN
+-- Tables that are there already go on; a new database had better be right.
+IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') AND current_setting('server_encoding') <> 'UTF8' THEN
+RAISE EXCEPTION 'the encoding of database % is %, and must be UTF8', current_database(), current_setting('server_encoding')
+  USING ERRCODE = 'DH002';
+END IF;
 PERFORM pg_advisory_xact_lock(4022250775);
 IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_accounts') THEN 
 CREATE TABLE public.dockhook_accounts (
@@ -27,7 +32,9 @@ CREATE TABLE public.dockhook_accounts (
     OR coalesce(jsonb_typeof((value::jsonb #> '{value,scope,gateways}')) = 'array'
       AND NOT jsonb_path_exists((value::jsonb #> '{value,scope,gateways}'), '$[*] ? (@.type() != "string" || !(@ like_regex "^[A-Za-z0-9]{1,64}$"))'), false)));
 CREATE INDEX dockhook_accounts_gateways ON public.dockhook_accounts
-  USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off); END IF;
+  USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off);
+CREATE INDEX dockhook_accounts_client_ids ON public.dockhook_accounts
+  USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off) WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL; END IF;
 IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_organizations') THEN 
 CREATE TABLE public.dockhook_organizations (
   key varchar(255) COLLATE "C" PRIMARY KEY,
@@ -56,6 +63,19 @@ CREATE INDEX dockhook_timeline_expires_at ON public.dockhook_timeline (expires_a
 INSERT INTO public.dockhook_settings (key, value)
 VALUES ('schema', '{"value":{"version":1}}')
 ON CONFLICT (key) DO NOTHING;
+END IF;
+-- Tables of before client ids were kept get the index from their owner; without it a lookup reads all accounts.
+IF NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = 'dockhook_accounts_client_ids') THEN
+BEGIN
+PERFORM set_config('lock_timeout', '500ms', true);
+PERFORM pg_advisory_xact_lock(4022250775);
+IF NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = 'dockhook_accounts_client_ids') THEN
+CREATE INDEX dockhook_accounts_client_ids ON public.dockhook_accounts
+  USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off) WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL;
+END IF;
+EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN
+RAISE WARNING 'dockhook_accounts has not got the index of client ids, so that a lookup reads all accounts: %', SQLERRM;
+END;
 END IF;
 -- Tables of before the triggers came get them from their owner; without them accounts are read each time.
 IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'

@@ -9,8 +9,10 @@ import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Action, Client, Hooks, Verdict } from '../hooks.js';
 import type { Account, Accounts, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
+import { createClaims } from './claims.js';
+import { createDepartures, TICK_MS, type Departure } from './departures.js';
 import { createLastRead, type LastRead } from './last-read.js';
-import { isUnsafeName } from './names.js';
+import { isUnsafeClientId, isUnsafeName } from './names.js';
 import type { PasswordChecks } from './password-checks.js';
 import { originOf } from './origin.js';
 import { gatewaysOf, isOwnGateway, judge, serialNumbersIn } from './scope.js';
@@ -37,12 +39,14 @@ const LOGGED_REFUSALS = { burst: 100, refillMs: 600 };
 /** SNs remembered per account: a dock asks about its drone, and nobody can push out those of another account. */
 const SERIAL_NUMBERS_PER_ACCOUNT = 200;
 const MAX_ACCOUNTS = 50_000;
-/** Added to how long a refusal is held back, for the read of an account to be part of it; in milliseconds. */
+/** In which an account is read, in milliseconds; a refusal is held back for so much longer. */
 const READ_MS = 100;
 
 export function createAccess(options: AccessOptions): Access {
   const { accounts, bindings, passwords, unknownAccounts, tell, now = Date.now } = options;
   const loggedRefusals = createThrottle(LOGGED_REFUSALS.burst, LOGGED_REFUSALS.refillMs);
+  const departures = createDepartures();
+  const claims = createClaims(accounts, bindings, now);
   const lastAccounts = createLastRead<Account>();
   /** Whether an SN that is not listed in the account may be used; by account, then by client id and SN. */
   const lastSerialNumbers = new Map<string, LastRead<{ refusal: Refusal }>>();
@@ -80,43 +84,53 @@ export function createAccess(options: AccessOptions): Access {
     return undefined;
   }
 
-  /** Whether an SN is known as a gateway, and its binding. */
-  async function lookUpGateway(sn: string, within: Within) {
-    const [listed, bound] = await within(Promise.all([accounts.listsGateway(sn), bindings.getMany([sn])]));
-    const binding = bound.get(sn);
-    // A dock binds itself. What was only bound through an SN does not make that SN a dock: anybody could say so.
-    return { known: listed || binding?.gateway === sn, binding };
-  }
-
   async function isGateway(sn: string, within: Within): Promise<boolean> {
-    return (await lookUpGateway(sn, within)).known;
+    return (await claims.lookUpGateway(sn, within)).known;
   }
 
   /**
-   * The broker ends a session when another comes with its client id: no dock account may come as somebody
-   * else's dock. Backends and accounts of any gateway are trusted with that.
+   * The broker ends a session, or hands it over, when another client comes with its client id: no dock account may
+   * come as somebody else's dock. Backends and accounts of any gateway are trusted with that, but not with an id that
+   * an account keeps for itself.
    */
-  async function refusalOfClientId({ scope }: Account, clientId: string, within: Within): Promise<Refusal> {
-    if (scope.kind === 'any-gateway' || scope.kind === 'service') return undefined;
-    for (const sn of serialNumbersIn(clientId)) {
-      if (scope.kind === 'client-id') {
-        if (await refusalOfClaim(sn, within)) return 'foreign_gateway';
-      } else if (!isOwnGateway(scope, clientId, sn) && (await isGateway(sn, within)))
-        return 'foreign_gateway';
-    }
-    return undefined;
+  async function refusalOfClientId(account: Account, clientId: string, within: Within): Promise<Refusal> {
+    // In the same turn, so that both take one round trip.
+    const [kept, foreign] = await Promise.all([
+      isKeptFromIt(account, clientId, within),
+      namesForeignGateway(account, clientId, within),
+    ]);
+    if (kept) return 'kept_client_id';
+    return foreign ? 'foreign_gateway' : undefined;
   }
 
-  /** A client id claims an SN; an account that lists it has the better claim. */
-  async function refusalOfClaim(sn: string, within: Within): Promise<Refusal> {
-    return (await within(accounts.listsGateway(sn))) ? 'foreign_gateway' : undefined;
+  async function isKeptFromIt({ scope }: Account, clientId: string, within: Within): Promise<boolean> {
+    if (scope.kind === 'service' && scope.clientIds?.includes(clientId)) return false;
+    // A dock under its own SN is never refused, and costs no question.
+    if (scope.kind === 'gateways' && serialNumbersIn(clientId).some((sn) => scope.gateways.includes(sn)))
+      return false;
+    return within(accounts.keepsClientId(clientId));
+  }
+
+  async function namesForeignGateway(account: Account, clientId: string, within: Within): Promise<boolean> {
+    const { scope } = account;
+    if (scope.kind === 'any-gateway' || scope.kind === 'service') return false;
+    const isForeign = async (sn: string): Promise<boolean> => {
+      if (scope.kind === 'client-id') return claims.isForeign(account.name, sn, within);
+      return !isOwnGateway(scope, clientId, sn) && (await isGateway(sn, within));
+    };
+    const answers = await Promise.all(serialNumbersIn(clientId).map(isForeign));
+    return answers.includes(true);
+  }
+
+  async function refusalOfClaim({ name }: Account, sn: string, within: Within): Promise<Refusal> {
+    return (await claims.isForeign(name, sn, within)) ? 'foreign_gateway' : undefined;
   }
 
   async function refusalOfDrone(own: string[], sn: string, within: Within): Promise<Refusal> {
     // Asked in the same turn it takes no round trip of its own. Of many gateways, only if it comes to that.
     const early = own.length === 1 ? bindings.getMany(own) : undefined;
     early?.catch(() => undefined);
-    const { known, binding } = await lookUpGateway(sn, within);
+    const { known, binding } = await claims.lookUpGateway(sn, within);
     if (known) return 'foreign_gateway';
     if (!binding) return undefined;
     const ownBindings = [...(await within(early ?? bindings.getMany(own))).values()];
@@ -130,7 +144,7 @@ export function createAccess(options: AccessOptions): Access {
   /** The account that a client names, or why there is none to look at. */
   async function readAccount(client: Client, within: Within): Promise<Account | Told> {
     if (client.username === '') return { reason: 'no_username' };
-    if (isUnsafeName(client.username) || isUnsafeName(client.clientId)) return { reason: 'unsafe_name' };
+    if (isUnsafeName(client.username) || isUnsafeClientId(client.clientId)) return { reason: 'unsafe_name' };
     const account = await lastAccounts.load(client.username, () => within(accounts.get(client.username)));
     return account ?? { reason: 'unknown_account' };
   }
@@ -150,35 +164,39 @@ export function createAccess(options: AccessOptions): Access {
     return foreign && { reason: foreign };
   }
 
+  /**
+   * All refusals leave as long after their arrival, whatever they are for. Only a read that takes longer than READ_MS
+   * shows: the check of a password must have its time then, too.
+   */
+  function bookRefusal(arrival: number): Departure {
+    return departures.book(arrival + READ_MS + passwords.patienceMs() + TICK_MS);
+  }
+
   async function authenticate(client: Client, password: string): Promise<Verdict> {
     const about = { step: 'authenticate', ...names(client), peerHost: client.peerHost } as const;
     const within = storeBudget();
-    const start = performance.now();
+    const arrival = performance.now();
+    let departure = bookRefusal(arrival);
     const found = await readAccount(client, within).catch(refusalBy);
-    // All refusals leave when it is over, whether there is such an account or not. An account may be known without
-    // a read, an unknown name never is: what the read took is not to be seen.
-    const patience = startTimer(passwords.patienceMs() + Math.max(0, READ_MS - (performance.now() - start)));
+    const read = performance.now();
+    if (read - arrival > READ_MS) departure = departures.book(read + passwords.patienceMs());
     const refusal =
       'reason' in found
         ? found
-        : await refusalOfConnect(found, client, password, { within, patience: patience.over }).catch(
+        : await refusalOfConnect(found, client, password, { within, patience: departure.decideBy }).catch(
             refusalBy,
           );
     if (refusal === undefined) {
-      patience.stop();
       // A literal that begins with a spread takes V8 five times as long to make, and whoever reads it, too.
       tell({ outcome: 'ok', ...about, ...onlyGateway(found, client) });
       return true;
     }
     if (refusal.reason === 'unknown_account' && unknownAccounts === 'ignore') {
-      patience.stop();
       tell({ outcome: 'passed', ...about, ...refusal });
       return 'ignore';
     }
     tellRefusal({ ...about, ...refusal, ...onlyGateway(found, client) }, client.peerHost);
-    // A store that is away from the start tells nothing of names, and has taken long enough.
-    if (found === refusal && refusal.reason === 'store_unavailable') patience.stop();
-    else await patience.over;
+    await departure.leave();
     return false;
   }
 
@@ -201,7 +219,7 @@ export function createAccess(options: AccessOptions): Access {
     return refusalOfSerialNumber(account, clientId, judgement.sn, () =>
       judgement.as === 'drone'
         ? refusalOfDrone(gatewaysOf(account.scope, clientId), judgement.sn, within)
-        : refusalOfClaim(judgement.sn, within),
+        : refusalOfClaim(account, judgement.sn, within),
     );
   }
 
@@ -230,7 +248,7 @@ export function createAccess(options: AccessOptions): Access {
     if (!isOwnGateway(account.scope, clientId, gateway)) return 'stranger';
     if (account.scope.kind !== 'client-id') return 'dock';
     const refusal = await refusalOfSerialNumber(account, clientId, gateway, () =>
-      refusalOfClaim(gateway, within),
+      refusalOfClaim(account, gateway, within),
     );
     return refusal ? 'stranger' : 'dock';
   }
@@ -253,18 +271,6 @@ function onlyGateway(found: Account | Told, { clientId }: Client): Pick<AccessEv
   if ('reason' in found) return {};
   const [gateway, another] = gatewaysOf(found.scope, clientId);
   return gateway === undefined || another !== undefined ? {} : { gateway };
-}
-
-/** A timer that is cheap to stop; stopped, it never is over. */
-function startTimer(milliseconds: number): { over: Promise<void>; stop: () => void } {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
-  return {
-    over,
-    stop: () => {
-      clearTimeout(timer);
-    },
-  };
 }
 
 function asRefusal(result: Awaited<ReturnType<PasswordChecks['check']>>): Told | undefined {

@@ -1,4 +1,5 @@
 /** Which account names and client ids are safe to let near a broker. Pure. */
+import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 
 /**
  * Broker rules with placeholders (`thing/product/${clientid}/#`) would read the first three as wildcards
@@ -12,11 +13,18 @@ export function isUnsafeName(name: string): boolean {
   return name.length > MAX_NAME || UNSAFE.test(name);
 }
 
+/** Of a client's own id: with the separator in it, it could be the id that a broker makes for another account. */
+export function isUnsafeClientId(clientId: string): boolean {
+  return isUnsafeName(clientId) || clientId.includes(CLIENT_ID_SEPARATOR);
+}
+
 /** Why a text cannot be an account name, or `undefined` if it can. */
 export function accountNameFault(name: string): string | undefined {
   if (name === '') return 'is empty';
   if (name.length > MAX_NAME) return `has more than ${MAX_NAME} characters`;
   if (isUnsafeName(name)) return 'has one of + # / or a control character in it';
+  if (name.includes(CLIENT_ID_SEPARATOR))
+    return `has a ${CLIENT_ID_SEPARATOR} in it, which is kept for client ids`;
   return undefined;
 }
 

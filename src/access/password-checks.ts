@@ -1,6 +1,6 @@
 /**
- * Checks passwords without letting a reconnect storm or a guesser take the machine: as many slow hashes
- * at once as there are cores, a bounded queue, one hash for identical checks that run at the same time,
+ * Checks passwords without letting a reconnect storm or a guesser take the machine: few slow hashes at once
+ * ({@link hashesAtOnce}), a bounded queue, one hash for identical checks that run at the same time,
  * and none for a password that was right before.
  */
 import { hash, randomBytes } from 'node:crypto';
@@ -19,8 +19,14 @@ const MAX_KNOWN_WRONG = 10_000;
 /** Bounds of {@link PasswordChecks.patienceMs}. With the store's budget they stay below a hook's 2 s. */
 const PATIENCE_MS = { least: 200, most: 400 };
 
-/** Wrong chosen passwords at once, and the time in which one more is allowed, in milliseconds: ten a minute. */
-const WRONG_PASSWORDS = { burst: 10, refillMs: 6_000 };
+/**
+ * Slow hashes for one account and address at once, and the time in which one more is allowed, in milliseconds: ten a
+ * minute. A right password pays, too: bcrypt looks at 72 bytes, so who knows one has endless others that cost a hash
+ * each.
+ */
+const HASHES = { burst: 10, refillMs: 6_000 };
+/** Share of the queue that the checks of one account may fill, from wherever they come. */
+const QUEUE_SHARE = 1 / 10;
 
 /** After a replacement of an imported hash failed, none is tried for so long, in milliseconds. */
 const REPLACE_PAUSE_MS = 10 * 60_000;
@@ -64,23 +70,36 @@ export interface PasswordChecks {
 }
 
 /**
+ * As many slow hashes as there are cores, but one less than Node has threads for such work. Host names are looked up and
+ * files written by the same threads, four unless UV_THREADPOOL_SIZE says otherwise: with a hash on each, the name of the
+ * database is looked up after them all.
+ */
+export function hashesAtOnce(cores: number, threadPoolSize: string | undefined): number {
+  // As libuv reads it.
+  const threads = threadPoolSize === undefined ? 4 : Number.parseInt(threadPoolSize, 10) || 1;
+  return Math.max(1, Math.min(cores, threads - 1));
+}
+
+/**
  * Measures this machine's time for a hash of ours; then ready.
  * @param replaceHash given, an imported hash is replaced by one of ours once its password was right
  */
 export async function createPasswordChecks(
-  workers = availableParallelism(),
+  workers = hashesAtOnce(availableParallelism(), process.env['UV_THREADPOOL_SIZE']),
   replaceHash?: ReplaceHash,
 ): Promise<PasswordChecks> {
   const ownHashMs = await timed(() => hashChosen(randomBytes(16).toString('hex')));
   const patienceMs = Math.min(PATIENCE_MS.most, Math.max(PATIENCE_MS.least, 2 * ownHashMs));
   /** Of the latest checks, whatever their hashes: only for the length of the queue, see `patienceMs`. */
   let hashMs = ownHashMs;
-  const wrongPasswords = createThrottle(WRONG_PASSWORDS.burst, WRONG_PASSWORDS.refillMs);
+  const hashes = createThrottle(HASHES.burst, HASHES.refillMs);
   const remembered = createMemory();
   /** Apart: those push out no chosen password, which takes a slow hash to be known again. */
   const rememberedGenerated = createMemory();
   const knownWrong = new Set<string>();
   const running = new Map<string, Promise<boolean>>();
+  /** How many of them are of one account. */
+  const underWayOf = new Map<string, number>();
   const waiting: (() => void)[] = [];
   let busy = 0;
 
@@ -141,17 +160,24 @@ export async function createPasswordChecks(
     const underWay = running.get(tag);
     // Joining costs no hash and tries nothing new: a shared account's docks may all come at once.
     if (underWay) return (await underWay) ? 'right' : 'wrong';
-    if ((waiting.length * hashMs) / workers > MAX_WAIT_MS) return 'overloaded';
+    const places = (MAX_WAIT_MS * workers) / hashMs;
+    const ofAccount = underWayOf.get(name) ?? 0;
+    if (waiting.length > places || ofAccount > places * QUEUE_SHARE) return 'overloaded';
     const source = JSON.stringify([name, originOf(peerHost)]);
-    if (!wrongPasswords.take(source)) return 'throttled';
-    const verification = verifyInTurn(passwordHash, password).finally(() => running.delete(tag));
+    if (!hashes.take(source)) return 'throttled';
+    underWayOf.set(name, ofAccount + 1);
+    const verification = verifyInTurn(passwordHash, password).finally(() => {
+      running.delete(tag);
+      const left = (underWayOf.get(name) ?? 0) - 1;
+      if (left > 0) underWayOf.set(name, left);
+      else underWayOf.delete(name);
+    });
     running.set(tag, verification);
     const right = await verification.catch((error: unknown) => {
-      wrongPasswords.giveBack(source);
+      hashes.giveBack(source);
       throw error;
     });
     if (right) {
-      wrongPasswords.giveBack(source);
       remembered.add(name, tag);
       return 'right';
     }

@@ -34,8 +34,8 @@ const DRONE_TOPICS: Record<Action, ReadonlySet<string>> = {
 
 /**
  * The gateway SNs that a client of this scope may be, as far as they can be listed.
- * With scope `client-id` the client id is the SN, `PREFIX-SN`, or `SN-SUFFIX`: DJI suggests a prefixed SN for
- * the second (DRC) session of a dock, and clouds were seen to hand out the SN with a time behind it.
+ * With scope `client-id` the client id is the SN, or has it as a part: DJI suggests a prefixed SN for the second
+ * (DRC) session of a dock, and clouds were seen to hand out others, see {@link serialNumbersIn}.
  */
 export function gatewaysOf(scope: Scope, clientId: string): string[] {
   switch (scope.kind) {
@@ -84,9 +84,15 @@ function allowedUnderOwn({ rest }: DeviceTopic, action: Action): boolean {
   return action === 'subscribe' || !(CLOUD_ONLY.has(rest) || /[+#]/.test(rest));
 }
 
-/** The SNs that a client id may name: what stands before its first `-` and behind its last. */
+/** A client id of more parts names an SN at its ends or not at all: each may cost a query. */
+const MAX_PARTS = 6;
+
+/**
+ * The SNs that a client id may name: its parts between `-` and `_`. Second (DRC) sessions were seen to be called
+ * `SN-TIME`, `drc-SN`, `drc-SN-TIME` and `SN_drc`, where nothing tells the SN from the rest.
+ */
 export function serialNumbersIn(clientId: string): string[] {
-  const parts = clientId.split('-');
-  const ends = new Set([parts[0] ?? '', parts.at(-1) ?? '']);
-  return [...ends].filter(isSerialNumber);
+  const parts = clientId.split(/[-_]/);
+  const named = parts.length > MAX_PARTS ? [parts[0] ?? '', parts.at(-1) ?? ''] : parts;
+  return [...new Set(named)].filter(isSerialNumber);
 }

@@ -2,14 +2,22 @@
 import type { Command } from 'commander';
 import { accountNameFault } from '../access/names.js';
 import { DockhookError } from '../errors.js';
-import type { Account } from '../stores/types.js';
+import type { Account, Accounts, Scope } from '../stores/types.js';
 import { publicAccount } from './account-output.js';
 import { demandPassword, printPassword, type PasswordOptions } from './account-password.js';
-import { describeScope, doubts, gatewaysIn, newScope, type ScopeOptions } from './account-scope.js';
+import {
+  clientIdsIn,
+  describeScope,
+  doubts,
+  gatewaysIn,
+  newScope,
+  type ScopeOptions,
+} from './account-scope.js';
 import { parseExpiry } from './input.js';
 import { withStores } from './open-stores.js';
 import { wantsJson } from './options.js';
 import { print, printJson, warn } from './output.js';
+import { disconnectClients, type Disconnected } from './revocation.js';
 
 interface AddOptions extends ScopeOptions, PasswordOptions {
   certCn?: string;
@@ -30,27 +38,63 @@ export async function addAccount(name: string, options: AddOptions, command: Com
   };
   const password = await demandPassword(options, command);
   const added: Account = { name, passwordHash: password.passwordHash, ...rest };
-  const shared = await withStores(command, async ({ accounts }) => {
-    const listed = gatewaysIn(scope);
-    const taken = await Promise.all(listed.map((sn) => accounts.listsGateway(sn)));
+  const { shared, clients } = await withStores(command, async ({ accounts }) => {
+    const taken = await takenOf(accounts, scope);
     await accounts.add(added);
-    return listed.filter((_, index) => taken[index]);
+    return { shared: taken, clients: await disconnectOthers(command, name, scope, accounts) };
   });
   warnOf(name, added.scope, shared, command);
   if (wantsJson(command)) {
     printJson({
       ...publicAccount(added),
       ...(password.generated === undefined ? {} : { password: password.generated }),
+      ...(clients && { disconnected: clients.disconnected }),
     });
     return;
   }
   print(`account "${name}" added: ${describeScope(scope)}`);
+  if (clients?.disconnected) print(`Of other accounts under its SNs and client ids: ${clients.text}`);
   printPassword(password);
 }
 
-/** @param shared gateways that another account lists, too */
-export function warnOf(name: string, scope: Account['scope'], shared: string[], command: Command): void {
-  const texts = shared.map((sn) => `another account may act as gateway ${sn}, too`);
+/** What of a scope another account has, too. */
+export interface Shared {
+  gateways: string[];
+  clientIds: string[];
+}
+
+export async function takenOf(accounts: Accounts, scope: Scope): Promise<Shared> {
+  const [listed, kept] = [gatewaysIn(scope), clientIdsIn(scope)];
+  const isListed = await Promise.all(listed.map((sn) => accounts.listsGateway(sn)));
+  const isKept = await Promise.all(kept.map((id) => accounts.keepsClientId(id)));
+  return {
+    gateways: listed.filter((_, index) => isListed[index]),
+    clientIds: kept.filter((_, index) => isKept[index]),
+  };
+}
+
+/** Ends sessions of others that come as what this account alone may be from now on. */
+export function disconnectOthers(
+  command: Command,
+  name: string,
+  scope: Scope,
+  accounts: Accounts,
+): Promise<Disconnected> | undefined {
+  const [gateways, clientIds] = [gatewaysIn(scope), clientIdsIn(scope)];
+  if (gateways.length === 0 && clientIds.length === 0) return undefined;
+  return disconnectClients(command, {
+    keptFor: name,
+    gateways,
+    clientIds,
+    accounts: async () => (await accounts.list()).records,
+  });
+}
+
+export function warnOf(name: string, scope: Scope, shared: Shared, command: Command): void {
+  const texts = [
+    ...shared.gateways.map((sn) => `another account may act as gateway ${sn}, too`),
+    ...shared.clientIds.map((id) => `another account may use the client id ${id}, too`),
+  ];
   for (const text of [...texts, ...doubts(name, scope)]) warn(text, wantsJson(command));
 }
 

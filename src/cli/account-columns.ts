@@ -7,6 +7,7 @@ export const COLUMNS = {
   gateways: 'SNs it acts as, with spaces between them',
   publish: 'of a service: topic filters, with spaces between them or as a JSON array (default: #)',
   subscribe: 'as publish',
+  client_ids: 'of a service: MQTT client ids that are kept for it, as publish',
   password: 'chosen password, byte for byte; empty: one is made',
   password_hash: 'instead of a password: a hash of account export or account hash, or bcrypt, or one of EMQX',
   salt: 'of a hash of EMQX',

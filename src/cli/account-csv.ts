@@ -6,7 +6,7 @@ import { DockhookError } from '../errors.js';
 import { accountKind, encode } from '../stores/check.js';
 import type { Account, Scope } from '../stores/types.js';
 import { COLUMNS, type Column } from './account-columns.js';
-import { checkedFilters, checkedGateways } from './account-scope.js';
+import { checkedClientIds, checkedFilters, checkedGateways } from './account-scope.js';
 import { parseMoment } from './input.js';
 
 /** What other systems call it. */
@@ -86,10 +86,16 @@ export function readLine(
 
 type Row = Partial<Record<Column, string>>;
 
-function readScope({ scope, gateways = '', publish = '', subscribe = '' }: Row): Scope {
+function readScope({
+  scope,
+  gateways = '',
+  publish = '',
+  subscribe = '',
+  client_ids: clientIds = '',
+}: Row): Scope {
   const kind = scope ? scope : 'gateways';
-  if (kind !== 'service' && (publish !== '' || subscribe !== '')) {
-    throw new DockhookError('usage', 'publish and subscribe are for the scope service');
+  if (kind !== 'service' && (publish !== '' || subscribe !== '' || clientIds !== '')) {
+    throw new DockhookError('usage', 'publish, subscribe and client_ids are for the scope service');
   }
   if (kind !== 'gateways' && gateways !== '') {
     throw new DockhookError('usage', `it has gateways, and the scope ${kind}`);
@@ -108,6 +114,9 @@ function readScope({ scope, gateways = '', publish = '', subscribe = '' }: Row):
         kind,
         publish: readFilters('publish', publish),
         subscribe: readFilters('subscribe', subscribe),
+        ...(clientIds === ''
+          ? {}
+          : { clientIds: checkedClientIds('client_ids', readList('client_ids', clientIds)) }),
       };
     default:
       throw new DockhookError(
@@ -122,17 +131,23 @@ function words(text: string): string[] {
 }
 
 function readFilters(column: string, text: string): string[] {
-  if (text === '') return ['#'];
-  if (!text.startsWith('[')) return checkedFilters(column, words(text));
+  return text === '' ? ['#'] : checkedFilters(column, readList(column, text));
+}
+
+/** Texts with spaces between them, or a JSON array of texts. */
+function readList(column: string, text: string): string[] {
+  if (!text.startsWith('[')) return words(text);
+  const list = parseJson(text);
+  if (Array.isArray(list) && list.every((item) => typeof item === 'string')) return list;
+  throw new DockhookError('usage', `${column} begins with [ and is no JSON array of texts`);
+}
+
+function parseJson(text: string): unknown {
   try {
-    const filters: unknown = JSON.parse(text);
-    if (Array.isArray(filters) && filters.every((filter) => typeof filter === 'string')) {
-      return checkedFilters(column, filters);
-    }
-  } catch (error) {
-    if (error instanceof DockhookError) throw error;
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  throw new DockhookError('usage', `${column} begins with [ and is no JSON array of topic filters`);
 }
 
 const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
@@ -185,7 +200,11 @@ export function toCells(account: Account, columns: readonly Column[]): string[] 
     scope: scope.kind,
     ...(scope.kind === 'gateways' ? { gateways: scope.gateways.join(' ') } : {}),
     ...(scope.kind === 'service'
-      ? { publish: filtersCell(scope.publish), subscribe: filtersCell(scope.subscribe) }
+      ? {
+          publish: listCell(scope.publish),
+          subscribe: listCell(scope.subscribe),
+          ...(scope.clientIds ? { client_ids: listCell(scope.clientIds) } : {}),
+        }
       : {}),
     password_hash: account.passwordHash,
     certificate_cn: account.certificateCn ?? '',
@@ -197,7 +216,7 @@ export function toCells(account: Account, columns: readonly Column[]): string[] 
   return columns.map((column) => row[column] ?? '');
 }
 
-function filtersCell(filters: readonly string[]): string {
-  const isPlain = filters.length > 0 && filters.every((filter) => !/\s|^\[/.test(filter));
-  return isPlain ? filters.join(' ') : JSON.stringify(filters);
+function listCell(texts: readonly string[]): string {
+  const isPlain = texts.length > 0 && texts.every((text) => !/\s|^\[/.test(text));
+  return isPlain ? texts.join(' ') : JSON.stringify(texts);
 }

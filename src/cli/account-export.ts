@@ -1,12 +1,11 @@
 /** `dockhook account export`: all accounts as CSV that `account import` reads. */
-import { once } from 'node:events';
 import type { Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
 import { COLUMNS, type Column } from './account-columns.js';
 import { toCells } from './account-csv.js';
 import { withStores } from './open-stores.js';
 import { wantsJson } from './options.js';
-import { printJson, reportBadRows } from './output.js';
+import { printJson, printRaw, reportBadRows } from './output.js';
 
 /** Lines that are written at once. */
 const CHUNK = 1000;
@@ -21,9 +20,9 @@ export async function exportAccounts(options: { withHashes?: boolean }, command:
       records.map(({ passwordHash, ...rest }) => (options.withHashes ? { ...rest, passwordHash } : rest)),
     );
   } else {
-    await write(csv([[...columns]]));
+    await printRaw(csv([[...columns]]));
     for (let start = 0; start < records.length; start += CHUNK) {
-      await write(csv(records.slice(start, start + CHUNK).map((account) => toCells(account, columns))));
+      await printRaw(csv(records.slice(start, start + CHUNK).map((account) => toCells(account, columns))));
     }
   }
   reportBadRows(badRows, wantsJson(command));
@@ -32,8 +31,4 @@ export async function exportAccounts(options: { withHashes?: boolean }, command:
 /** Lines of CSV, so that {@link readCsv} reads them as they were. */
 export function csv(rows: string[][]): string {
   return stringify(rows, { quoted_match: /[\r\n]/ });
-}
-
-async function write(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }

@@ -7,7 +7,8 @@ import type { Command } from 'commander';
 import type { EmqxAlgorithm } from '../access/foreign-hashes.js';
 import { generatePassword, hashChosen, hashGenerated } from '../access/passwords.js';
 import { hasExpired } from '../access/standing.js';
-import { DockhookError, hasCode, messageOf, type ErrorCode } from '../errors.js';
+import { DockhookError, messageOf, storeFault, type ErrorCode } from '../errors.js';
+import { printableJson } from '../printable.js';
 import type { Account } from '../stores/types.js';
 import type { Column } from './account-columns.js';
 import { PLACEHOLDER_HASH, readHeader, readLine, type ImportedLine } from './account-csv.js';
@@ -17,7 +18,7 @@ import { doubts, gatewaysIn } from './account-scope.js';
 import { readCsv } from './csv.js';
 import { withStores } from './open-stores.js';
 import { wantsJson } from './options.js';
-import { printable, style, warn } from './output.js';
+import { printJson, printRaw, say, sayJson, style, warn } from './output.js';
 import { startProgress } from './progress.js';
 
 /** Lines that are hashed and inserted together. */
@@ -80,10 +81,11 @@ export async function importAccounts(path: string, options: ImportOptions, comma
       // Lets go of each: their passwords take the room.
       for (let next = packed.shift(); next !== undefined; next = packed.shift()) {
         const batch = unpack(next);
-        const taken = new Set(await addMany(batch.map(({ account }) => account)));
-        const added = batch.filter(({ account }) => !taken.has(account.name));
+        const leftOut = await addMany(batch.map(({ account }) => account));
+        const added = batch.filter(({ account }) => !leftOut.has(account.name));
         for (const { line, account } of batch) {
-          if (taken.has(account.name)) report.fault(line, existsAlready(account.name));
+          const why = leftOut.get(account.name);
+          if (why !== undefined) report.fault(line, why);
         }
         imported += added.length;
         done += batch.length;
@@ -100,7 +102,7 @@ export async function importAccounts(path: string, options: ImportOptions, comma
   try {
     await work;
   } catch (error) {
-    throw hasCode(error, 'store_unavailable') ? interrupted(error, isPrinted) : error;
+    throw storeFault(error) && error instanceof DockhookError ? interrupted(error, isPrinted) : error;
   } finally {
     progress.clear();
   }
@@ -109,10 +111,6 @@ export async function importAccounts(path: string, options: ImportOptions, comma
 
 function bytesRead(input: Readable): number {
   return input instanceof ReadStream ? input.bytesRead : 0;
-}
-
-function existsAlready(name: string): DockhookError {
-  return new DockhookError('conflict', `account ${JSON.stringify(name)} exists already`);
 }
 
 function interrupted(error: DockhookError, isPrinted: boolean): DockhookError {
@@ -220,26 +218,22 @@ function passwordLines(added: readonly Ready[], json: boolean): string {
 }
 
 async function printPasswords(parts: readonly string[], imported: number, json: boolean): Promise<void> {
-  if (json) await write(`{"imported":${imported},"passwords":[${parts.join(',')}]}\n`);
+  if (json) await write(printableJson(`{"imported":${imported},"passwords":[${parts.join(',')}]}\n`));
   else if (parts.length > 0) {
     await write('name,password\n');
     for (const part of parts) await write(part);
   }
 }
 
-function write(text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
-      if (!error) resolve();
-      else
-        reject(
-          new DockhookError(
-            'failed',
-            `the passwords cannot be written (${error.message}); nothing was imported`,
-          ),
-        );
-    });
-  });
+async function write(text: string): Promise<void> {
+  try {
+    await printRaw(text);
+  } catch (error) {
+    throw new DockhookError(
+      'failed',
+      `the passwords cannot be written (${messageOf(error)}); nothing was imported`,
+    );
+  }
 }
 
 interface Report {
@@ -259,9 +253,6 @@ function accountsIn(count: number): string {
 /** @param clear makes room on the terminal for a line */
 function createReport(name: string, json: boolean, clear: () => void): Report {
   const codes = new Set<ErrorCode>();
-  const say = (text: string): void => {
-    if (!json) process.stderr.write(`${text}\n`);
-  };
   const report: Report = {
     name,
     faults: 0,
@@ -270,10 +261,8 @@ function createReport(name: string, json: boolean, clear: () => void): Report {
       report.faults += 1;
       codes.add(code);
       clear();
-      const text = json
-        ? JSON.stringify({ line, code, message })
-        : `${style('red', `${name}:${line}:`, process.stderr)} ${printable(message)}`;
-      process.stderr.write(`${text}\n`);
+      if (json) sayJson({ line, code, message });
+      else say(`${style('red', `${name}:${line}:`, process.stderr)} ${message}`);
     },
     doubt(line, text) {
       clear();
@@ -302,8 +291,8 @@ function createReport(name: string, json: boolean, clear: () => void): Report {
       if (report.faults > 0) {
         throw new DockhookError('failed', `${wrong}; ${imported.toLocaleString('en')} were imported`);
       }
-      if (dryRun && json) process.stdout.write(`{"imported":0,"passwords":[]}\n`);
-      say(dryRun ? `${all} can be imported; nothing was changed` : `${all} imported`);
+      if (dryRun && json) printJson({ imported: 0, passwords: [] });
+      if (!json) say(dryRun ? `${all} can be imported; nothing was changed` : `${all} imported`);
     },
   };
   return report;

@@ -1,6 +1,7 @@
 /** What an account acts for: from the options of `account add` and `set` to its scope, and in words. */
 import type { Command } from 'commander';
 import { filterFault } from '../access/filters.js';
+import { isUnsafeClientId } from '../access/names.js';
 import { DockhookError } from '../errors.js';
 import type { Scope } from '../stores/types.js';
 import { demandSerialNumber } from './input.js';
@@ -12,6 +13,7 @@ export interface ScopeOptions {
   service?: boolean;
   publish?: string[];
   subscribe?: string[];
+  clientId?: string[];
 }
 
 type ServiceScope = Extract<Scope, { kind: 'service' }>;
@@ -28,7 +30,11 @@ export function addScopeOptions(command: Command): Command {
     .option('--any-gateway', 'acts as any gateway; isolates nothing')
     .option('--service', 'is a backend and no dock')
     .option('--publish <filter...>', 'topics a service may publish to (default: #)')
-    .option('--subscribe <filter...>', 'topics a service may subscribe to (default: #)');
+    .option('--subscribe <filter...>', 'topics a service may subscribe to (default: #)')
+    .option(
+      '--client-id <id...>',
+      "MQTT client ids of a service, which no other account may use; '' for none",
+    );
 }
 
 /** The scope of a new account. Throws `usage`. */
@@ -44,14 +50,18 @@ export function newScope(options: ScopeOptions): Scope {
 /** The scope of an account that had another; filters of a service that are not named stay. Throws `usage`. */
 export function changedScope(options: ScopeOptions, current: Scope): Scope {
   const service = current.kind === 'service' ? current : undefined;
-  const namesFilters = options.publish !== undefined || options.subscribe !== undefined;
-  const meant = namesFilters && service && !namesKind(options) ? { ...options, service: true } : options;
+  const meant =
+    namesServiceOption(options) && service && !namesKind(options) ? { ...options, service: true } : options;
   return namedScope(meant, service ?? EVERYTHING) ?? current;
 }
 
 /** Whether any option is about the scope. */
 export function namesScope(options: ScopeOptions): boolean {
-  return namesKind(options) || options.publish !== undefined || options.subscribe !== undefined;
+  return namesKind(options) || namesServiceOption(options);
+}
+
+function namesServiceOption({ publish, subscribe, clientId }: ScopeOptions): boolean {
+  return publish !== undefined || subscribe !== undefined || clientId !== undefined;
 }
 
 function kindsOf(options: ScopeOptions): unknown[] {
@@ -70,17 +80,19 @@ function namedScope(options: ScopeOptions, defaults: ServiceScope): Scope | unde
       'an account acts for one of --gateway SN…, --client-id-is-gateway, --any-gateway, --service',
     );
   }
-  if (!options.service && (options.publish || options.subscribe)) {
+  if (!options.service && namesServiceOption(options)) {
     throw new DockhookError(
       'usage',
-      '--publish and --subscribe are for --service: a dock gets what a dock needs',
+      '--publish, --subscribe and --client-id are for --service: a dock gets what a dock needs',
     );
   }
   if (options.service) {
+    const clientIds = checkedClientIds('--client-id', options.clientId ?? defaults.clientIds ?? []);
     return {
       kind: 'service',
       publish: checkedFilters('--publish', options.publish ?? defaults.publish),
       subscribe: checkedFilters('--subscribe', options.subscribe ?? defaults.subscribe),
+      ...(clientIds.length > 0 ? { clientIds } : {}),
     };
   }
   if (options.clientIdIsGateway) return { kind: 'client-id' };
@@ -103,6 +115,17 @@ export function checkedFilters(where: string, filters: string[]): string[] {
   return filters;
 }
 
+/** @param where as for {@link checkedGateways} */
+export function checkedClientIds(where: string, clientIds: string[]): string[] {
+  const named = clientIds.filter((id) => id !== '');
+  const unsafe = named.find(isUnsafeClientId);
+  if (unsafe === undefined) return named;
+  throw new DockhookError(
+    'usage',
+    `${where} ${unsafe}: a client id with + # / | or a control character in it, or of more than 255, never gets in`,
+  );
+}
+
 export function describeScope(scope: Scope): string {
   switch (scope.kind) {
     case 'gateways':
@@ -112,7 +135,10 @@ export function describeScope(scope: Scope): string {
     case 'any-gateway':
       return 'any gateway';
     case 'service':
-      return `service: publish ${scope.publish.join(' ')}, subscribe ${scope.subscribe.join(' ')}`;
+      return [
+        `service: publish ${scope.publish.join(' ')}, subscribe ${scope.subscribe.join(' ')}`,
+        ...(scope.clientIds ? [`client ids ${scope.clientIds.join(' ')}`] : []),
+      ].join(', ');
   }
 }
 
@@ -124,6 +150,11 @@ export function doubts(name: string, scope: Scope): string[] {
     if (/[a-z]/.test(sn)) texts.push(`gateway ${sn} has lower-case letters; SNs of DJI docks have none`);
   }
   return texts;
+}
+
+/** The client ids that a scope keeps from all other accounts. */
+export function clientIdsIn(scope: Scope): string[] {
+  return scope.kind === 'service' ? (scope.clientIds ?? []) : [];
 }
 
 /** The SNs that a scope lists. */

@@ -1,11 +1,18 @@
 /** `dockhook account set`, which changes what is named and nothing else; `enable`, `disable` and `remove`. */
 import type { Command } from 'commander';
 import { DockhookError } from '../errors.js';
-import type { Account } from '../stores/types.js';
-import { warnOf } from './account-add.js';
+import type { Account, Scope } from '../stores/types.js';
+import { disconnectOthers, takenOf, warnOf } from './account-add.js';
 import { noAccount, publicAccount } from './account-output.js';
 import { newPassword, printPassword, type PasswordOptions } from './account-password.js';
-import { changedScope, describeScope, gatewaysIn, namesScope, type ScopeOptions } from './account-scope.js';
+import {
+  changedScope,
+  clientIdsIn,
+  describeScope,
+  gatewaysIn,
+  namesScope,
+  type ScopeOptions,
+} from './account-scope.js';
 import { parseExpiry } from './input.js';
 import { withStores } from './open-stores.js';
 import { wantsJson } from './options.js';
@@ -44,15 +51,15 @@ export async function setAccount(name: string, options: SetOptions, command: Com
     };
   };
 
-  const { before, after, shared } = await withStores(command, async ({ accounts }) => {
+  const { before, after, shared, others } = await withStores(command, async ({ accounts }) => {
     const found = await accounts.get(name);
     if (!found) throw noAccount(name);
-    const had = gatewaysIn(found.scope);
-    const added = gatewaysIn(edit(found).scope).filter((sn) => !had.includes(sn));
-    const taken = await Promise.all(added.map((sn) => accounts.listsGateway(sn)));
+    const added = addedTo(found.scope, edit(found).scope);
+    const taken = await takenOf(accounts, added);
     let old = found;
     const written = await accounts.update(name, (account) => edit((old = account)));
-    return { before: old, after: written, shared: added.filter((_, index) => taken[index]) };
+    const ended = await disconnectOthers(command, name, added, accounts);
+    return { before: old, after: written, shared: taken, others: ended };
   });
   warnOf(name, after.scope, shared, command);
   const changes = changesOf(before, after);
@@ -76,6 +83,17 @@ export async function setAccount(name: string, options: SetOptions, command: Com
   if (password) printPassword(password);
   if (password) print('The dock needs it, too: type it into DJI Pilot 2.');
   if (clients) print(clients.text);
+  if (others?.disconnected) print(`Of other accounts under its SNs and client ids: ${others.text}`);
+}
+
+/** What a scope has that the other had not, of SNs and client ids. */
+function addedTo(old: Scope, now: Scope): Scope {
+  const [gateways, clientIds] = [gatewaysIn(old), clientIdsIn(old)];
+  if (now.kind === 'gateways')
+    return { ...now, gateways: now.gateways.filter((sn) => !gateways.includes(sn)) };
+  if (now.kind === 'service')
+    return { ...now, clientIds: clientIdsIn(now).filter((id) => !clientIds.includes(id)) };
+  return now;
 }
 
 export function enableAccount(name: string, _options: unknown, command: Command): Promise<void> {

@@ -71,6 +71,7 @@ function addAddCommand(account: Command): void {
     'dockhook account add dock-north --gateway 7CTDTEST00000A --generate',
     'printf \'%s\' "$PASSWORD" | dockhook account add fleet --client-id-is-gateway --password-stdin',
     "dockhook account add backend --service --subscribe 'thing/product/#' 'sys/product/#' --generate",
+    'dockhook account add worker --service --client-id worker-1 worker-2 --generate',
   );
 }
 

@@ -19,10 +19,15 @@ export function addBindingCommand(program: Command): void {
   addExamples(
     binding
       .command('move <sn>')
-      .description('bind a device to another organization')
-      .requiredOption('--organization <id>', 'where it goes')
+      .description('bind a device to another organization, or give it to another account')
+      .option('--organization <id>', 'where it goes')
+      .option(
+        '--account <name>',
+        'which account counts as the one that bound it (for --client-id-is-gateway)',
+      )
       .action(moveBinding),
     'dockhook binding move 7CTDTEST00000A --organization south',
+    'dockhook binding move 7CTDTEST00000A --account fleet-2027',
   );
   addExamples(
     binding
@@ -40,8 +45,16 @@ async function listBindings(_options: unknown, command: Command): Promise<void> 
     print('no device is bound yet: a dock binds itself and its drone from DJI Pilot 2');
   else {
     printTable(
-      ['SN', 'ORGANIZATION', 'CALLSIGN', 'MODEL', 'GATEWAY', 'BOUND AT'],
-      records.map((b) => [b.sn, b.organizationId, b.callsign, b.modelKey, b.gateway, b.boundAt]),
+      ['SN', 'ORGANIZATION', 'CALLSIGN', 'MODEL', 'GATEWAY', 'ACCOUNT', 'BOUND AT'],
+      records.map((b) => [
+        b.sn,
+        b.organizationId,
+        b.callsign,
+        b.modelKey,
+        b.gateway,
+        b.account ?? '',
+        b.boundAt,
+      ]),
     );
   }
   reportBadRows(badRows, wantsJson(command));
@@ -63,14 +76,28 @@ async function showBinding(sn: string, _options: unknown, command: Command): Pro
       callsign: binding.callsign,
       model: binding.modelKey,
       gateway: binding.gateway,
+      account: binding.account,
       'bound at': binding.boundAt,
     });
   }
 }
 
-async function moveBinding(sn: string, options: { organization: string }, command: Command): Promise<void> {
+interface MoveOptions {
+  organization?: string;
+  account?: string;
+}
+
+async function moveBinding(sn: string, options: MoveOptions, command: Command): Promise<void> {
+  const { organization, account } = options;
+  if (organization === undefined && account === undefined) {
+    throw new DockhookError('usage', 'say where it goes: --organization ID, --account NAME, or both');
+  }
   const { moved, text, disconnected } = await withStores(command, async ({ bindings, accounts }) => {
-    const binding = await bindings.move(sn, options.organization);
+    if (account !== undefined && !(await accounts.get(account))) {
+      const { noAccount } = await import('./account-output.js');
+      throw noAccount(account);
+    }
+    const binding = await bindings.move(sn, { organizationId: organization, account });
     const clients = await disconnectClients(command, {
       gateway: binding.gateway,
       accounts: async () => (await accounts.list()).records,
@@ -78,7 +105,10 @@ async function moveBinding(sn: string, options: { organization: string }, comman
     return { moved: binding, ...clients };
   });
   if (wantsJson(command)) printJson({ ...moved, disconnected });
-  else print(`device ${sn} now belongs to organization "${moved.organizationId}". ${text}`);
+  else {
+    const owner = account === undefined ? '' : `, and account "${account}" counts as the one that bound it`;
+    print(`device ${sn} now belongs to organization "${moved.organizationId}"${owner}. ${text}`);
+  }
 }
 
 async function removeBinding(sn: string, _options: unknown, command: Command): Promise<void> {

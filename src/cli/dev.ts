@@ -39,19 +39,24 @@ export function addDevCommand(program: Command): void {
 async function dev(config: Config, json: boolean): Promise<void> {
   const signalled = firstSignal();
   const say = json ? () => undefined : print;
-  const { createLog } = await import('../observability/log.js');
-  const { startServer } = await import('./server.js');
+  const { createMetrics } = await import('../observability/metrics.js');
+  const { openLog, startServer } = await import('./server.js');
   const { startBroker } = await import('../embedded/broker.js');
   const { formatStep, simulateDock } = await import('../embedded/simulated-dock.js');
 
   const closing: (() => Promise<void>)[] = [];
   try {
-    const { app, stores } = await startServer(config, createLog(config.logLevel), {
-      command: 'dockhook dev',
-      onProgress: (text) => {
-        say(style('dim', text));
+    const metrics = createMetrics();
+    const { app, stores } = await startServer(
+      config,
+      { log: openLog(config, metrics), metrics },
+      {
+        command: 'dockhook dev',
+        onProgress: (text) => {
+          say(style('dim', text));
+        },
       },
-    });
+    );
     closing.push(() => app.stop());
     await app.ready;
     const demo = await writeDemoData(stores);

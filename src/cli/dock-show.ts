@@ -1,12 +1,14 @@
 /** `dockhook dock list` and `dock show`: where each dock stands, and how it came there. */
 import type { Command } from 'commander';
 import { PROBE_ACCOUNT } from '../access/names.js';
+import type { Ban } from '../emqx/bans.js';
 import { DockhookError } from '../errors.js';
 import type { Stores, TimelineEntry } from '../stores/types.js';
 import { diagnose, type Diagnosis } from '../timeline/diagnosis.js';
 import { listingAccounts } from '../timeline/facts.js';
 import { grouped } from '../timeline/grouped.js';
 import { knownDocks, readKnown, readOthers, type Known } from '../timeline/story.js';
+import { readBans } from './bans.js';
 import { localTime, printFindings, printStory, styledState, timeZone } from './dock-story.js';
 import { demandSerialNumber } from './input.js';
 import { withStores } from './open-stores.js';
@@ -29,7 +31,8 @@ interface Listed extends Diagnosis {
 
 export async function listDocks(_options: unknown, command: Command): Promise<void> {
   const json = wantsJson(command);
-  const { docks, strangers, known } = await withStores(command, readDocks);
+  const bans = await readBans(command);
+  const { docks, strangers, known } = await withStores(command, (stores) => readDocks(stores, bans));
   if (json) printJson(docks.map(publicDock));
   else if (docks.length === 0) print('no docks yet: dockhook account add NAME --gateway SN --generate');
   else {
@@ -51,8 +54,8 @@ export async function listDocks(_options: unknown, command: Command): Promise<vo
   reportBadRows(known.badRows, json);
 }
 
-async function readDocks(stores: Stores) {
-  const known = await readKnown(stores, Date.now());
+async function readDocks(stores: Stores, bans: readonly Ban[]) {
+  const known = await readKnown(stores, Date.now(), bans);
   const others = await readOthers(stores.timeline, known);
   const sns = await knownDocks(stores.timeline, known);
   const docks: Listed[] = [];
@@ -131,7 +134,8 @@ export async function showDock(sn: string, options: { limit: string }, command: 
     throw new DockhookError('usage', `--limit ${options.limit}: not a whole number from 1`);
   }
   demandSerialNumber('dock show', sn);
-  const found = await withStores(command, (stores) => readDock(stores, sn));
+  const bans = await readBans(command);
+  const found = await withStores(command, (stores) => readDock(stores, sn, bans));
   if ('flownBy' in found) {
     if (wantsJson(command)) printJson({ sn, gateway: found.flownBy });
     else
@@ -152,8 +156,8 @@ export async function showDock(sn: string, options: { limit: string }, command: 
 }
 
 /** Rejects with `not_found` if nothing is known of this SN. */
-async function readDock(stores: Stores, sn: string) {
-  const known = await readKnown(stores, Date.now());
+async function readDock(stores: Stores, sn: string, bans: readonly Ban[]) {
+  const known = await readKnown(stores, Date.now(), bans);
   const own = await stores.timeline.of([sn], STORY);
   const others = (await readOthers(stores.timeline, known)).of(sn, own);
   const binding = known.bindings.get(sn);

@@ -2,7 +2,7 @@
 import type { TimelineEntry } from '../stores/types.js';
 import type { Diagnosis } from '../timeline/diagnosis.js';
 import type { Finding, State } from '../timeline/facts.js';
-import { print, printable, printTable, style } from './output.js';
+import { print, printTable, style } from './output.js';
 
 /** `2026-11-24 14:11:57` where the reader is. */
 export function localTime(milliseconds: number): string {
@@ -102,6 +102,6 @@ export function printFindings({ findings }: Pick<Diagnosis, 'findings'>): void {
 }
 
 function printFinding({ what, todo }: Finding): void {
-  print(`\n  ${printable(what)}`);
-  for (const step of todo) print(`  → ${printable(step)}`);
+  print(`\n  ${what}`);
+  for (const step of todo) print(`  → ${step}`);
 }

@@ -10,7 +10,7 @@ import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
 import { describeDatabase, openDatabase } from './open-stores.js';
 import { addSettingFlags, inspectConfigOf, wantsJson } from './options.js';
-import { print, printable, printJson, style } from './output.js';
+import { print, printJson, style } from './output.js';
 import { firstSignal } from './signals.js';
 
 interface DoctorOptions extends MqttFlags {
@@ -44,8 +44,9 @@ export function addDoctorCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Run it where dockhook serve runs, with the same settings. It changes nothing; --probe adds two accounts that expire
-in five minutes, and removes them at its end. Exit code 1 if anything is wrong; warnings do not count.
+Run it where dockhook serve runs, with the same settings. It changes nothing. To see that EMQX asks dockhook it
+publishes one message under an SN that no device has, which dockhook drops. --probe adds two accounts that expire in
+five minutes, and removes them at its end. Exit code 1 if anything is wrong; warnings do not count.
 
 Examples:
   dockhook doctor
@@ -138,17 +139,19 @@ async function examineEmqx(
 ): Promise<Finding[]> {
   const { checkEmqx } = await import('../doctor/emqx.js');
   const { openEmqx } = await import('../emqx/api.js');
+  const { ownExhookUrl } = await import('../emqx/exhook.js');
   const api = await openEmqx(config);
   if (!api) return [];
   const accounts = (await stores?.accounts.list())?.records ?? [];
-  const { unknownAccounts, timeline, emqxListeners: opens, emqxProvider } = config;
-  return checkEmqx(api, { accounts, unknownAccounts, timeline, opens, provider: provider ?? emqxProvider });
+  const { unknownAccounts, timeline, emqxListeners: opens } = config;
+  const facts = { accounts, unknownAccounts, timeline, opens, exhookUrl: ownExhookUrl(config) };
+  return checkEmqx(api, { ...facts, provider: provider ?? config.emqxProvider });
 }
 
 /** Opens the stores if they can be looked at. */
 async function examineDatabase(config: Config): Promise<{ findings: Finding[]; stores?: Stores }> {
   const { checkDatabase, noDatabase, unreachable, WITHOUT_TABLES } = await import('../doctor/database.js');
-  const where = describeDatabase(config);
+  const where = await describeDatabase(config);
   // Opening it would make one.
   if (config.databaseUrl === undefined && !existsSync(join(config.dataDir, 'postgres'))) {
     return { findings: [noDatabase(config.dataDir)] };
@@ -203,9 +206,9 @@ function printGroup(title: string, findings: readonly Finding[]): void {
   print(style('bold', title));
   for (const { level, what, why, mend } of findings) {
     const [colour, sign] = SIGNS[level];
-    print(`  ${style(colour, sign)} ${printable(what)}`);
-    if (why !== undefined) print(`    ${style('dim', 'why ')}  ${printable(why)}`);
-    if (mend !== undefined) print(`    ${style('dim', 'mend')}  ${printable(mend)}`);
+    print(`  ${style(colour, sign)} ${what}`);
+    if (why !== undefined) print(`    ${style('dim', 'why ')}  ${why}`);
+    if (mend !== undefined) print(`    ${style('dim', 'mend')}  ${mend}`);
   }
   print('');
 }

@@ -4,11 +4,21 @@ import type { Provider } from '../emqx/answers.js';
 import type { ListenerName } from '../emqx/configuration.js';
 import type { ExhookServer } from '../emqx/exhook.js';
 import { DockhookError } from '../errors.js';
-import { formatListen, isLoopback } from '../listen.js';
+import { printableUrl } from '../printable.js';
 import { apiOf, waitOf } from './emqx-api.js';
 import { addOpenCommand, closedDoors, listenerStates, printListeners } from './emqx-open.js';
 import { addExamples, addSettingFlags, configOf, inspectConfigOf, wantsJson } from './options.js';
-import { print, printFields, printJson, printTable, reportError, style, warn } from './output.js';
+import {
+  print,
+  printFields,
+  printJson,
+  printRaw,
+  printTable,
+  reportError,
+  say,
+  style,
+  warn,
+} from './output.js';
 
 /** How long `register` waits for EMQX unless told otherwise, in seconds: six attempts of EMQX to reach dockhook. */
 const WAIT_S = 30;
@@ -98,7 +108,7 @@ function addExhookFlags(command: Command): Command {
 
 async function printConfiguration(options: ConfigOptions, command: Command): Promise<void> {
   const { BROKER_FILES, configuration, listenerIds, LISTENERS } = await import('../emqx/configuration.js');
-  const { lineOf, losesHooks, opensBeforeHooks, parseVersion, verifiesExhook } =
+  const { lineOf, losesHooks, opensBeforeHooks, overridesClientId, parseVersion, verifiesExhook } =
     await import('../emqx/versions.js');
   const wanted = options.emqxVersion;
   const version = parseVersion(wanted);
@@ -128,6 +138,13 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
       json,
     );
   }
+  if (!overridesClientId(version)) {
+    warn(
+      `EMQX ${wanted} cannot make the account part of a client id: a client that comes with the client id of another ` +
+        'account takes over its session. 5.8.3 and later can',
+      json,
+    );
+  }
   if (server.ssl && !verifiesExhook(version)) {
     warn(
       `EMQX ${wanted} does not verify dockhook's certificate as it is told to; 5.8.8, 5.9.2 and 5.10.1 do`,
@@ -139,14 +156,14 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
     key: options.mqttKey ?? BROKER_FILES.key,
     docksCa: options.docksCa ?? BROKER_FILES.docksCa,
   };
-  const text = configuration({ line, server, listeners, files });
+  const text = configuration({ line, version, server, listeners, files });
   const opener = opensBeforeHooks(version) ? listenerIds(listeners) : [];
   if (json) printJson({ line, configuration: text, listeners: opener });
-  else process.stdout.write(text);
+  else await printRaw(text);
   if (!json && opener.length > 0) {
-    process.stderr.write(
+    say(
       'EMQX starts with every listener closed; dockhook serve opens them once every node asks it, if it has\n' +
-        `DOCKHOOK_EMQX_LISTENERS=${opener.join(',')} beside DOCKHOOK_EMQX_URL and the files of its API key.\n`,
+        `DOCKHOOK_EMQX_LISTENERS=${opener.join(',')} beside DOCKHOOK_EMQX_URL and the files of its API key.`,
     );
   }
 
@@ -158,9 +175,9 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
   ];
   // A node that lacks one of them does not open its listener, or never reaches dockhook.
   if (!json && needed.length > 0) {
-    process.stderr.write(
+    say(
       'First put these files on each node of EMQX, where EMQX may read them (deploy/tls makes some to try it):\n' +
-        needed.map((file) => `  ${file}\n`).join(''),
+        needed.map((file) => `  ${file}`).join('\n'),
     );
   }
 
@@ -186,7 +203,7 @@ async function registerProvider(options: ExhookOptions & { wait: string }, comma
   const { action, moved, provider } = await register(api, server, {
     waitMs,
     onWait: (missing) => {
-      if (process.stderr.isTTY && !json) process.stderr.write(`waiting for EMQX: ${missing}\n`);
+      if (process.stderr.isTTY && !json) say(`waiting for EMQX: ${missing}`);
     },
   });
   if (json) {
@@ -207,6 +224,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   const api = await apiOf(command);
   const { answers } = await import('../emqx/answers.js');
   const { whatIsWrong } = await import('../emqx/exhook.js');
+  const { proveAsked, whatProofSays } = await import('../emqx/proof.js');
   const { dialectOf, parseVersion } = await import('../emqx/versions.js');
   const name = options.name ?? configOf(command).emqxProvider;
   const nodes = await api.get('/nodes', answers.nodes);
@@ -223,7 +241,10 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   }
   const hooks =
     (await api.find(`/exhooks/${encodeURIComponent(name)}/hooks`, answers.hooks)) ?? provider.hooks;
-  const wrong = whatIsWrong(provider);
+  const said = whatIsWrong(provider);
+  // Where EMQX says itself that it does not ask, there is nothing to try.
+  const proof = said === undefined ? await proveAsked(api, provider) : undefined;
+  const wrong = said ?? (proof && whatProofSays(proof));
   const ours = configOf(command).emqxListeners;
   const listeners = await listenerStates(await api.get('/listeners', answers.listeners), nodes, ours);
   const closed = closedDoors(listeners);
@@ -237,17 +258,18 @@ async function showStatus(options: { name?: string }, command: Command): Promise
     };
   });
   const json = wantsJson(command);
-  if (json)
+  if (json) {
     printJson({
       ...summaryOf({ ...provider, hooks }),
       nodes: states,
+      call: proof?.kind ?? null,
       listeners,
       problem: wrong ?? closed ?? null,
     });
-  else {
+  } else {
     printFields({
       EMQX: api.address,
-      provider: `${name} at ${provider.url}`,
+      provider: `${name} at ${printableUrl(provider.url)}`,
       position: `${providers.indexOf(provider) + 1} of ${providers.length}`,
       'failed action': provider.failed_action,
       'request timeout': String(provider.request_timeout ?? ''),
@@ -273,7 +295,13 @@ async function showStatus(options: { name?: string }, command: Command): Promise
     print('');
     printListeners(listeners, nodes.length);
     print('');
-    if (wrong === undefined && closed === undefined) print(style('green', 'EMQX asks dockhook.'));
+    if (proof?.kind === 'answered' && closed === undefined)
+      print(style('green', `EMQX asks dockhook. A call on ${proof.nodes.join(', ')} was answered.`));
+    const untried = nodes.length - (proof?.kind === 'answered' ? proof.nodes.length : nodes.length);
+    if (untried > 0)
+      print(
+        'On the other nodes only their own word was taken: give --emqx the address of each to try it there.',
+      );
   }
   if (wrong === undefined && closed !== undefined) {
     const text = `EMQX asks dockhook, but ${closed}. dockhook serve opens it if it has the settings of EMQX; dockhook emqx open does it by hand`;
@@ -282,7 +310,10 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   if (wrong !== undefined) {
     const error = new DockhookError(
       'failed',
-      `EMQX does not ask dockhook: ${wrong}. Check that dockhook runs, and that EMQX's machine reaches it at ${provider.url}`,
+      proof?.kind === 'untried'
+        ? wrong
+        : `EMQX does not ask dockhook: ${wrong}. Check that dockhook runs, and that EMQX's machine reaches it at ` +
+            `${printableUrl(provider.url)}; if that address is wrong: dockhook emqx register`,
     );
     process.exitCode = reportError(error, json);
   }
@@ -291,7 +322,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
 function summaryOf(provider: Provider): Record<string, unknown> {
   return {
     name: provider.name,
-    url: provider.url,
+    url: printableUrl(provider.url),
     nodes: provider.node_status,
     hooks: provider.hooks.map(({ name, params, metrics }) => ({
       name,
@@ -305,10 +336,11 @@ async function serverOf(
   { name, exhook, exhookCa, exhookCert, exhookKey }: ExhookOptions,
   command: Command,
 ): Promise<ExhookServer> {
-  const { EXHOOK_TLS, exhookServer } = await import('../emqx/exhook.js');
+  const { EXHOOK_TLS, exhookServer, ownExhookUrl } = await import('../emqx/exhook.js');
   const server = exhookServer({
     name: name ?? inspectConfigOf(command).config.emqxProvider,
-    url: exhook ?? ownExhookUrl(command),
+    // What else is wrong with the settings is no matter of this command.
+    url: exhook ?? ownExhookUrl(inspectConfigOf(command).config),
     tls: {
       ca: exhookCa ?? EXHOOK_TLS.ca,
       cert: exhookCert ?? EXHOOK_TLS.cert,
@@ -322,14 +354,4 @@ async function serverOf(
     );
   }
   return server;
-}
-
-/** Where dockhook listens by its settings, if they are those of the server and EMQX is on the same machine. */
-function ownExhookUrl(command: Command): string | undefined {
-  // What else is wrong with the settings is no matter of this command.
-  const { grpcListen, grpcTlsCert } = inspectConfigOf(command).config;
-  // Of an address like 0.0.0.0 nobody knows by which EMQX reaches it.
-  if (!isLoopback(grpcListen.host) || grpcListen.port === 0) return undefined;
-  // With a certificate dockhook speaks nothing but TLS.
-  return `${grpcTlsCert === undefined ? 'http' : 'https'}://${formatListen(grpcListen)}`;
 }

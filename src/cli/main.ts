@@ -10,22 +10,34 @@ const json = process.argv.includes('--json');
 /** Options that take any number of values. */
 const MANY = new Set(['--gateway', '--publish', '--subscribe']);
 
+/** Aborted when the reader of stdout has left (`dockhook … | head`), and a command that stays up is stopped for it. */
+const stopped = new AbortController();
+
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // If the reader has left (`dockhook … | head`): finish in silence. What stays up stops.
   if (error.code !== 'EPIPE') {
     const text = `standard output cannot be written: ${error.message}`;
     process.exitCode = reportError(new DockhookError('failed', text), json);
   }
-  if (process.listenerCount('SIGINT') > 0) process.kill(process.pid, 'SIGINT');
+  if (process.listenerCount('SIGINT') === 0) return;
+  if (error.code === 'EPIPE') stopped.abort();
+  process.kill(process.pid, 'SIGINT');
 });
+// Nobody is left to be told.
+process.stderr.on('error', () => undefined);
 
 try {
   await createProgram({ json }).parseAsync();
 } catch (error) {
   // Commander throws for --help and --version too, with exit code 0.
-  if (!(error instanceof CommanderError && error.exitCode === 0)) {
-    process.exitCode = reportError(asUsage(error), json);
+  const isDone = error instanceof CommanderError && error.exitCode === 0;
+  // Whoever takes the first lines and leaves has what he wants.
+  if (!isDone && !isBrokenPipe(error)) {
+    process.exitCode = stopped.signal.aborted ? 1 : reportError(asUsage(error), json);
   }
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
 }
 
 /** Commander's own errors in our words. */

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config.js';
 import type { Database } from '../stores/database.js';
+import type { PostgresOptions } from '../stores/postgres.js';
 import type { Stores } from '../stores/types.js';
 import { configOf, wantsJson } from './options.js';
+import { say } from './output.js';
 
 /**
  * Runs a command's work on the stores and closes them whatever happens. With the embedded database,
@@ -13,17 +15,17 @@ import { configOf, wantsJson } from './options.js';
  */
 export async function withStores<T>(command: Command, work: (stores: Stores) => Promise<T>): Promise<T> {
   const config = configOf(command);
-  const say = (text: string): void => {
-    if (!wantsJson(command)) process.stderr.write(`${text}\n`);
+  const tell = (text: string): void => {
+    if (!wantsJson(command)) say(text);
   };
   // Else a shell without the server's DATABASE_URL would fill another database in silence.
   if (config.databaseUrl === undefined) {
     const isNew = !existsSync(join(config.dataDir, 'postgres'));
     const hint = isNew ? ', which holds nothing yet; set DATABASE_URL if your fleet is in PostgreSQL' : '';
-    say(`(${describeDatabase(config)}${hint})`);
+    tell(`(${await describeDatabase(config)}${hint})`);
   }
   const { openStores } = await import('../stores/stores.js');
-  const stores = openStores(await openDatabase(config, { onProgress: say }));
+  const stores = openStores(await openDatabase(config, { onProgress: tell }));
   try {
     return await work(stores);
   } finally {
@@ -36,15 +38,23 @@ export interface OpenOptions {
   command?: string;
   /** Told what takes long. */
   onProgress: (text: string) => void;
-  /** Told of idle connections to PostgreSQL that were lost; they are replaced. */
-  onError?: (error: Error) => void;
+  /** As in `stores/postgres.ts`; for a process that stays up. */
+  postgres?: Pick<PostgresOptions, 'onError' | 'onChange' | 'onUnusable'>;
 }
 
+/** Commands that do not stay up do one thing after the other. */
+const CONNECTIONS_OF_A_COMMAND = 2;
+
 export async function openDatabase(config: Config, options: OpenOptions): Promise<Database> {
-  const { command, onProgress, onError } = options;
+  const { command, onProgress, postgres } = options;
   if (config.databaseUrl !== undefined) {
     const { connectPostgres } = await import('../stores/postgres.js');
-    return connectPostgres(config.databaseUrl, onError ? { onError } : {});
+    return connectPostgres(config.databaseUrl, {
+      ...postgres,
+      file: config.databaseUrlFile,
+      // One of the server's is the session that hears of changes.
+      connections: command === undefined ? CONNECTIONS_OF_A_COMMAND : config.databaseConnections - 1,
+    });
   }
   const { connectDataDirectory, openDataDirectory } = await import('../embedded/data-directory.js');
   if (command === undefined) return connectDataDirectory(config.dataDir, { onProgress });
@@ -52,9 +62,8 @@ export async function openDatabase(config: Config, options: OpenOptions): Promis
 }
 
 /** Where everything is kept, in words and without a password. */
-export function describeDatabase({ databaseUrl, dataDir }: Config): string {
+export async function describeDatabase({ databaseUrl, dataDir }: Config): Promise<string> {
   if (databaseUrl === undefined) return `embedded database in ${dataDir}`;
-  if (!URL.canParse(databaseUrl)) return 'PostgreSQL';
-  const { host, pathname } = new URL(databaseUrl);
-  return `PostgreSQL at ${host}${pathname}`;
+  const { describeDatabaseUrl } = await import('../stores/database-url.js');
+  return describeDatabaseUrl(databaseUrl);
 }

@@ -38,7 +38,9 @@ function flagsOf(command: Command): Flags {
 }
 
 function asChosen(flags: Flags, config: Config): Config {
-  return flags.dataDir === undefined ? config : { ...config, databaseUrl: undefined };
+  return flags.dataDir === undefined
+    ? config
+    : { ...config, databaseUrl: undefined, databaseUrlFile: undefined };
 }
 
 export function wantsJson(command: Command): boolean {

@@ -1,6 +1,7 @@
 /** How commands speak: aligned text for people, one JSON value on stdout for scripts. */
 import { styleText } from 'node:util';
 import { DockhookError, messageOf, type ErrorCode } from '../errors.js';
+import { printable, printableJson, printableLines, withoutUserInfo } from '../printable.js';
 
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = { usage: 2, not_found: 3, conflict: 4 };
 
@@ -23,20 +24,59 @@ export function terminal(): { colour: boolean; width: number } {
   return { colour: wantsColour(), width: process.stdout.isTTY ? process.stdout.columns : Infinity };
 }
 
+/** What {@link style} and its like write, and nothing that moves a cursor or hides a text. */
+const ESCAPE = '\u001b';
+const OWN_STYLES = new RegExp(`(${ESCAPE}\\[(?:1|2|22|3[1-6]|39)m)`);
+
+/** The last place that all text for people passes. */
+function shown(text: string, stream: NodeJS.WriteStream): string {
+  if (!wantsColour(stream)) return printableLines(text);
+  return text
+    .split(OWN_STYLES)
+    .map((part, index) => (index % 2 === 0 ? printableLines(part) : part))
+    .join('');
+}
+
+/** For people, on stdout. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${shown(text, process.stdout)}\n`);
+}
+
+/** For people, on stderr, apart from what a command gives. */
+export function say(text: string): void {
+  process.stderr.write(`${shown(text, process.stderr)}\n`);
+}
+
+/**
+ * What is to be kept as it is, such as CSV: only a terminal is shielded from it. Resolves when it is written, and
+ * rejects if it cannot be.
+ */
+export function printRaw(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(process.stdout.isTTY ? printableLines(text) : text, (error) => {
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value));
+  process.stdout.write(`${toJson(value)}\n`);
+}
+
+/** One line of JSON on stderr. */
+export function sayJson(value: unknown): void {
+  process.stderr.write(`${toJson(value)}\n`);
+}
+
+function toJson(value: unknown): string {
+  return printableJson(JSON.stringify(value));
 }
 
 /** Something to know that stops nothing, on stderr: `warning: …`, or `{"warning": …}` for scripts. */
 export function warn(text: string, json: boolean): void {
-  const label = style('yellow', 'warning:', process.stderr);
-  process.stderr.write(
-    json ? `${JSON.stringify({ warning: text })}\n` : `${label} ${printableLines(text)}\n`,
-  );
+  if (json) sayJson({ warning: withoutUserInfo(text) });
+  else say(`${style('yellow', 'warning:', process.stderr)} ${text}`);
 }
 
 /** Prints rows under their headings, columns aligned. */
@@ -60,22 +100,6 @@ export function printFields(fields: Readonly<Record<string, string | undefined>>
   for (const [label, value] of shown) print(`${style('dim', label.padEnd(width))}  ${printable(value)}`);
 }
 
-/**
- * A name or callsign comes from outside: control characters in it must not steer the terminal, nor characters that
- * nobody sees make it read as another.
- */
-export function printable(text: string): string {
-  return text.replace(
-    /[\p{Control}\p{Format}\p{Line_Separator}\p{Paragraph_Separator}]/gu,
-    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
-  );
-}
-
-/** The same for a text of several lines. */
-export function printableLines(text: string): string {
-  return text.split('\n').map(printable).join('\n');
-}
-
 /** Rows that could not be read, on stderr, with a failing exit code: the listing is not whole. */
 export function reportBadRows(badRows: readonly DockhookError[], json: boolean): void {
   for (const badRow of badRows) process.exitCode = reportError(badRow, json);
@@ -85,9 +109,7 @@ export function reportBadRows(badRows: readonly DockhookError[], json: boolean):
 export function reportError(error: unknown, json: boolean): number {
   const code = error instanceof DockhookError ? error.code : 'failed';
   const message = messageOf(error);
-  const text = json
-    ? JSON.stringify({ code, message })
-    : `${style('red', 'error:', process.stderr)} ${printableLines(message)}`;
-  process.stderr.write(`${text}\n`);
+  if (json) sayJson({ code, message: withoutUserInfo(message) });
+  else say(`${style('red', 'error:', process.stderr)} ${message}`);
   return EXIT_CODES[code] ?? 1;
 }

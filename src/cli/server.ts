@@ -1,9 +1,12 @@
 /** Runs the server of `serve` and `dev`, and logs what concerns the process as a whole. */
 import { startApp, UNREADY_MS, type App } from '../app.js';
 import type { Config } from '../config.js';
-import { messageOf, traceOf } from '../errors.js';
+import { messageOf, traceOf, type DockhookError } from '../errors.js';
 import { createLog, type Logger } from '../observability/log.js';
+import { openLogOutput } from '../observability/log-output.js';
 import { createMetrics, type Metrics } from '../observability/metrics.js';
+import { sqlState } from '../stores/database.js';
+import type { OnQuery } from '../stores/run.js';
 import { openServerStores } from '../stores/stores.js';
 import type { Stores } from '../stores/types.js';
 import { describeDatabase, openDatabase } from './open-stores.js';
@@ -12,7 +15,8 @@ import { firstSignal } from './signals.js';
 /** Serves until told to stop. */
 export async function serve(config: Config): Promise<void> {
   const signalled = firstSignal();
-  const log = createLog(config.logLevel);
+  const metrics = createMetrics();
+  const log = openLog(config, metrics);
   if (config.unknownAccounts === 'ignore') {
     log.warn({
       event: 'unknown_accounts_ignored',
@@ -21,13 +25,17 @@ export async function serve(config: Config): Promise<void> {
         'unless it has an authenticator of its own',
     });
   }
-  const { app } = await startServer(config, log, {
-    command: 'dockhook serve',
-    onProgress: (detail) => {
-      log.info({ event: 'embedded_database', detail });
+  const { app } = await startServer(
+    config,
+    { log, metrics },
+    {
+      command: 'dockhook serve',
+      onProgress: (detail) => {
+        log.info({ event: 'embedded_database', detail });
+      },
     },
-  });
-  const where = { grpc: app.grpc, http: app.http, database: describeDatabase(config) };
+  );
+  const where = { grpc: app.grpc, http: app.http, database: await describeDatabase(config) };
   log.info({ event: 'listening', ...where });
   void app.ready.then((reached) => {
     if (reached) log.info({ event: 'ready', ...where });
@@ -37,25 +45,56 @@ export async function serve(config: Config): Promise<void> {
   // Ctrl-C is a person who waits; SIGTERM is a supervisor whose proxy must notice first.
   await app.stop(signal === 'SIGTERM' ? UNREADY_MS : 0);
   log.info({ event: 'stopped' });
+  await flushed(log);
+}
+
+/** The log of a process that stays up: on stdout. */
+export function openLog(config: Config, metrics: Metrics): Logger {
+  return createLog(config.logLevel, openLogOutput(1, metrics.logLineLost));
+}
+
+/** Waits until what was logged is written, for as long as is reasonable. */
+async function flushed(log: Logger): Promise<void> {
+  await new Promise<void>((resolve) => {
+    log.flush(() => {
+      resolve();
+    });
+  });
 }
 
 /**
  * Opens the database that the settings name, holding it if it is the embedded one, and starts the app on it.
- * Nothing stays open if that fails. From here on a rejected promise that nobody awaits is logged and not fatal.
+ * Nothing stays open if that fails. From here on a rejected promise that nobody awaits is logged and not fatal, and
+ * Node's warnings go to the log.
  */
 export async function startServer(
   config: Config,
-  log: Logger,
+  { log, metrics }: { log: Logger; metrics: Metrics },
   holder: { command: string; onProgress: (text: string) => void },
 ): Promise<{ app: App; stores: Stores }> {
   process.on('unhandledRejection', (error) => {
     log.error({ event: 'unhandled_rejection', detail: traceOf(error) });
   });
-  const metrics = createMetrics();
+  // Node would write both to stderr, and wait there if that is a terminal whose reader has stopped.
+  process.on('uncaughtException', (error) => {
+    log.fatal({ event: 'uncaught_exception', detail: traceOf(error) });
+    process.exit(1);
+  });
+  process.removeAllListeners('warning').on('warning', (warning) => {
+    log.warn({ event: 'node_warning', detail: traceOf(warning) });
+  });
   const database = await openDatabase(config, {
     ...holder,
-    onError: (error) => {
-      log.warn({ event: 'database_connection_lost', detail: messageOf(error) });
+    postgres: {
+      onError: (error) => {
+        log.warn({ event: 'database_connection_lost', detail: messageOf(error) });
+      },
+      onChange: () => {
+        log.info({ event: 'database_url_reloaded' });
+      },
+      onUnusable: (error) => {
+        log.error({ event: 'database_url_not_reloaded', detail: messageOf(error) });
+      },
     },
   });
   const stores = openServerStores(database, {
@@ -63,22 +102,37 @@ export async function startServer(
     onHeard: accountChangesObserver(metrics, log),
   });
   try {
-    return { app: await startApp(config, { stores, metrics, log }), stores };
+    return { app: await startApp(config, { stores, metrics, log, refusal: database.refusal }), stores };
   } catch (error) {
     await stores.close();
     throw error;
   }
 }
 
-/** Counts each store operation, and logs when the database goes away and when it is back. */
-function queryObserver(metrics: Metrics, log: Logger): Metrics['query'] {
+/** Between two lines about one and the same answer of the database, in milliseconds. */
+const REFUSAL_MS = 60_000;
+
+/** Counts each store operation, and logs when the database goes away, when it is back, and what it refuses. */
+function queryObserver(metrics: Metrics, log: Logger): OnQuery {
   let away = false;
-  return (table, operation, milliseconds, failed) => {
-    metrics.query(table, operation, milliseconds, failed);
+  const refusals = new Map<string | undefined, number>();
+
+  function logRefusal({ message, cause }: DockhookError): void {
+    const now = performance.now();
+    const state = sqlState(cause);
+    if (now - (refusals.get(state) ?? -Infinity) < REFUSAL_MS) return;
+    refusals.set(state, now);
+    log.error({ event: 'database_refuses', sqlstate: state, detail: message });
+  }
+
+  return (table, operation, milliseconds, failure) => {
+    metrics.query(table, operation, milliseconds, failure?.code);
     // Nobody waits for it; `timeline_not_written` is said of it.
     if (table === 'dockhook_timeline') return;
-    if (failed === away) return;
-    away = failed;
+    if (failure?.code === 'store_refused') logRefusal(failure);
+    const isSilent = failure?.code === 'store_unavailable';
+    if (isSilent === away) return;
+    away = isSilent;
     if (away) log.error({ event: 'database_away', detail: 'nobody new gets in; connected docks go on' });
     else log.info({ event: 'database_back' });
   };

@@ -20,8 +20,16 @@ export interface Envelope {
   data: unknown;
 }
 
+/**
+ * The longest message of a dock that is parsed, in bytes. An everyday one has some hundred, a bind of 16 devices
+ * about 4,000. Parsing this much takes 1 ms at worst (nested brackets); a megabyte took 100 ms, in which nobody
+ * else was answered.
+ */
+export const MAX_PAYLOAD_BYTES = 16 * 1024;
+
 /** Reads a request, or says why it is none. Unknown fields are left alone. */
-export function parseEnvelope(payload: Buffer): Envelope | 'not_json' | 'no_method' {
+export function parseEnvelope(payload: Buffer): Envelope | 'too_large' | 'not_json' | 'no_method' {
+  if (payload.length > MAX_PAYLOAD_BYTES) return 'too_large';
   const sent = parseObject(payload);
   if (sent === undefined) return 'not_json';
   const { method, data = null } = sent;

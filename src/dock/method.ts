@@ -11,12 +11,16 @@ import { fault, results, type Answer, type Result } from './results.js';
 export interface Call {
   /** The SN in the topic. */
   gateway: string;
+  /** The account of the session that asks. */
+  account: string;
   /** Every wait for a store goes through it. */
   within: Within;
   bindings: Bindings;
   license: LicenseMemory;
   /** The organization that a code, and an id unless `''`, stand for; counts wrong ones. */
   openOrganization(code: string, id: string): Promise<Organization | NoOrganization | 'too_many_wrong_codes'>;
+  /** Whether this gateway may bind this device, or has bound too many lately. */
+  mayBind(sn: string): boolean;
   /** Whether this SN is known as a gateway. */
   isGateway(sn: string): Promise<boolean>;
   /** Tells what became of one device of a `bind`. */

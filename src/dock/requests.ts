@@ -13,6 +13,7 @@ import type { AccessEvent, Tell } from '../events.js';
 import { excerpt } from '../excerpt.js';
 import type { Message, PublishVerdict } from '../hooks.js';
 import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
+import { createBindQuota } from './bind-quota.js';
 import { createCodeGuesses } from './code-guesses.js';
 import { parseEnvelope, replyPayload, traitsOf, type Envelope } from './envelope.js';
 import { rememberLicense } from './license.js';
@@ -21,7 +22,7 @@ import * as methods from './methods/index.js';
 import { organizationFor } from './organization.js';
 import { fault, reasonOf, results, type Answer } from './results.js';
 import { observeStatus } from './status.js';
-import { gatewayOfRequest } from './topics.js';
+import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from './topics.js';
 
 export interface DockOptions extends Askers {
   organizations: Organizations;
@@ -63,8 +64,10 @@ export function createRequests(options: DockOptions): Requests {
   const now = options.now ?? Date.now;
   const license = rememberLicense(options.license);
   const guesses = createCodeGuesses(now);
+  const binds = createBindQuota(now);
 
   async function publish(message: Message): Promise<PublishVerdict> {
+    if (isCallOfOurs(message)) return { kind: 'drop' };
     const asked = askedBy(message, options);
     if (asked === undefined) {
       observeStatus(message, options.tell, now);
@@ -87,6 +90,11 @@ export function createRequests(options: DockOptions): Requests {
   async function replyTo(asked: Asked): Promise<PublishVerdict> {
     const { message, tell } = asked;
     const envelope = parseEnvelope(message.payload);
+    if (envelope === 'too_large') {
+      // Unread it could be a bind that a backend behind us would take.
+      tell({ outcome: 'faulty', reason: envelope, detail: `${message.payload.length} bytes` });
+      return { kind: 'drop' };
+    }
     if (typeof envelope === 'string') {
       tell({ outcome: 'passed', reason: envelope });
       return { kind: 'pass' };
@@ -126,6 +134,7 @@ export function createRequests(options: DockOptions): Requests {
     const { organizations, bindings } = options;
     return {
       gateway,
+      account: username,
       within,
       bindings,
       license,
@@ -133,6 +142,7 @@ export function createRequests(options: DockOptions): Requests {
         guesses.attempt({ gateway, account: username }, () =>
           within(organizationFor(organizations, code, id)),
         ),
+      mayBind: (sn) => binds.take({ gateway, account: username }, sn),
       isGateway: (sn) => options.isGateway(sn, within),
       tellBind: (event) => {
         tell({ step: 'bind', ...event });
@@ -142,6 +152,14 @@ export function createRequests(options: DockOptions): Requests {
   }
 
   return { publish, loadLicense: () => license.read() };
+}
+
+/**
+ * What `dockhook emqx status` and `doctor` publish over EMQX's REST API, to see that EMQX asks and is answered. It
+ * must reach nobody.
+ */
+function isCallOfOurs({ topic, headers }: Message): boolean {
+  return !headers.protocol && gatewayOfRequest(topic)?.startsWith(INVENTED_SERIAL_NUMBER) === true;
 }
 
 /**

@@ -7,9 +7,6 @@ import type { Message } from '../hooks.js';
 import { parseEnvelope, traitsOf } from './envelope.js';
 import { isSerialNumber, parseDeviceTopic } from './topics.js';
 
-/** An `update_topo` has some hundred bytes; what is much longer is not worth the time of parsing. */
-const MAX_PAYLOAD = 16 * 1024;
-
 /**
  * Tells of an `update_topo` of a live session, and of nothing else. Nobody has looked up whether the account may
  * speak for this SN: that is for the listener to doubt.
@@ -19,7 +16,6 @@ export function observeStatus(message: Message, tell: Tell, now: () => number): 
   const { username, protocol, peerhost } = message.headers;
   const device = parseDeviceTopic(message.topic);
   if (device?.root !== 'sys' || device.rest !== 'status' || !username || !protocol) return;
-  if (message.payload.length > MAX_PAYLOAD) return;
   const envelope = parseEnvelope(message.payload);
   if (typeof envelope === 'string' || envelope.method !== 'update_topo') return;
   const drone = droneIn(envelope.data);

@@ -11,7 +11,7 @@ export const SERIAL_NUMBER_PATTERN = '^[A-Za-z0-9]{1,64}$';
 
 const serialNumber = new RegExp(SERIAL_NUMBER_PATTERN);
 
-/** Begins SNs that `dockhook doctor --probe` invents; DJI's have 14 and 20 characters. */
+/** Begins SNs that `dockhook doctor` and `dockhook emqx status` invent; DJI's have 14 and 20 characters. */
 export const INVENTED_SERIAL_NUMBER = 'DOCKHOOKPROBE';
 
 export function isSerialNumber(text: string): boolean {

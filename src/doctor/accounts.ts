@@ -1,6 +1,7 @@
 /** Accounts: those that allow too much, those that let nobody in, and whether a dock has one at all. */
 import { isForeign } from '../access/foreign-hashes.js';
 import { isFast } from '../access/passwords.js';
+import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 import { hasExpired, standingOf } from '../access/standing.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { count, some } from './check.js';
@@ -68,6 +69,14 @@ const RULES: readonly Rule[] = [
     what: 'accounts that expire within a week',
     why: 'a dock with it is refused from then on',
     mend: 'dockhook account set NAME --expires 90d, if the dock is to stay',
+  },
+  {
+    level: 'warning',
+    code: 'account_separator',
+    is: ({ name }) => name.includes(CLIENT_ID_SEPARATOR),
+    what: `accounts with ${CLIENT_ID_SEPARATOR} in their name`,
+    why: 'they never get in where EMQX puts the account in front of the client id (mqtt.clientid_override)',
+    mend: 'dockhook account add NEWNAME …, type it into the dock, then dockhook account remove NAME',
   },
   {
     level: 'warning',

@@ -2,10 +2,11 @@
  * The database: whether it answers, may be written, and has its tables as dockhook makes them. Nothing is
  * changed, and no table is made: that is for `serve`, or for an administrator.
  */
-import { messageOf } from '../errors.js';
+import { hasCode, messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/run.js';
-import { ACCOUNT_TRIGGERS, tableNames, type TableName } from '../stores/tables.js';
+import { unsoundParts } from '../stores/soundness.js';
+import { ACCOUNT_TRIGGERS, guards, tableNames, type Guard, type TableName } from '../stores/tables.js';
 import { some } from './check.js';
 import type { Finding } from './finding.js';
 
@@ -14,17 +15,13 @@ const OLDEST_VERSION = 120_000;
 /** An account's expiry is judged by the server's clock; more than this is more than the way to the database. */
 const CLOCK_TOLERANCE_MS = 2000;
 
-/** What guards a table: constraints by PostgreSQL's letters (p primary key, c check, u unique, f foreign key). */
-const GUARDS: Readonly<Record<TableName, { constraints: string[]; generated?: string; index?: string }>> = {
-  dockhook_accounts: { constraints: ['c', 'p'], index: 'dockhook_accounts_gateways' },
-  dockhook_organizations: { constraints: ['c', 'p', 'u'], generated: 'binding_code' },
-  dockhook_bindings: { constraints: ['c', 'f', 'p'], generated: 'organization_id' },
-  dockhook_settings: { constraints: ['c', 'p'] },
-  dockhook_timeline: { constraints: ['p'], index: 'dockhook_timeline_gateway' },
-};
-
 /** With one of these, nothing in the tables can be looked at. */
-export const WITHOUT_TABLES: ReadonlySet<string> = new Set(['database_unreachable', 'tables_missing']);
+export const WITHOUT_TABLES: ReadonlySet<string> = new Set([
+  'database_unreachable',
+  'tables_missing',
+  'table_is_none',
+  'rows_hidden',
+]);
 
 /** @param where the database in words, without a password */
 export async function checkDatabase(database: Database, where: string): Promise<Finding[]> {
@@ -49,7 +46,16 @@ export async function checkDatabase(database: Database, where: string): Promise<
     });
   }
   findings.push(...checkClock(Number(server['now']), asked, answered));
+  if (server['hasty'] === true) {
+    const what =
+      'synchronous_commit is off; dockhook turns it on for each binding, account and setting it writes';
+    findings.push({ level: 'ok', code: 'synchronous_commit', what });
+  }
   const tables = (await database.query(TABLES)).map(tableOf);
+  const unsound = await unsoundParts(database.query);
+  findings.push(...unsound);
+  // What they hold, and what they are, cannot be judged then.
+  if (unsound.some(({ code }) => WITHOUT_TABLES.has(code))) return findings;
   const missing = tableNames.filter((name) => !tables.some((table) => table.name === name));
   if (missing.length > 0) return [...findings, tablesMissing(missing, server)];
   return [...findings, ...checkRights(tables, server), ...checkGuards(tables), ...checkTriggers(tables)];
@@ -61,7 +67,11 @@ export function unreachable(where: string, error: unknown): Finding {
     code: 'database_unreachable',
     what: `${where} cannot be used: ${messageOf(error)}`,
     why: 'nobody new gets in while the database is away, and docks that are in go on for ten minutes',
-    mend: adviceFor(error) ?? 'check that it runs, and that DATABASE_URL is the one of the server',
+    mend:
+      adviceFor(error) ??
+      (hasCode(error, 'usage')
+        ? 'correct DATABASE_URL; deploy/postgres/README.md has examples'
+        : 'check that it runs, and that DATABASE_URL is the one of the server'),
   };
 }
 
@@ -78,9 +88,12 @@ export function noDatabase(directory: string): Finding {
 
 const SERVER = `
 SELECT current_setting('server_version') AS name, current_setting('server_version_num')::int AS version,
-  (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, current_user AS role,
-  pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only,
-  has_schema_privilege(current_user, 'public', 'CREATE') AS may_create`;
+  (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, format('%I', current_user) AS role,
+  pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') = 'on' AS read_only,
+  format('BEGIN READ WRITE; ALTER ROLE %I IN DATABASE %I SET default_transaction_read_only = off; COMMIT', current_user, current_database()) AS writable,
+  current_setting('synchronous_commit') = 'off' AS hasty,
+  coalesce((SELECT has_schema_privilege(current_user, oid, 'CREATE') AND has_schema_privilege(current_user, oid, 'USAGE')
+    FROM pg_namespace WHERE nspname = 'public'), false) AS may_create`;
 
 const TABLES = `
 SELECT c.relname AS name,
@@ -88,8 +101,8 @@ SELECT c.relname AS name,
     FROM pg_constraint WHERE conrelid = c.oid AND contype IN ('c', 'f', 'p', 'u')) AS constraints,
   (SELECT coalesce(string_agg(attname::text, ' '), '')
     FROM pg_attribute WHERE attrelid = c.oid AND attgenerated = 's') AS generated,
-  (SELECT coalesce(string_agg(indexrelid::regclass::text, ' '), '')
-    FROM pg_index WHERE indrelid = c.oid AND indisvalid) AS indexes,
+  (SELECT coalesce(string_agg(i.relname::text, ' '), '')
+    FROM pg_index JOIN pg_class i ON i.oid = indexrelid WHERE indrelid = c.oid AND indisvalid) AS indexes,
   (SELECT coalesce(string_agg(tgname::text, ' '), '')
     FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled = 'A') AS triggers,
   concat_ws(' ',
@@ -132,32 +145,43 @@ function checkClock(now: number, asked: number, answered: number): Finding[] {
 }
 
 function tablesMissing(missing: readonly string[], server: Row): Finding {
-  const mayCreate = server['may_create'] === true && server['read_only'] !== true;
+  const role = String(server['role']);
+  const refusal = isReadOnly(server)
+    ? readOnly(server).mend
+    : server['may_create'] === true
+      ? undefined
+      : `as a superuser, or the owner of schema public: GRANT USAGE, CREATE ON SCHEMA public TO ${role}`;
   return {
     level: 'error',
     code: 'tables_missing',
-    what: `tables are missing: ${missing.join(', ')}`,
-    why: mayCreate
-      ? 'dockhook was never started on this database, or this is not the database of the server'
-      : `role ${String(server['role'])} may not make them here, so dockhook serve cannot do it at its start`,
-    mend: mayCreate
-      ? 'start dockhook serve, which makes them; if it runs, set DATABASE_URL here as it has it'
-      : `make the role the owner of its database: ALTER DATABASE … OWNER TO ${String(server['role'])}`,
+    what: `tables are missing in schema public: ${missing.join(', ')}`,
+    why:
+      refusal === undefined
+        ? 'dockhook was never started on this database, or this is not the database of the server'
+        : `role ${role} may not make them there, so dockhook serve cannot do it at its start`,
+    mend: refusal ?? 'start dockhook serve, which makes them; if it runs, set DATABASE_URL here as it has it',
+  };
+}
+
+const isReadOnly = (server: Row): boolean => server['standby'] === true || server['read_only'] === true;
+
+function readOnly(server: Row): Required<Finding> {
+  const isStandby = server['standby'] === true;
+  return {
+    level: 'error',
+    code: 'database_read_only',
+    what: isStandby
+      ? 'the database can only be read: it is a standby'
+      : `default_transaction_read_only is on for role ${String(server['role'])}`,
+    why: 'no dock can be bound, and no account added',
+    mend: isStandby
+      ? 'let DATABASE_URL name the primary: by a DNS name that always leads to it, or by a proxy that does'
+      : `and restart dockhook serve: ${String(server['writable'])}`,
   };
 }
 
 function checkRights(tables: readonly Table[], server: Row): Finding[] {
-  if (server['read_only'] === true) {
-    return [
-      {
-        level: 'error',
-        code: 'database_read_only',
-        what: 'the database can only be read: it is a standby, or default_transaction_read_only is on',
-        why: 'no dock can be bound, and no account added',
-        mend: 'let DATABASE_URL name the primary; with several hosts add ?target_session_attrs=read-write',
-      },
-    ];
-  }
+  if (isReadOnly(server)) return [readOnly(server)];
   const lacking = Object.entries(USES).map(([use, needs]) => ({ use, lacks: lackingFor(needs, tables) }));
   const able = lacking.filter(({ lacks }) => lacks.length === 0).map(({ use }) => use);
   if (able.length > 0) {
@@ -171,7 +195,7 @@ function checkRights(tables: readonly Table[], server: Row): Finding[] {
     code: 'database_rights',
     what: `role ${String(server['role'])} lacks ${rights.join(', ')} on ${table} for ${nearest?.use ?? ''}`,
     why: 'what needs it is refused to docks and operators',
-    mend: `GRANT ${rights.join(', ')} ON ${table} TO ${String(server['role'])}, or run deploy/postgres/roles.sql`,
+    mend: `run deploy/postgres/roles.sql, or as the owner of the table: GRANT ${rights.join(', ')} ON public.${table} TO ${String(server['role'])}`,
   }));
 }
 
@@ -208,31 +232,31 @@ function lackingFor(needs: Needs, tables: readonly Table[]): { table: string; ri
 
 /** A table made by hand, or restored in part, lacks what keeps two docks from one binding. */
 function checkGuards(tables: readonly Table[]): Finding[] {
-  const faults = tables.flatMap(({ name, constraints, generated, indexes }) => {
-    const guards = GUARDS[name as TableName] as (typeof GUARDS)[TableName] | undefined;
-    if (guards === undefined) return [];
-    const lacks = [
-      ...guards.constraints.filter((letter) => !constraints.includes(letter)).map((l) => CONSTRAINTS[l] ?? l),
-      ...(guards.generated === undefined || generated.split(' ').includes(guards.generated)
-        ? []
-        : [`the generated column ${guards.generated}`]),
-      ...(guards.index === undefined || indexes.split(' ').includes(guards.index)
-        ? []
-        : [`the index ${guards.index}`]),
-    ];
-    return lacks.length === 0 ? [] : [`${name} lacks ${lacks.join(', ')}`];
-  });
-  if (faults.length === 0)
+  const lacks = tables.flatMap(({ name, constraints, generated, indexes }) =>
+    ((guards[name as TableName] as readonly Guard[] | undefined) ?? [])
+      .filter(({ part }) => {
+        if ('constraint' in part) return !constraints.includes(part.constraint);
+        if ('generated' in part) return !generated.split(' ').includes(part.generated);
+        return !indexes.split(' ').includes(part.index);
+      })
+      .map(({ part, make }) => ({ what: `${name} lacks ${partInWords(part)}`, make })),
+  );
+  if (lacks.length === 0)
     return [{ level: 'ok', code: 'tables', what: 'its tables are as dockhook makes them' }];
   return [
     {
       level: 'error',
       code: 'tables_unsound',
-      what: some(faults),
+      what: some(lacks.map(({ what }) => what)),
       why: 'what PostgreSQL guards is not guarded: one code for two organizations, devices bound to none, slow look-ups',
-      mend: 'dump the rows (pg_dump --data-only), drop the table, let dockhook serve make it anew, and restore the rows',
+      mend: `as their owner, and mend the rows that it names if it is refused: ${lacks.map(({ make }) => make.replace(/\s+/g, ' ')).join('; ')}`,
     },
   ];
+}
+
+function partInWords(part: Guard['part']): string {
+  if ('constraint' in part) return CONSTRAINTS[part.constraint] ?? part.constraint;
+  return 'generated' in part ? `the generated column ${part.generated}` : `the index ${part.index}`;
 }
 
 /** Tables of before dockhook had triggers, or whose triggers somebody switched off. */

@@ -1,6 +1,8 @@
 /** Who else decides in EMQX: authenticators and authorization sources that come before dockhook, or must. */
 import { answers, type Authenticator } from '../emqx/answers.js';
+import { durationMs } from '../emqx/durations.js';
 import { refusesWithoutPassword } from '../emqx/versions.js';
+import { deniesRetainedRequests, verdictForAll } from './acl-rules.js';
 import type { EmqxContext } from './emqx-facts.js';
 import type { Finding } from './finding.js';
 
@@ -11,7 +13,7 @@ export async function checkAuthentication(context: EmqxContext): Promise<Finding
   const all = await context.api.get('/authentication', answers.authenticators);
   const enabled = all.filter(({ enable }) => enable !== false);
   if (enabled.length === 0) return [noAuthenticator(context)];
-  const findings: Finding[] = [];
+  const findings: Finding[] = enabled.flatMap((authenticator) => ofPrecondition(authenticator));
   for (const authenticator of enabled) {
     if (authenticator.backend === 'built_in_database')
       findings.push(...(await usersOf(authenticator, context)));
@@ -23,7 +25,7 @@ export async function checkAuthentication(context: EmqxContext): Promise<Finding
       level: 'warning',
       code: 'emqx_certificate_without_password',
       what: `${needCertificate} accounts want a certificate, and this EMQX refuses clients that send no password`,
-      why: 'before 5.9 its empty authenticator says no to them (134) before dockhook is asked; a certificate alone is not enough',
+      why: 'its empty authenticator says no to them (134) before dockhook is asked; a certificate alone is not enough',
       mend: 'type the account’s password into the client beside its certificate; docks always send one',
     });
   }
@@ -39,6 +41,20 @@ function noAuthenticator({ unknownAccounts }: EmqxContext): Finding {
     why: `while it has no hooks (before it has reached dockhook, and on some versions after an outage) it lets everybody in${ignored}`,
     mend: `${CLOSING} in emqx.conf, without users: dockhook emqx config prints it`,
   };
+}
+
+/** From 6.2 on an authenticator is left out for whom its precondition does not fit (read). */
+function ofPrecondition({ id, mechanism, precondition = '' }: Authenticator): Finding[] {
+  if (precondition.trim() === '') return [];
+  return [
+    {
+      level: 'error',
+      code: 'emqx_authenticator_precondition',
+      what: `authenticator ${id ?? mechanism} has the precondition ${precondition}`,
+      why: 'while EMQX has no hooks it keeps out only whom that fits, and lets everybody else in',
+      mend: `take precondition out of authenticator ${id ?? mechanism} (dashboard, Authentication)`,
+    },
+  ];
 }
 
 async function usersOf(authenticator: Authenticator, { api }: EmqxContext): Promise<Finding[]> {
@@ -92,21 +108,8 @@ export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[
       mend: 'authorization.no_match = deny',
     });
   }
-  for (const { type, enable, rules } of sources) {
-    if (enable === false) continue;
-    const open = type === 'file' && allowsAll(rules);
-    findings.push({
-      level: open ? 'error' : 'warning',
-      code: open ? 'emqx_authorization_allows_all' : 'emqx_authorization_source',
-      what: open
-        ? 'the authorization source "file" (acl.conf) ends in "allow all"'
-        : `the authorization source "${type}" decides before dockhook`,
-      why: open
-        ? 'client.authorize is never called: every client may publish and subscribe anything, commands to docks included'
-        : 'what it allows or denies, dockhook is not asked about',
-      mend: 'authorization.sources = []',
-    });
-  }
+  for (const { type, enable, rules } of sources)
+    if (enable !== false) findings.push(...ofSource(type, rules));
   if (settings.deny_action === 'disconnect') {
     findings.push({
       level: 'warning',
@@ -116,6 +119,7 @@ export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[
       mend: 'authorization.deny_action = ignore',
     });
   }
+  findings.push(...ofCache(settings.cache));
   if (settings.cache?.enable === false) {
     findings.push({
       level: 'warning',
@@ -135,8 +139,76 @@ export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[
   ];
 }
 
-/** Whether rules of acl.conf hold one that allows all to all; `%` begins a comment there. */
-function allowsAll(rules: string | undefined): boolean {
-  const active = (rules ?? '').replace(/%.*$/gm, '');
-  return /\{\s*allow\s*,\s*all\s*\}\s*\./.test(active);
+function ofSource(type: string, rules: string | undefined): Finding[] {
+  const verdict = type === 'file' ? verdictForAll(rules) : undefined;
+  if (verdict === 'allows all') {
+    return [
+      {
+        level: 'error',
+        code: 'emqx_authorization_allows_all',
+        what: 'the authorization source "file" (acl.conf) allows everybody topics of docks',
+        why: 'client.authorize is never called for them: every client may publish and subscribe there, commands to docks included',
+        mend: 'authorization.sources = []',
+      },
+    ];
+  }
+  if (verdict === 'denies all') {
+    return [
+      {
+        level: 'error',
+        code: 'emqx_authorization_denies_all',
+        what: 'the authorization source "file" (acl.conf) denies everybody everything',
+        why: 'docks connect, and every topic is refused before dockhook is asked',
+        mend: 'authorization.sources = []',
+      },
+    ];
+  }
+  if (type === 'file' && deniesRetainedRequests(rules) && !/\{\s*allow\b/.test(rules ?? '')) return [];
+  return [
+    {
+      level: 'warning',
+      code: 'emqx_authorization_source',
+      what: `the authorization source "${type}" decides before dockhook`,
+      why: 'what it allows or denies, dockhook is not asked about',
+      mend: 'authorization.sources = []',
+    },
+  ];
+}
+
+/** EMQX's default for a client's remembered answers, which a dock itself all but fills. */
+const SMALL_CACHE = 128;
+/** An operator who revokes something wants it to be over. In milliseconds. */
+const LONG_CACHE_MS = 5 * 60_000;
+
+function ofCache(cache: { max_size?: number; ttl?: string | number; excludes?: string[] } = {}): Finding[] {
+  const { max_size: size, ttl, excludes = [] } = cache;
+  const findings: Finding[] = [];
+  if (size !== undefined && size < SMALL_CACHE) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_authorization_cache_small',
+      what: `authorization.cache.max_size = ${size}`,
+      why: 'a client that uses more topics, such as a backend of several docks, costs a call to dockhook for almost every message',
+      mend: 'authorization.cache.max_size = 4096',
+    });
+  }
+  if ((durationMs(ttl) ?? 0) > LONG_CACHE_MS) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_authorization_cache_long',
+      what: `authorization.cache.ttl = ${String(ttl)}`,
+      why: 'for that long a connected client keeps a right that it has lost, and a dock stays deaf that was refused in an outage',
+      mend: 'authorization.cache.ttl = 1m',
+    });
+  }
+  if (excludes.length > 0) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_authorization_cache_excludes',
+      what: `authorization.cache.excludes = ${excludes.join(', ')}`,
+      why: 'each message on these topics costs a call to dockhook',
+      mend: 'authorization.cache.excludes = []',
+    });
+  }
+  return findings;
 }

@@ -2,15 +2,18 @@
 import type { Config } from '../config.js';
 import type { EmqxApi } from '../emqx/api.js';
 import type { Version } from '../emqx/versions.js';
+import type { Account } from '../stores/types.js';
 
 /** What dockhook knows, and EMQX's answers are held against. */
 export interface EmqxFacts {
-  accounts: readonly { certificateCn?: string }[];
+  accounts: readonly Pick<Partial<Account>, 'name' | 'scope' | 'certificateCn'>[];
   unknownAccounts: Config['unknownAccounts'];
   /** Whether dockhook asks for `client.connected` and `client.disconnected`. */
   timeline: boolean;
   /** Ids of the listeners that dockhook opens. */
   opens: readonly string[];
+  /** Where dockhook listens by its settings, if that can be told for an EMQX on the same machine. */
+  exhookUrl?: string | undefined;
   /** The provider's name in EMQX; `dockhook` unless given. */
   provider?: string | undefined;
 }

@@ -1,8 +1,11 @@
 /** Where clients connect to EMQX, and the MQTT settings by which replies vanish or names change. */
-import { answers, type Listener } from '../emqx/answers.js';
+import { answers, type Listener, type Zone } from '../emqx/answers.js';
 import { skipsWebSocketHooks } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
+import { ofClientId } from './emqx-client-id.js';
 import type { EmqxContext } from './emqx-facts.js';
+import { limitsOfListener } from './emqx-listener-limits.js';
+import { limitsOfMqtt, ofFlapping } from './emqx-mqtt-limits.js';
 import type { Finding } from './finding.js';
 
 interface NamedListener extends Listener {
@@ -94,13 +97,14 @@ function ofListener(listener: NamedListener, { versions }: EmqxContext): Finding
       mend: `listeners.${id.replace(':', '.')}.ssl_options.certfile and keyfile: your own (deploy/tls)`,
     });
   }
+  findings.push(...limitsOfListener(listener, name));
   if (zone !== 'default') {
     findings.push({
       level: 'warning',
       code: 'emqx_listener_zone',
       what: `${name} is in zone "${zone}", whose MQTT settings were not checked`,
-      why: 'a zone may set ignore_loop_deliver or peer_cert_as_username for itself',
-      mend: `see that zones.${zone}.mqtt in emqx.conf sets neither`,
+      why: 'a zone may set ignore_loop_deliver, peer_cert_as_username, or a limit for itself',
+      mend: `see that zones.${zone}.mqtt in emqx.conf sets none of what docs/emqx.md calls checked`,
     });
   }
   if (findings.length > 0) return findings;
@@ -120,8 +124,12 @@ export function hostOf(bind: string): string {
   return bind.replace(/:?\d+$/, '').replace(/^\[|\]$/g, '');
 }
 
-export async function checkMqtt({ api }: EmqxContext): Promise<Finding[]> {
-  const { mqtt } = await api.get('/configs/global_zone', answers.zone);
+export async function checkMqtt({ api, versions }: EmqxContext): Promise<Finding[]> {
+  const zone = await api.get('/configs/global_zone', answers.zone);
+  return [...ofMqtt(zone), ...ofClientId(zone.mqtt.clientid_override, versions)];
+}
+
+function ofMqtt({ mqtt, flapping_detect: flapping }: Zone): Finding[] {
   const findings: Finding[] = [];
   if (mqtt.ignore_loop_deliver === true) {
     findings.push({
@@ -146,12 +154,13 @@ export async function checkMqtt({ api }: EmqxContext): Promise<Finding[]> {
       mend: `mqtt.${setting} = disabled; dockhook account add --cert-cn compares the certificate beside the account`,
     });
   }
+  findings.push(...limitsOfMqtt(mqtt), ...ofFlapping(flapping));
   if (findings.length > 0) return findings;
   return [
     {
       level: 'ok',
       code: 'emqx_mqtt',
-      what: 'a dock gets the replies to its own requests, under its own names',
+      what: 'EMQX keeps no reply from the dock that asked, and changes no account and no client id',
     },
   ];
 }

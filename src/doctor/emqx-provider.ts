@@ -1,8 +1,11 @@
 /** Whether EMQX asks dockhook, asks it first, and does the safe thing if it gets no answer. */
 import { answers, type Provider } from '../emqx/answers.js';
-import { missingHooks, PROVIDER, unconnectedNodes } from '../emqx/exhook.js';
+import { durationMs } from '../emqx/durations.js';
+import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../emqx/exhook.js';
+import { proveAsked, whatProofSays } from '../emqx/proof.js';
 import { verifiesExhook } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
+import { printableUrl } from '../printable.js';
 import type { EmqxContext } from './emqx-facts.js';
 import type { Finding } from './finding.js';
 
@@ -10,8 +13,6 @@ import type { Finding } from './finding.js';
 const ANSWER_MS = 2000;
 /** With a longer `auto_reconnect`, docks stay out noticeably longer than dockhook. In milliseconds. */
 const PATIENCE_MS = 10_000;
-
-const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
   const name = context.provider ?? PROVIDER;
@@ -32,13 +33,15 @@ export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
       },
     ];
   }
-  const asked = ofConnection(provider, context);
+  const asked = await ofConnection(provider, context);
   const rest = [...ofOrder(provider, providers), ...ofFailure(provider), ...ofAddress(provider, context)];
   return [...asked, ...rest];
 }
 
-function ofConnection(provider: Provider, { timeline }: EmqxContext): Finding[] {
-  const { name, url, hooks } = provider;
+async function ofConnection(provider: Provider, context: EmqxContext): Promise<Finding[]> {
+  const { timeline } = context;
+  const { name, hooks } = provider;
+  const url = printableUrl(provider.url);
   const why = 'until EMQX has reached dockhook it has no hooks, and asks it nothing';
   if (provider.enable === false) {
     return [
@@ -59,7 +62,7 @@ function ofConnection(provider: Provider, { timeline }: EmqxContext): Finding[] 
         code: 'emqx_provider_not_connected',
         what: `provider "${name}" at ${url} is not connected on ${unconnected.join(', ')}`,
         why,
-        mend: `see that dockhook runs and that EMQX's machine reaches ${url}; EMQX's log says why it fails`,
+        mend: mendOfAddress(provider.url, context),
       },
     ];
   }
@@ -75,13 +78,7 @@ function ofConnection(provider: Provider, { timeline }: EmqxContext): Finding[] 
       },
     ];
   }
-  const findings: Finding[] = [
-    {
-      level: 'ok',
-      code: 'emqx_provider',
-      what: `provider "${name}" is connected on all ${provider.node_status.length} nodes with ${hooks.length} hooks`,
-    },
-  ];
+  const findings: Finding[] = [await ofProof(provider, context)];
   const events = ['client.connected', 'client.disconnected'].filter(
     (event) => !hooks.some((h) => h.name === event),
   );
@@ -95,6 +92,50 @@ function ofConnection(provider: Provider, { timeline }: EmqxContext): Finding[] 
     });
   }
   return findings;
+}
+
+/** A call is tried only where EMQX says that all is well: elsewhere it has told already why not. */
+async function ofProof(provider: Provider, context: EmqxContext): Promise<Finding> {
+  const { name, hooks, node_status: nodes } = provider;
+  const proof = await proveAsked(context.api, provider);
+  const problem = whatProofSays(proof);
+  if (problem === undefined) {
+    return {
+      level: 'ok',
+      code: 'emqx_provider',
+      what: `provider "${name}" is connected on all ${nodes.length} nodes with ${hooks.length} hooks, and answered a call`,
+    };
+  }
+  if (proof.kind === 'untried') {
+    return {
+      level: 'warning',
+      code: 'emqx_provider_untried',
+      what: problem,
+      why: 'EMQX says so of a dockhook that has gone, too',
+      mend: 'mend what it says, or see with dockhook doctor --probe that a dock is let in',
+    };
+  }
+  return {
+    level: 'error',
+    code: 'emqx_provider_silent',
+    what: `provider "${name}" at ${printableUrl(provider.url)}: ${problem}`,
+    why: 'every client that comes now is refused',
+    mend: mendOfAddress(provider.url, context),
+  };
+}
+
+/** What to do where EMQX does not reach dockhook: mostly dockhook is away, sometimes the address is not its own. */
+function mendOfAddress(url: string, { exhookUrl }: EmqxContext): string {
+  if (exhookUrl !== undefined && !isSameAddress(url, exhookUrl)) {
+    return (
+      `dockhook listens at ${exhookUrl} by these settings: if EMQX runs on the same machine, dockhook emqx register ` +
+      'puts that address in; else dockhook emqx register --exhook with the address by which EMQX reaches dockhook'
+    );
+  }
+  return (
+    `see that dockhook runs and that EMQX's machine reaches ${printableUrl(url)}; EMQX's log says why it fails. If that address is ` +
+    'wrong, dockhook emqx register --exhook with the right one'
+  );
 }
 
 function ofOrder(provider: Provider, providers: readonly Provider[]): Finding[] {
@@ -165,7 +206,7 @@ function ofAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[]
       {
         level: 'warning',
         code: 'emqx_exhook_plain',
-        what: `EMQX asks dockhook over plain HTTP at ${url}`,
+        what: `EMQX asks dockhook over plain HTTP at ${printableUrl(url)}`,
         why: 'passwords and your license travel in the clear, and who reaches that port can bind any device',
         mend: 'dockhook emqx register --exhook https://… with the certificates of deploy/tls',
       },
@@ -176,19 +217,11 @@ function ofAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[]
       {
         level: 'warning',
         code: 'emqx_exhook_unverified',
-        what: `EMQX does not verify the certificate of dockhook at ${url}`,
+        what: `EMQX does not verify the certificate of dockhook at ${printableUrl(url)}`,
         why: 'who takes over that address learns every password that a dock sends',
         mend: 'verify = verify_peer in the ssl block of exhook.servers; EMQX 5.8.8, 5.9.2, 5.10.1 or later',
       },
     ];
   }
   return [];
-}
-
-/** EMQX's durations: `5s`, `1m30s`, `1500ms`, or a number of milliseconds. */
-function durationMs(value: string | number | boolean | undefined): number | undefined {
-  if (typeof value === 'number') return value;
-  if (typeof value !== 'string' || !/^(\d+(\.\d+)?(ms|s|m|h|d))+$/i.test(value)) return undefined;
-  const parts = [...value.toLowerCase().matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
-  return parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNIT_MS[unit ?? ''] ?? 0), 0);
 }

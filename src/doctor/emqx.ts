@@ -9,7 +9,9 @@ import { isLoopback } from '../listen.js';
 import { checkAuthentication, checkAuthorization } from './emqx-access.js';
 import { checkDoors } from './emqx-doors.js';
 import type { EmqxContext, EmqxFacts } from './emqx-facts.js';
+import { checkKey } from './emqx-key.js';
 import { checkListeners, checkMqtt } from './emqx-listeners.js';
+import { checkBans, checkLicense, checkMessages, checkRetained, checkTopics } from './emqx-modules.js';
 import { checkProvider } from './emqx-provider.js';
 import type { Finding } from './finding.js';
 
@@ -36,6 +38,12 @@ export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding
     ['its authorization', checkAuthorization],
     ['its listeners', async (its) => [...(await checkListeners(its)), ...(await checkDoors(its))]],
     ['its MQTT settings', checkMqtt],
+    ['what it rewrites and subscribes', checkTopics],
+    ['what it does to messages', checkMessages],
+    ['what it retains', checkRetained],
+    ['whom it bans', checkBans],
+    ['its license', checkLicense],
+    ['what the API key may do', checkKey],
   ];
   for (const [what, check] of checks) {
     findings.push(...(await check(context).catch((error: unknown) => [unchecked(what, error)])));

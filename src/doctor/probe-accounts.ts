@@ -4,7 +4,6 @@ import { PROBE_ACCOUNT } from '../access/names.js';
 import { generatePassword, hashGenerated } from '../access/passwords.js';
 import { INVENTED_SERIAL_NUMBER } from '../dock/topics.js';
 import { DockhookError, hasCode, messageOf } from '../errors.js';
-import { lacksRight } from '../stores/run.js';
 import type { Accounts, Scope } from '../stores/types.js';
 import type { Finding } from './finding.js';
 import type { ProbeOptions } from './probe.js';
@@ -42,8 +41,8 @@ export async function withProbeAccounts(
       note: 'made by dockhook doctor --probe',
     };
     await accounts.add(account).catch((error: unknown) => {
-      // A role that may not add may not remove either, and there is nothing to remove.
-      if (lacksRight(error)) made.pop();
+      // There is nothing to remove, and a role that may not add may not remove either.
+      if (hasCode(error, 'store_refused')) made.pop();
       throw error;
     });
     return { username: name, password };

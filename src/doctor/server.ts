@@ -28,6 +28,17 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
     if (response.ok && text === 'ready\n') {
       return [{ level: 'ok', code: 'http', what: `${url} says ready` }];
     }
+    if (response.ok && text.startsWith('ready: ')) {
+      return [
+        {
+          level: 'warning',
+          code: 'server_refused_by_database',
+          what: `${url} says ${text.trim()}`,
+          why: 'nobody new gets in there, and after a minute it says that it is not ready',
+          mend: 'write the right user and password into the file of DATABASE_URL_FILE; without one, restart dockhook serve with the right DATABASE_URL',
+        },
+      ];
+    }
     if (response.status === 503 && text.startsWith('not ready')) {
       return [
         {

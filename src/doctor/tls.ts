@@ -10,15 +10,15 @@ import type { Finding } from './finding.js';
 
 type Files = Pick<Config, 'grpcTlsCert' | 'grpcTlsKey' | 'grpcTlsClientCa'>;
 
-export function checkGrpcTls({
+export async function checkGrpcTls({
   grpcTlsCert: cert,
   grpcTlsKey: key,
   grpcTlsClientCa: clientCa,
-}: Files): Finding[] {
+}: Files): Promise<Finding[]> {
   if (cert === undefined || key === undefined) return [];
-  let read: ReturnType<typeof checkTlsFiles>;
+  let read: Awaited<ReturnType<typeof checkTlsFiles>>;
   try {
-    read = checkTlsFiles({ cert, key, clientCa });
+    read = await checkTlsFiles({ cert, key, clientCa });
   } catch (error) {
     return [
       {

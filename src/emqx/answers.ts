@@ -18,6 +18,10 @@ const hook = {
     name: text,
     params: { type: 'object', properties: { topics: { type: 'array', items: text } } },
     metrics,
+    node_metrics: {
+      type: 'array',
+      items: { type: 'object', required: ['node'], properties: { node: text, metrics } },
+    },
   },
 } as const;
 const provider = {
@@ -44,7 +48,14 @@ const provider = {
 const authenticator = {
   type: 'object',
   required: ['mechanism'],
-  properties: { id: text, mechanism: text, backend: text, enable: { type: 'boolean' } },
+  properties: {
+    id: text,
+    mechanism: text,
+    backend: text,
+    enable: { type: 'boolean' },
+    /** From 6.2.0 on (recorded). */
+    precondition: text,
+  },
 } as const;
 const list = <const T>(items: T) => ({ type: 'array', items }) as const;
 const page = <const T>(items: T) =>
@@ -90,7 +101,15 @@ const authorization = {
   properties: {
     no_match: text,
     deny_action: text,
-    cache: { type: 'object', properties: { enable: { type: 'boolean' } } },
+    cache: {
+      type: 'object',
+      properties: {
+        enable: { type: 'boolean' },
+        max_size: { type: 'number' },
+        ttl: { type: ['string', 'number'] },
+        excludes: { type: 'array', items: text },
+      },
+    },
   },
 } as const;
 const listeners = list({
@@ -120,6 +139,11 @@ const listener = {
     zone: text,
     enable_authn: { type: ['boolean', 'string'] },
     authentication: list(authenticator),
+    mountpoint: text,
+    proxy_protocol: { type: 'boolean' },
+    access_rules: { type: 'array', items: text },
+    max_connections: { type: ['number', 'string'] },
+    current_connections: { type: 'number' },
     ssl_options: {
       type: 'object',
       properties: { verify: text, fail_if_no_peer_cert: { type: 'boolean' }, certfile: text },
@@ -136,6 +160,26 @@ const zone = {
         ignore_loop_deliver: { type: 'boolean' },
         peer_cert_as_username: text,
         peer_cert_as_clientid: text,
+        clientid_override: text,
+        use_username_as_clientid: { type: 'boolean' },
+        namespace_as_mountpoint: { type: 'boolean' },
+        retain_available: { type: 'boolean' },
+        wildcard_subscription: { type: 'boolean' },
+        shared_subscription: { type: 'boolean' },
+        max_clientid_len: { type: 'number' },
+        max_topic_levels: { type: 'number' },
+        max_qos_allowed: { type: 'number' },
+        max_subscriptions: { type: ['number', 'string'] },
+        max_packet_size: { type: ['number', 'string'] },
+      },
+    },
+    flapping_detect: {
+      type: 'object',
+      properties: {
+        enable: { type: 'boolean' },
+        max_count: { type: 'number' },
+        window_time: { type: ['number', 'string'] },
+        ban_time: { type: ['number', 'string'] },
       },
     },
   },
@@ -158,7 +202,10 @@ export type Hook = FromSchema<typeof hook>;
 export type Node = FromSchema<typeof nodes>[number];
 export type ListedListener = FromSchema<typeof listeners>[number];
 export type Authenticator = FromSchema<typeof authenticator>;
+export type Mqtt = FromSchema<typeof zone>['mqtt'];
+export type Flapping = FromSchema<typeof zone>['flapping_detect'];
 export type Listener = FromSchema<typeof listener>;
+export type Zone = FromSchema<typeof zone>;
 
 const ajv = new Ajv({ allowUnionTypes: true });
 /** Checks an answer; what does not fit is no answer of EMQX's. */
@@ -175,6 +222,6 @@ export const answers = {
   authorization: ajv.compile<FromSchema<typeof authorization>>(authorization),
   listeners: ajv.compile<FromSchema<typeof listeners>>(listeners),
   listener: ajv.compile<Listener>(listener),
-  zone: ajv.compile<FromSchema<typeof zone>>(zone),
+  zone: ajv.compile<Zone>(zone),
   clients: ajv.compile<FromSchema<typeof clients>>(clients),
 };

@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config.js';
 import { DockhookError, messageOf } from '../errors.js';
+import { clipped } from '../excerpt.js';
+import { printableUrl } from '../printable.js';
 import type { Answer } from './answers.js';
 
 /** For one request with its answer, in milliseconds. */
@@ -18,7 +20,8 @@ export interface EmqxApi {
   get<T>(path: string, answer: Answer<T>): Promise<T>;
   /** Like `get`; undefined if EMQX says that it has no such thing. */
   find<T>(path: string, answer: Answer<T>): Promise<T | undefined>;
-  send(method: 'POST' | 'PUT', path: string, body: unknown): Promise<void>;
+  /** @param deadlineMs where EMQX does more than to look something up */
+  send(method: 'POST' | 'PUT', path: string, body: unknown, deadlineMs?: number): Promise<void>;
   /** @returns whether it was there */
   remove(path: string): Promise<boolean>;
   /** EMQX's clock, in milliseconds since the epoch: at most a second less than it is, and never more. */
@@ -32,14 +35,19 @@ export interface ApiOptions {
   signal?: AbortSignal;
 }
 
-export interface EmqxAccess {
+export interface EmqxAccess extends EmqxKey {
   url: URL;
+  /** Reads key and secret again, for when they are refused. */
+  renewed?: () => Promise<EmqxKey>;
+}
+
+interface EmqxKey {
   key: string;
   secret: string;
 }
 
 /**
- * The API that the settings name, or undefined if they name none. Key and secret are read now.
+ * The API that the settings name, or undefined if they name none. Key and secret are read now, and when they are refused.
  * @throws DockhookError `usage` if their files cannot be used
  */
 export async function openEmqx(
@@ -48,30 +56,47 @@ export async function openEmqx(
 ): Promise<EmqxApi | undefined> {
   const { emqxUrl: url, emqxApiKeyFile: keyFile, emqxApiSecretFile: secretFile } = config;
   if (url === undefined || keyFile === undefined || secretFile === undefined) return undefined;
-  const [key, secret] = await Promise.all([
-    readLine('DOCKHOOK_EMQX_API_KEY_FILE', keyFile),
-    readLine('DOCKHOOK_EMQX_API_SECRET_FILE', secretFile),
-  ]);
-  return connectEmqx({ url, key, secret }, options);
+  const renewed = async (): Promise<EmqxKey> => {
+    const [key, secret] = await Promise.all([
+      readLine('DOCKHOOK_EMQX_API_KEY_FILE', keyFile),
+      readLine('DOCKHOOK_EMQX_API_SECRET_FILE', secretFile),
+    ]);
+    return { key, secret };
+  };
+  return connectEmqx({ url, ...(await renewed()), renewed }, options);
 }
 
 /**
  * Every method rejects with DockhookError `failed`; what EMQX answered, if it did, is told by {@link statusOf}.
  */
 export function connectEmqx(
-  { url, key, secret }: EmqxAccess,
+  { url, renewed, ...access }: EmqxAccess,
   { deadlineMs = DEADLINE_MS, signal: stopped }: ApiOptions = {},
 ): EmqxApi {
   const path = url.pathname.replace(/\/+$/, '').replace(/\/api\/v5$/, '');
   const address = `${url.origin}${path}`;
-  const authorization = `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`;
+  let authorization = authorizationOf(access);
 
-  async function request(method: string, where: string, body?: unknown): Promise<Reply> {
+  async function request(
+    method: string,
+    where: string,
+    body?: unknown,
+    limitMs = deadlineMs,
+  ): Promise<Reply> {
+    const used = authorization;
+    const reply = await requestOnce(method, where, body, limitMs);
+    if (reply.status !== 401 || renewed === undefined) return reply;
+    // Whoever asked at the same time may have read the new ones already.
+    if (authorization === used) authorization = authorizationOf(await renewed());
+    return authorization === used ? reply : requestOnce(method, where, body, limitMs);
+  }
+
+  async function requestOnce(method: string, where: string, body: unknown, limitMs: number): Promise<Reply> {
     // By hand: AbortSignal.any() would keep something of each request for as long as the long-lived signal is there.
     const over = new AbortController();
     const timer = setTimeout(() => {
       over.abort(new DOMException('too late', 'TimeoutError'));
-    }, deadlineMs);
+    }, limitMs);
     const onStop = (): void => {
       over.abort(stopped?.reason);
     };
@@ -98,7 +123,7 @@ export function connectEmqx(
       };
     } catch (error) {
       if (error instanceof DockhookError) throw error;
-      throw new DockhookError('failed', whyUnreached(address, error, deadlineMs), { cause: error });
+      throw new DockhookError('failed', whyUnreached(address, error, limitMs), { cause: error });
     } finally {
       clearTimeout(timer);
       stopped?.removeEventListener('abort', onStop);
@@ -126,7 +151,7 @@ export function connectEmqx(
         );
       }
       if (code >= 300 && code < 400) {
-        return `${address} is not EMQX but leads to ${clip(location ?? 'nowhere')} (${code}). Give EMQX's own address with --emqx`;
+        return `${address} is not EMQX but leads to ${target(location, address)} (${code}). Give EMQX's own address with --emqx`;
       }
       if (code === 404 && !isEmqx) {
         return (
@@ -170,9 +195,10 @@ export function connectEmqx(
       const reply = await request('GET', where);
       return reply.status === 200 ? read(call, reply, answer) : refuse(call, reply);
     },
-    async send(method, where, body) {
-      const reply = await request(method, where, body);
-      if (![200, 201, 204].includes(reply.status)) refuse(`${method} /api/v5${where}`, reply);
+    async send(method, where, body, limitMs) {
+      const reply = await request(method, where, body, limitMs);
+      // 202: published, and nobody subscribes to it.
+      if (![200, 201, 202, 204].includes(reply.status)) refuse(`${method} /api/v5${where}`, reply);
     },
     async remove(where) {
       const reply = await request('DELETE', where);
@@ -191,12 +217,32 @@ export function connectEmqx(
   };
 }
 
+/** As `get` of {@link EmqxApi}, for what not every version or edition has: undefined for any kind of 404. */
+export async function getIfThere<T>(api: EmqxApi, path: string, answer: Answer<T>): Promise<T | undefined> {
+  try {
+    return await api.get(path, answer);
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
 /** The HTTP status with which EMQX, or what stands in its place, refused; undefined if there was no answer. */
 export function statusOf(error: unknown): number | undefined {
   const cause: unknown = error instanceof DockhookError ? error.cause : undefined;
   return typeof cause === 'object' && cause !== null && 'status' in cause && typeof cause.status === 'number'
     ? cause.status
     : undefined;
+}
+
+/** Where a redirect leads. */
+function target(location: string | null, address: string): string {
+  if (location === null) return 'nowhere';
+  return clip(printableUrl(URL.canParse(location, address) ? new URL(location, address).href : location));
+}
+
+function authorizationOf({ key, secret }: EmqxKey): string {
+  return `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`;
 }
 
 interface Reply {
@@ -269,10 +315,9 @@ function jsonError(text: string): { code: string; message: string } | undefined 
   };
 }
 
-/** What comes from outside must neither steer the terminal nor flood it. */
+/** Of EMQX's own words, one line; it is made fit to be shown where it is shown. */
 function clip(text: string): string {
-  const line = text.replace(/\p{Control}+/gu, ' ').trim();
-  return line.length > MAX_QUOTE ? `${line.slice(0, MAX_QUOTE)}…` : line;
+  return clipped(text.replace(/\s+/g, ' ').trim(), MAX_QUOTE);
 }
 
 async function bodyOf({ body }: Response, address: string): Promise<string> {

@@ -1,4 +1,8 @@
-/** Clients that are connected to EMQX now: finding them, and ending their sessions. */
+/**
+ * Sessions that EMQX has: finding them, and ending them. Those of clients that are away, too: with clean session off
+ * EMQX keeps subscriptions and messages for them, and asks nobody about these when they come back.
+ */
+import { ownClientId } from '../client-id.js';
 import { DockhookError } from '../errors.js';
 import { answers } from './answers.js';
 import { statusOf, type EmqxApi } from './api.js';
@@ -10,40 +14,48 @@ const MAX_PAGES = 200;
 /** Requests under way at once. */
 const PARALLEL = 8;
 
-export interface ConnectedClient {
+export interface EmqxClient {
+  /** As EMQX has it, perhaps with the account in front. */
   clientId: string;
+  /** What the client calls itself. */
+  ownId: string;
   username: string;
+  /** False for a session that EMQX keeps for a client that is away. */
+  connected: boolean;
 }
 
 /** Through which listener of which node it came, and when by EMQX's clock, in milliseconds since the epoch. */
-interface ListedClient extends ConnectedClient {
-  connected: boolean;
+interface ListedClient extends EmqxClient {
   node: string;
   listener: string;
   connectedAt: number;
 }
 
-/** The connected clients of one username. */
-export async function clientsOfUsername(api: EmqxApi, username: string): Promise<ConnectedClient[]> {
+/** The clients of one username. */
+export async function clientsOfUsername(api: EmqxApi, username: string): Promise<EmqxClient[]> {
   const found = await list(api, `username=${encodeURIComponent(username)}`);
   // Held against the name here too: an EMQX that took no notice of the filter must not cost others their session.
   return found.filter((client) => client.username === username);
 }
 
-/** The connected clients whose client id contains a text. */
-export async function clientsNaming(api: EmqxApi, part: string): Promise<ConnectedClient[]> {
+/** The clients whose own client id contains a text. */
+export async function clientsNaming(api: EmqxApi, part: string): Promise<EmqxClient[]> {
   const found = await list(api, `like_clientid=${encodeURIComponent(part)}`);
-  return found.filter(({ clientId }) => clientId.includes(part));
+  return found.filter(({ ownId }) => ownId.includes(part));
 }
 
 /** The connected clients that came to a node through one of these listeners, until then by EMQX's clock. */
 export async function clientsUntil(
   api: EmqxApi,
   { node, listeners, until }: { node: string; listeners: ReadonlySet<string>; until: number },
-): Promise<ConnectedClient[]> {
+): Promise<EmqxClient[]> {
   const found = await list(api, `node=${encodeURIComponent(node)}&lte_connected_at=${Math.ceil(until)}`);
   return found.filter(
-    (client) => client.node === node && listeners.has(client.listener) && client.connectedAt <= until,
+    (client) =>
+      client.connected &&
+      client.node === node &&
+      listeners.has(client.listener) &&
+      client.connectedAt <= until,
   );
 }
 
@@ -74,20 +86,20 @@ function isDots(clientId: string): boolean {
 /**
  * Does something to each client, some at a time; to the others too if EMQX refuses it for one, but no more once
  * EMQX cannot be reached.
- * @returns how many times it returned true, and the first failure
+ * @returns for which it returned true, and the first failure
  */
 export async function forEachClient(
-  clients: readonly ConnectedClient[],
+  clients: readonly EmqxClient[],
   act: (clientId: string) => Promise<boolean>,
-): Promise<{ done: number; failure?: unknown }> {
-  const outcome: { done: number; failure?: unknown } = { done: 0 };
+): Promise<{ done: EmqxClient[]; failure?: unknown }> {
+  const outcome: { done: EmqxClient[]; failure?: unknown } = { done: [] };
   let lost = false;
   const queue = clients[Symbol.iterator]();
   const work = async (): Promise<void> => {
-    for (const { clientId } of queue) {
+    for (const client of queue) {
       if (lost) return;
       try {
-        if (await act(clientId)) outcome.done += 1;
+        if (await act(client.clientId)) outcome.done.push(client);
       } catch (error) {
         outcome.failure ??= error;
         lost ||= statusOf(error) === undefined;
@@ -103,16 +115,11 @@ async function list(api: EmqxApi, filter: string): Promise<ListedClient[]> {
   for (let page = 1; ; page += 1) {
     const { data } = await api.get(`/clients?${filter}&limit=${PAGE}&page=${page}`, answers.clients);
     const before = seen.size;
-    for (const {
-      clientid: clientId,
-      username,
-      connected = true,
-      connected_at: since = '',
-      ...where
-    } of data) {
-      const { node = '', listener = '' } = where;
-      const connectedAt = Date.parse(since);
-      seen.set(clientId, { clientId, username: username ?? '', connected, node, listener, connectedAt });
+    for (const { clientid: clientId, username: told, connected = true, ...where } of data) {
+      const username = told ?? '';
+      const { node = '', listener = '', connected_at: since = '' } = where;
+      const came = { node, listener, connectedAt: Date.parse(since) };
+      seen.set(clientId, { clientId, ownId: ownClientId(username, clientId), username, connected, ...came });
     }
     // Also if a page brings nothing new: what takes no notice of `page` must not be asked for ever.
     if (data.length < PAGE || seen.size === before) break;
@@ -123,5 +130,5 @@ async function list(api: EmqxApi, filter: string): Promise<ListedClient[]> {
       );
     }
   }
-  return [...seen.values()].filter(({ connected }) => connected);
+  return [...seen.values()];
 }

@@ -2,8 +2,9 @@
  * A configuration for EMQX that keeps everybody out whom dockhook has not let in. The files in deploy/emqx are
  * printed by it. "Seen" is what a running EMQX did; "read" is what its source says.
  */
+import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 import type { ExhookServer } from './exhook.js';
-import type { Line } from './versions.js';
+import { overridesClientId, type Line, type Version } from './versions.js';
 
 /** `client-certificate` demands and verifies a certificate of the dock. */
 export const LISTENERS = ['tcp', 'tls', 'client-certificate'] as const;
@@ -33,10 +34,15 @@ export const BROKER_FILES: BrokerFiles = {
 
 export interface ConfigurationOptions {
   line: Line;
+  /** The newest of the line unless given. */
+  version?: Version;
   server: ExhookServer;
   listeners: ReadonlySet<ListenerName>;
   files: BrokerFiles;
 }
+
+/** Makes the account part of every client id; `client-id.ts` says how and why. */
+export const CLIENT_ID_OVERRIDE = `concat([username,'${CLIENT_ID_SEPARATOR}',clientid])`;
 
 /** What differs between the lines of versions: one switch's name, and what each value rests on. */
 interface LineTexts {
@@ -48,6 +54,8 @@ interface LineTexts {
   reconnect: string;
   authenticator: string;
   noMatch: string;
+  /** What keeps requests from being retained. */
+  retained: string;
   listeners: string;
   webSocket: string;
   /** Whether EMQX opens its listeners before its hooks are there, so that they must stay closed at its start. */
@@ -55,6 +63,19 @@ interface LineTexts {
 }
 
 const ENABLE_AUTHN = '# enable_authn: with false EMQX lets everybody in and does not ask dockhook (read).';
+
+const NOT_RETAINED = `# With this nothing is retained for anybody on this broker, and a dock that sets the flag is answered (seen on 5.8.9).
+retainer.enable = false`;
+
+const FLAG_TAKEN_AWAY = `# This takes the flag away, and a dock that sets it is answered. The modules of 5.10.4 and 6.2.0 did so, run by
+# themselves; no whole node was run. retainer.enable = false is ignored before 5.9.3, 5.10.4, 6.0.3, 6.1.2 and 6.2.1
+# (read). Keep other transformations that you have by adding them here.
+message_transformation.transformations = [{
+  name = dock_requests_are_not_retained
+  topics = ["thing/product/+/requests"]
+  failure_action = ignore
+  operations = [{ key = "retain", value = "false" }]
+}]`;
 
 const TEXTS: Record<Line, LineTexts> = {
   '5.1-5.8': {
@@ -72,6 +93,7 @@ const TEXTS: Record<Line, LineTexts> = {
 # absent since the start, when EMQX without it let everybody in.
 # Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.8.9).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.8.9). The default is allow.',
+    retained: NOT_RETAINED,
     listeners: `# Every listener is closed here: this EMQX opens its listeners before its authenticators and hooks are there, and who
 # came in then with a WRONG password stayed and got the license (seen on 5.8.9). dockhook serve opens those that
 # DOCKHOOK_EMQX_LISTENERS names, over REST, once its hooks are mounted on every node (seen: 0 of 8,424 strangers got in).
@@ -99,6 +121,7 @@ ${ENABLE_AUTHN}`,
 # 5.9.0 to 5.10.4 then drop all hooks (all seen on 5.10.4, and seen closed with it).
 # Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.10.4).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.10.4). The default is allow.',
+    retained: FLAG_TAKEN_AWAY,
     listeners: ENABLE_AUTHN,
     webSocket: '# On by default in EMQX, and no dock uses them.',
   },
@@ -123,6 +146,7 @@ ${ENABLE_AUTHN}`,
 # From 6.2.2 on, EMQX_SECURITY_PROFILE=hardened in EMQX's environment does the same once more (read).
 # Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.10.4).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.10.4). Here the default too (read).',
+    retained: FLAG_TAKEN_AWAY,
     listeners: `# Addresses are written out: from 6.3.0 on, the hardened profile binds a bare port to loopback only (EMQX
 # documentation, "Listener Configuration").
 ${ENABLE_AUTHN}`,
@@ -131,7 +155,7 @@ ${ENABLE_AUTHN}`,
 };
 
 /** The configuration as HOCON, to be appended to `emqx.conf`. */
-export function configuration({ line, server, listeners, files }: ConfigurationOptions): string {
+export function configuration({ line, version, server, listeners, files }: ConfigurationOptions): string {
   const texts = TEXTS[line];
   return `# dockhook for EMQX ${texts.title}. Append this to emqx.conf, then restart the node. A value that stands later in
 # the file replaces an earlier one; a list is replaced as a whole, so keep other ExHook servers by adding them here.
@@ -166,13 +190,22 @@ authorization {
   no_match = deny
   # The default. With disconnect, a dock would lose its session for one topic that a new firmware tries.
   deny_action = ignore
-  # The defaults: dockhook is asked once a minute for each client and topic, and not for each message.
+  # dockhook is asked once a minute for each client and topic, and not for each message.
   cache {
     enable = true
-    max_size = 32
+    # The default is 32 topics for each client: a backend that uses more costs a call for almost every message
+    # (seen on 5.8.9: 18,309 calls for 18,000 messages, and 408 with this). A topic takes some 400 bytes in the
+    # session that uses it (seen on 5.8.9: 1.6 MB for 4096).
+    max_size = 4096
+    # The default. What dockhook takes back, a connected client keeps for this long.
     ttl = "1m"
   }
 }
+
+# EMQX keeps a message with the retain flag before it asks dockhook, and hands it to each later subscriber: of a
+# request that would be the device binding code (seen on 5.8.9 and 6.2.2). docs/emqx.md of dockhook, "Retained
+# requests", has the other ways.
+${texts.retained}
 
 mqtt {
   # With true, a dock that speaks MQTT 3.1.1 would not get the replies to its own requests (read).
@@ -180,7 +213,7 @@ mqtt {
   # Anything else puts the certificate's name in the place of the account's (read). \`account add --cert-cn\`
   # compares the certificate beside the account and its password.
   peer_cert_as_username = disabled
-  peer_cert_as_clientid = disabled
+  peer_cert_as_clientid = disabled${version && !overridesClientId(version) ? '' : clientIdOverride(line)}
 }
 
 ${[
@@ -193,6 +226,18 @@ listeners.ws.default.enable = false
 listeners.wss.default.enable = false`,
 ].join('\n\n')}
 `;
+}
+
+function clientIdOverride(line: Line): string {
+  const since =
+    line === '5.1-5.8'
+      ? '\n  # EMQX has this from 5.8.3 on. An older one does not start with it: take it out there.'
+      : '';
+  return `
+  # The account becomes part of every client id ("dock-north${CLIENT_ID_SEPARATOR}7CTDTEST00000A"), so that no account ends or takes over
+  # a session of another. Without it a dock account that comes with the client id of a backend gets the backend's
+  # session, subscriptions and messages (seen on 5.8.9 and 6.2.2). dockhook takes the two apart again.${since}
+  clientid_override = ${quoted(CLIENT_ID_OVERRIDE)}`;
 }
 
 const TLS_NOTE = `

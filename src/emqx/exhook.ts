@@ -1,5 +1,8 @@
 /** dockhook as a provider in EMQX: the values it is to have, in the configuration and over REST alike. */
+import type { Config } from '../config.js';
 import { DockhookError } from '../errors.js';
+import { formatListen, isLoopback } from '../listen.js';
+import { printableUrl } from '../printable.js';
 import type { Hook, Provider } from './answers.js';
 
 /** The name in EMQX, unless another is wanted. */
@@ -69,7 +72,7 @@ export function exhookServer({
   ) {
     throw new DockhookError(
       'usage',
-      `--exhook ${url}: write http://host:port or https://host:port, with the port`,
+      `--exhook ${printableUrl(url)}: write http://host:port or https://host:port, with the port`,
     );
   }
   const host = parsed.hostname;
@@ -134,4 +137,15 @@ export function isSameAddress(a: string, b: string): boolean {
   const plain = (url: string): string =>
     url.toLowerCase().replace(/\/+$/, '').replace('//localhost:', '//127.0.0.1:');
   return plain(a) === plain(b);
+}
+
+/** Where dockhook listens by its settings, if that can be told for an EMQX on the same machine. */
+export function ownExhookUrl({
+  grpcListen,
+  grpcTlsCert,
+}: Pick<Config, 'grpcListen' | 'grpcTlsCert'>): string | undefined {
+  // Of an address like 0.0.0.0 nobody knows by which EMQX reaches it.
+  if (!isLoopback(grpcListen.host) || grpcListen.port === 0) return undefined;
+  // With a certificate dockhook speaks nothing but TLS.
+  return `${grpcTlsCert === undefined ? 'http' : 'https'}://${formatListen(grpcListen)}`;
 }

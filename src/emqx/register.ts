@@ -1,6 +1,7 @@
 /** Makes dockhook a provider of a running EMQX, and waits until EMQX has reached it. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { DockhookError } from '../errors.js';
+import { printableUrl } from '../printable.js';
 import { answers, type Provider } from './answers.js';
 import type { EmqxApi } from './api.js';
 import { isSameAddress, whatIsWrong, type ExhookServer } from './exhook.js';
@@ -32,7 +33,7 @@ export async function register(
   if (twin) {
     throw new DockhookError(
       'conflict',
-      `EMQX has a provider "${twin.name}" at ${twin.url} already, and would ask dockhook twice. Update that one with ` +
+      `EMQX has a provider "${twin.name}" at ${printableUrl(twin.url)} already, and would ask dockhook twice. Update that one with ` +
         `--name ${twin.name}, or delete it (dashboard, ExHook)`,
     );
   }

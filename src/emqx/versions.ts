@@ -63,7 +63,7 @@ const LOSES_HOOKS: readonly (readonly [Version, Version])[] = [
 
 /** After an outage of dockhook it calls hooks twice, and after the next it has none (seen on 5.10.4). */
 export function losesHooks(version: Version): boolean {
-  return LOSES_HOOKS.some(([first, last]) => !isBefore(version, first) && !isBefore(last, version));
+  return isWithin(version, LOSES_HOOKS);
 }
 
 /** Hooks of WebSocket clients crash and are skipped (emqx/emqx#14543). */
@@ -80,7 +80,53 @@ export function verifiesExhook(version: Version): boolean {
   return !isBefore(version, [5, 8, 8]);
 }
 
-/** With an empty built-in database it refuses a client without a password before it asks dockhook (seen on 5.8.9). */
+/** Ranges in which the built-in database refuses a client without a password (read in each tag). */
+const NEEDS_PASSWORD: readonly (readonly [Version, Version])[] = [
+  [
+    [5, 0, 0],
+    [5, 9, 2],
+  ],
+  [
+    [5, 10, 0],
+    [5, 10, 3],
+  ],
+  [
+    [6, 0, 0],
+    [6, 0, 2],
+  ],
+  [
+    [6, 1, 0],
+    [6, 1, 1],
+  ],
+  [
+    [6, 2, 0],
+    [6, 2, 0],
+  ],
+];
+
+/**
+ * With an empty built-in database it refuses a client without a password before it asks dockhook. Seen on 5.8.9 and
+ * 6.2.0; seen to ask dockhook on 5.10.4.
+ */
 export function refusesWithoutPassword(version: Version): boolean {
-  return isBefore(version, [5, 9, 0]);
+  return isWithin(version, NEEDS_PASSWORD);
+}
+
+/** Whether every edition of it can change messages by configuration (read: `emqx_message_transformation`). */
+export function hasTransformations(version: Version): boolean {
+  return !isBefore(version, [5, 9, 0]);
+}
+
+/** `retainer.enable` is taken and not heeded (the schema of each tag calls it deprecated; it came back in 5.9.3, …). */
+export function ignoresRetainerSwitch(version: Version): boolean {
+  return refusesWithoutPassword(version) && !isBefore(version, [5, 9, 0]);
+}
+
+function isWithin(version: Version, ranges: readonly (readonly [Version, Version])[]): boolean {
+  return ranges.some(([first, last]) => !isBefore(version, first) && !isBefore(last, version));
+}
+
+/** Whether it has `mqtt.clientid_override` (emqx/emqx#14195). */
+export function overridesClientId(version: Version): boolean {
+  return !isBefore(version, [5, 8, 3]);
 }

@@ -159,7 +159,8 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
         const until = (await emqx.clock()) + 1000 - ago + MOUNT_MS;
         const clients = await clientsUntil(emqx, { node, listeners: mount.ran, until });
         const { done, failure } = await forEachClient(clients, (id) => disconnect(emqx, id));
-        if (done > 0) log('warn', { event: 'emqx_early_clients_disconnected', node, clients: done });
+        if (done.length > 0)
+          log('warn', { event: 'emqx_early_clients_disconnected', node, clients: done.length });
         if (failure instanceof Error) throw failure;
       }
       mounts.delete(node);

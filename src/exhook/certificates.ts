@@ -1,14 +1,10 @@
 /**
- * TLS of the gRPC port, from files that may be renewed while the server runs.
- *
- * grpc-js' own file watcher would do, but for a renewal caught halfway: a certificate that does not go with
- * its key yet throws inside it, and a file that is away for a moment makes it refuse everybody. This one
- * keeps what was good until the whole set is good again.
+ * TLS of the gRPC port, from files that may be renewed while the server runs. A renewal may be caught halfway: what
+ * was good stays in force until the whole set is good again.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
-import { experimental, type ServerCredentials } from '@grpc/grpc-js';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { DockhookError, messageOf } from '../errors.js';
 
 /** Paths of PEM files. */
@@ -20,7 +16,8 @@ export interface TlsFiles {
   clientCa?: string | undefined;
 }
 
-export interface TlsOptions {
+export interface TlsSettings {
+  files: TlsFiles;
   /** How often the files are looked at, in milliseconds; 10 s unless given. */
   refreshMs?: number;
   /** Told when a renewed set of files came into force. */
@@ -29,10 +26,6 @@ export interface TlsOptions {
   onError?: (error: unknown) => void;
 }
 
-type Provider = NonNullable<Parameters<typeof experimental.createCertificateProviderServerCredentials>[0]>;
-type IdentityListener = Parameters<Provider['addIdentityCertificateListener']>[0];
-type CaListener = Parameters<Provider['addCaCertificateListener']>[0];
-
 interface Material {
   certificate: Buffer;
   privateKey: Buffer;
@@ -40,94 +33,73 @@ interface Material {
 }
 
 /**
- * Credentials that follow the files for as long as a server uses them.
- * @throws DockhookError `usage` if the files cannot be used to begin with
- */
-export function tlsCredentials(files: TlsFiles, options: TlsOptions = {}): ServerCredentials {
-  const provider = followFiles(files, options);
-  const clientCa = files.clientCa === undefined ? null : provider;
-  // In this order, whatever their names say: grpc-js 1.14 hands the first on as the server's own identity.
-  return experimental.createCertificateProviderServerCredentials(provider, clientCa, clientCa !== null);
-}
-
-/**
  * Reads the files as the server would.
  * @throws DockhookError `usage` if they cannot be used
  */
-export function checkTlsFiles(files: TlsFiles): { certificate: Buffer; caCertificate: Buffer | undefined } {
-  return checked(files, read(files));
+export async function checkTlsFiles(
+  files: TlsFiles,
+): Promise<{ certificate: Buffer; caCertificate: Buffer | undefined }> {
+  return checked(files, await read(files));
 }
 
-function followFiles(files: TlsFiles, { refreshMs = 10_000, onReload, onError }: TlsOptions): Provider {
-  let material = checked(files, read(files));
+/**
+ * Hands out what the files hold, now and whenever they change, until it is stopped.
+ * @throws DockhookError `usage` if the files cannot be used to begin with
+ */
+export async function followTlsFiles(
+  { files, refreshMs = 10_000, onReload, onError }: TlsSettings,
+  handOut: (context: SecureContextOptions) => void,
+): Promise<{ stop(): void }> {
+  let material = checked(files, await read(files));
+  handOut(contextOf(material));
   /** What was told last, so that bad files are told of once and not at every look. */
   let fault: string | undefined;
-  const identityListeners = new Set<IdentityListener>();
-  const caListeners = new Set<CaListener>();
-  let timer: NodeJS.Timeout | undefined;
+  let isLooking = false;
 
-  function handOut(): void {
-    const { certificate, privateKey, caCertificate } = material;
-    for (const listener of identityListeners) listener({ certificate, privateKey });
-    for (const listener of caListeners) listener(caCertificate ? { caCertificate } : null);
-  }
-
-  function look(): void {
+  async function look(): Promise<void> {
+    // A disk that does not answer holds up one look, and one thread, not one more each time.
+    if (isLooking) return;
+    isLooking = true;
     try {
-      const found = read(files);
+      const found = await read(files);
       if (!equal(found, material)) {
         material = checked(files, found);
-        handOut();
+        handOut(contextOf(material));
         onReload?.();
       }
       fault = undefined;
     } catch (error) {
       if (messageOf(error) !== fault) onError?.(error);
       fault = messageOf(error);
+    } finally {
+      isLooking = false;
     }
   }
 
-  /** Looks at the files as long as anybody listens. */
-  function watch(): void {
-    if (identityListeners.size + caListeners.size === 0) {
+  const timer = setInterval(() => void look(), refreshMs).unref();
+  return {
+    stop() {
       clearInterval(timer);
-      timer = undefined;
-    } else timer ??= setInterval(look, refreshMs).unref();
-  }
-
-  return {
-    addIdentityCertificateListener(listener) {
-      identityListeners.add(listener);
-      process.nextTick(handOut);
-      watch();
-    },
-    removeIdentityCertificateListener(listener) {
-      identityListeners.delete(listener);
-      watch();
-    },
-    addCaCertificateListener(listener) {
-      caListeners.add(listener);
-      process.nextTick(handOut);
-      watch();
-    },
-    removeCaCertificateListener(listener) {
-      caListeners.delete(listener);
-      watch();
     },
   };
 }
 
-function read({ cert, key, clientCa }: TlsFiles): Material {
+function contextOf({ certificate, privateKey, caCertificate }: Material): SecureContextOptions {
+  return { cert: certificate, key: privateKey, ca: caCertificate };
+}
+
+async function read({ cert, key, clientCa }: TlsFiles): Promise<Material> {
+  // One after the other: a disk that does not answer takes one of Node's threads, and the others work on.
   return {
-    certificate: readFile(cert),
-    privateKey: readFile(key),
-    caCertificate: clientCa === undefined ? undefined : readFile(clientCa),
+    certificate: await readTlsFile(cert),
+    privateKey: await readTlsFile(key),
+    caCertificate: clientCa === undefined ? undefined : await readTlsFile(clientCa),
   };
 }
 
-function readFile(path: string): Buffer {
+async function readTlsFile(path: string): Promise<Buffer> {
   try {
-    return readFileSync(path);
+    return await readFile(path);
   } catch (error) {
     throw new DockhookError('usage', `cannot read the TLS file: ${messageOf(error)}`, { cause: error });
   }
@@ -159,9 +131,7 @@ function checked(files: TlsFiles, material: Material): Material {
     parsed('CA certificate', files.clientCa, () => certificatesIn(caCertificate));
   }
   // Reads the whole chain, as a handshake will.
-  parsed('certificate chain', files.cert, () =>
-    createSecureContext({ cert: material.certificate, key: material.privateKey, ca: caCertificate }),
-  );
+  parsed('certificate chain', files.cert, () => createSecureContext(contextOf(material)));
   return material;
 }
 

@@ -2,13 +2,16 @@
  * EMQX's dialect. Owns the gRPC port: both versions of HookProvider and gRPC's health service. Hands every
  * question to the given {@link Hooks} and knows nothing of docks, accounts or stores.
  */
-import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { HOOK_DEADLINE_MS } from '../budget.js';
 import { DockhookError, messageOf } from '../errors.js';
 import type { Hooks } from '../hooks.js';
 import { formatListen, type Listen } from '../listen.js';
+import type { TlsSettings } from './certificates.js';
+import { openPort } from './port.js';
 import { hookProvider, serviceName, VERSIONS } from './proto.js';
+import type { Refusal } from './refusals.js';
 import { createService, type ServiceOptions } from './service.js';
 
 /**
@@ -29,7 +32,9 @@ export interface ExhookServerOptions extends Partial<Omit<ServiceOptions, 'hooks
   /** Port 0 takes a free one. */
   listen: Listen;
   /** Default: plain text. */
-  credentials?: ServerCredentials;
+  tls?: TlsSettings | undefined;
+  /** Told of each connection that ends before its first call. */
+  onRefused?: (refusal: Refusal) => void;
   /** Time from PING to PING, and for its answer, in milliseconds; `KEEPALIVE_MS` unless given. */
   keepaliveMs?: number;
 }
@@ -53,7 +58,7 @@ export interface ExhookServer {
  */
 export async function startExhookServer(options: ExhookServerOptions): Promise<ExhookServer> {
   const { hooks, listen, hookDeadlineMs = HOOK_DEADLINE_MS, onCall = ignore, onError = ignore } = options;
-  const { keepaliveMs = KEEPALIVE_MS } = options;
+  const { tls, onRefused = ignore, keepaliveMs = KEEPALIVE_MS } = options;
   // No stream limit and no connection age: EMQX's client does not queue calls beyond a limit, and loses
   // those that meet a GOAWAY (seen on EMQX 5.8.9 and 5.10.4).
   const server = new Server({
@@ -72,7 +77,20 @@ export async function startExhookServer(options: ExhookServerOptions): Promise<E
   };
   setServing(false);
 
-  const port = await bind(server, listen, options.credentials ?? ServerCredentials.createInsecure());
+  // What is injected has gone through TLS, if that is asked for.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const { port, close } = await openPort({
+    listen,
+    tls,
+    handshakeMs: 2 * keepaliveMs,
+    onConnection: (socket) => {
+      injector.injectConnection(socket);
+    },
+    onRefused,
+  }).catch((cause: unknown) => {
+    if (cause instanceof DockhookError) throw cause;
+    throw new DockhookError('usage', bindFault(formatListen(listen), messageOf(cause)), { cause });
+  });
   let stopped: Promise<void> | undefined;
   return {
     host: listen.host,
@@ -80,21 +98,10 @@ export async function startExhookServer(options: ExhookServerOptions): Promise<E
     setServing,
     stop: (graceMs) => {
       setServing(false);
+      close();
       return (stopped ??= shutDown(server, graceMs));
     },
   };
-}
-
-function bind(server: Server, listen: Listen, credentials: ServerCredentials): Promise<number> {
-  // grpc-js also prints a failed bind to stderr, on a line of its own making.
-  if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE);
-  const address = formatListen(listen);
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (cause, boundPort) => {
-      if (cause === null) resolve(boundPort);
-      else reject(new DockhookError('usage', bindFault(address, messageOf(cause)), { cause }));
-    });
-  });
 }
 
 function bindFault(address: string, detail: string): string {

@@ -8,6 +8,7 @@
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { DockhookError } from '../errors.js';
 import type { Hooks, PublishVerdict, Verdict } from '../hooks.js';
+import { createTurns } from './turns.js';
 import {
   actionOf,
   brokerOf,
@@ -76,6 +77,8 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
     }
   }
 
+  const inTurn = createTurns();
+
   /** A method whose answer `run` hands to `respond`; it must do so once. */
   function method<Request, Response>(
     hook: string,
@@ -108,10 +111,13 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
     });
   }
 
-  /** A method whose answer decides something; `lastResort` is the answer if there is none in time. */
+  /**
+   * A method whose answer decides something; `lastResort` is the answer if there is none in time.
+   * @param ownerOf the account that pays for the call with its turns; `''` for none
+   */
   function question<Request>(
     hook: string,
-    lastResort: ValuedResponse,
+    { lastResort, ownerOf }: { lastResort: ValuedResponse; ownerOf: (request: Request) => string },
     ask: (request: Request) => Promise<Answer<ValuedResponse>>,
   ) {
     return method<Request, ValuedResponse>(hook, (request, respond) => {
@@ -126,10 +132,16 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
         settle({ response: lastResort, outcome: 'timeout' });
         report(hook, new DockhookError('failed', `${hook} was not decided within ${hookDeadlineMs} ms`));
       }, hookDeadlineMs).unref();
-      ask(request).then(settle, (error: unknown) => {
-        settle({ response: lastResort, outcome: 'error' });
-        report(hook, error);
-      });
+      const begin = (): void => {
+        if (!open) return;
+        ask(request).then(settle, (error: unknown) => {
+          settle({ response: lastResort, outcome: 'error' });
+          report(hook, error);
+        });
+      };
+      const owner = ownerOf(request);
+      if (owner === '') begin();
+      else inTurn(owner, begin);
     });
   }
 
@@ -154,11 +166,17 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
     OnClientDisconnected: event<DisconnectedRequest>('client.disconnected', (request) => {
       hooks.disconnected(clientOf(request), request.reason);
     }),
-    OnClientAuthenticate: question<ClientRequest>('client.authenticate', DENY, async (request) =>
-      verdictAnswer(await hooks.authenticate(clientOf(request), passwordOf(request))),
+    OnClientAuthenticate: question<ClientRequest>(
+      'client.authenticate',
+      // Nobody has shown yet that the account is theirs: strangers must not take its turns.
+      { lastResort: DENY, ownerOf: () => '' },
+      async (request) => verdictAnswer(await hooks.authenticate(clientOf(request), passwordOf(request))),
     ),
-    OnClientAuthorize: question<AuthorizeRequest>('client.authorize', DENY, async (request) =>
-      verdictAnswer(await hooks.authorize(clientOf(request), actionOf(request), request.topic)),
+    OnClientAuthorize: question<AuthorizeRequest>(
+      'client.authorize',
+      { lastResort: DENY, ownerOf: ({ clientinfo }) => clientinfo?.username ?? '' },
+      async (request) =>
+        verdictAnswer(await hooks.authorize(clientOf(request), actionOf(request), request.topic)),
     ),
     OnClientSubscribe: event('client.subscribe'),
     OnClientUnsubscribe: event('client.unsubscribe'),
@@ -171,11 +189,15 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
     OnSessionTakenover: event('session.takenover'),
     OnSessionTerminated: event('session.terminated'),
 
-    OnMessagePublish: question<PublishRequest>('message.publish', IGNORE, async (request) => {
-      const message = wireMessageOf(request);
-      const verdict = await hooks.publish(messageOf(message));
-      return { response: publishResponse(message, verdict), outcome: verdict.kind };
-    }),
+    OnMessagePublish: question<PublishRequest>(
+      'message.publish',
+      { lastResort: IGNORE, ownerOf: ({ message }) => message?.headers['username'] ?? '' },
+      async (request) => {
+        const message = wireMessageOf(request);
+        const verdict = await hooks.publish(messageOf(message));
+        return { response: publishResponse(message, verdict), outcome: verdict.kind };
+      },
+    ),
     OnMessageDelivered: event('message.delivered'),
     OnMessageDropped: event('message.dropped'),
     OnMessageAcked: event('message.acked'),

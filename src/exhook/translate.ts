@@ -3,6 +3,7 @@
  * an answer: protobufjs drops a misspelt field in silence and sends a misspelt enum name as 0, which is
  * CONTINUE, that is consent. The types below make both a compile error; tests pin the bytes.
  */
+import { ownClientId } from '../client-id.js';
 import { DockhookError } from '../errors.js';
 import type { Action, Client, Message, MountedHook, PublishVerdict } from '../hooks.js';
 
@@ -90,7 +91,7 @@ export function brokerOf({ broker, meta }: LoadedRequest): {
 export function clientOf({ clientinfo }: ClientRequest): Client {
   if (clientinfo === null) throw new DockhookError('failed', 'the request has no clientinfo');
   return {
-    clientId: clientinfo.clientid,
+    clientId: ownClientId(clientinfo.username, clientinfo.clientid),
     username: clientinfo.username,
     peerHost: clientinfo.peerhost,
     peerPort: clientinfo.peerport,
@@ -118,7 +119,7 @@ export function wireMessageOf({ message }: PublishRequest): WireMessage {
 }
 
 export function messageOf({ id, from, topic, qos, payload, headers }: WireMessage): Message {
-  return { id, from, topic, qos, payload, headers };
+  return { id, from: ownClientId(headers['username'] ?? '', from), topic, qos, payload, headers };
 }
 
 /** What EMQX shall make of a published message; `message` is the one it asked about. */

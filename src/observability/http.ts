@@ -10,13 +10,20 @@ export interface HttpServer extends Listen {
   close(): Promise<void>;
 }
 
+/** Whether a broker should be sent here, and what people should know of it. */
+export interface Readiness {
+  isReady: boolean;
+  /** Why not, or why not for long. */
+  why?: string | undefined;
+}
+
 /**
- * @param isReady whether a broker should be sent here; `/healthz` only says that the process answers
+ * @param readiness of which `/readyz` tells; `/healthz` only says that the process answers
  * @throws DockhookError `usage` if the address cannot be bound
  */
 export async function startHttp(
   listen: Listen,
-  isReady: () => boolean,
+  readiness: () => Readiness,
   readMetrics: Metrics['read'],
 ): Promise<HttpServer> {
   const server = createServer((request, response) => {
@@ -24,8 +31,9 @@ export async function startHttp(
     if (request.method !== 'GET' && request.method !== 'HEAD') send(response, 405, 'only GET\n');
     else if (path === '/healthz') send(response, 200, 'ok\n');
     else if (path === '/readyz') {
-      if (isReady()) send(response, 200, 'ready\n');
-      else send(response, 503, 'not ready: the store was not reached yet, or dockhook is stopping\n');
+      const { isReady, why } = readiness();
+      const because = why === undefined ? '' : `: ${why.replaceAll(/\s+/g, ' ')}`;
+      send(response, isReady ? 200 : 503, `${isReady ? 'ready' : 'not ready'}${because}\n`);
     } else if (path === '/metrics') {
       readMetrics().then(
         ({ contentType, text }) => {

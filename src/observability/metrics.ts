@@ -1,12 +1,13 @@
 /** Prometheus metrics. No label takes a value that a client can choose freely. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ErrorCode } from '../errors.js';
 import type { Tell } from '../events.js';
 
 export interface Metrics {
   /** A broker's call was answered. */
   call(hook: string, outcome: string, milliseconds: number): void;
-  /** A store operation was done. */
-  query(table: string, operation: string, milliseconds: number, failed: boolean): void;
+  /** A store operation was done, or failed for a reason. */
+  query(table: string, operation: string, milliseconds: number, failure?: ErrorCode): void;
   tell: Tell;
   /** Whether changes of accounts are heard of, so that those that were read need not be read again. */
   accountChangesHeard(heard: boolean): void;
@@ -15,6 +16,10 @@ export interface Metrics {
   emqxListenerOpened(listener: string): void;
   /** Entries of the access timeline were not kept. */
   timelineDropped(count: number): void;
+  /** A connection to the gRPC port ended before its first call. */
+  connectionRefused(reason: string): void;
+  /** A log line could not be kept. */
+  logLineLost(): void;
   /** The exposition text and its content type. */
   read(): Promise<{ contentType: string; text: string }>;
 }
@@ -66,8 +71,8 @@ export function createMetrics(): Metrics {
   });
   const storeErrors = new Counter({
     name: 'dockhook_store_errors_total',
-    help: 'Store operations that failed or timed out.',
-    labelNames: ['table', 'operation'],
+    help: 'Store operations that PostgreSQL refused (store_refused) or did not answer in time (store_unavailable).',
+    labelNames: ['table', 'operation', 'reason'],
     registers,
   });
 
@@ -89,7 +94,18 @@ export function createMetrics(): Metrics {
   });
   const timelineDropped = new Counter({
     name: 'dockhook_timeline_dropped_total',
-    help: 'Events that the access timeline lacks: too many at once, or the database was away.',
+    help: 'Events that the access timeline lacks: too many at once, or the database was away or refused them.',
+    registers,
+  });
+  const connectionsRefused = new Counter({
+    name: 'dockhook_connections_refused_total',
+    help: 'Connections to the gRPC port that ended before their first call, by reason.',
+    labelNames: ['reason'],
+    registers,
+  });
+  const logLinesLost = new Counter({
+    name: 'dockhook_log_lines_lost_total',
+    help: 'Log lines that were not kept, because nobody read the log or it could not be written.',
     registers,
   });
 
@@ -98,9 +114,9 @@ export function createMetrics(): Metrics {
       calls.inc({ hook, outcome });
       callSeconds.observe({ hook }, milliseconds / 1000);
     },
-    query(table, operation, milliseconds, failed) {
+    query(table, operation, milliseconds, reason) {
       storeSeconds.observe({ table, operation }, milliseconds / 1000);
-      if (failed) storeErrors.inc({ table, operation });
+      if (reason !== undefined) storeErrors.inc({ table, operation, reason });
     },
     tell({ step, outcome, reason, method, result }) {
       if (reason !== undefined) events.inc({ step, outcome, reason });
@@ -120,6 +136,12 @@ export function createMetrics(): Metrics {
     },
     timelineDropped(count) {
       timelineDropped.inc(count);
+    },
+    connectionRefused(reason) {
+      connectionsRefused.inc({ reason });
+    },
+    logLineLost() {
+      logLinesLost.inc();
     },
     async read() {
       return { contentType: registry.contentType, text: await registry.metrics() };

@@ -1,6 +1,7 @@
 /** What lies beneath the stores: rows in Postgres, or in Maps for tests. Types only. */
 import type { Keyv } from 'keyv';
 import type { Ending, Session, SessionListener } from './database.js';
+import type { Unsound } from './soundness.js';
 import type { RecordTable } from './tables.js';
 import type { Timeline } from './types.js';
 
@@ -34,8 +35,14 @@ export interface Rows {
   remove(key: string): Promise<boolean>;
 }
 
-/** Inserts rows. @returns the keys that are taken, whose rows stay as they are */
-export type InsertMany = (table: RecordTable, rows: readonly StoredRow[]) => Promise<string[]>;
+/**
+ * Inserts rows. @returns those that were left out, by key: `taken`, whose rows stay as they are, or the error with
+ * which PostgreSQL refuses them
+ */
+export type InsertMany = (
+  table: RecordTable,
+  rows: readonly StoredRow[],
+) => Promise<Map<string, 'taken' | Error>>;
 
 export interface Backend {
   /** Insertions of any number that all come to be, or none; see {@link Database.transaction}. */
@@ -45,6 +52,7 @@ export interface Backend {
   /** Those that there are, by code. */
   organizationsByCode(codes: readonly string[]): Promise<ReadonlyMap<string, StoredRow>>;
   listsGateway(sn: string): Promise<boolean>;
+  keepsClientId(clientId: string): Promise<boolean>;
   /** Those that there are, by SN. */
   bindingsWithOrganizations(sns: readonly string[]): Promise<ReadonlyMap<string, BindingRow>>;
   countBindings(organizationId: string): Promise<number>;
@@ -55,6 +63,7 @@ export interface Backend {
   bind(row: StoredRow): Promise<boolean>;
   /** One round trip. */
   ping(): Promise<void>;
+  unsound(): Promise<Unsound[]>;
   /** As in {@link Database}. */
   openSession?: (listener: SessionListener) => Promise<Session>;
   close(): Promise<void>;

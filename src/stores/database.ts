@@ -21,7 +21,16 @@ export interface Database {
   transaction(work: (query: Query) => Promise<Ending>): Promise<void>;
   /** Opens a connection of one's own; a place without connections has none. */
   openSession?: (listener: SessionListener) => Promise<Session>;
+  /** Set while the server lets nobody in with the user and password that are in use. */
+  refusal?: () => Refusal | undefined;
   close(): Promise<void>;
+}
+
+export interface Refusal {
+  /** In the server's words. */
+  why: string;
+  /** As `performance.now()` has it. */
+  since: number;
 }
 
 /** A connection that is not shared, for what belongs to a session: LISTEN. */
@@ -58,3 +67,29 @@ export const UNIQUE_VIOLATION = '23505';
 export const FOREIGN_KEY_VIOLATION = '23503';
 /** The role may not do that. */
 export const INSUFFICIENT_PRIVILEGE = '42501';
+
+/**
+ * The SQLSTATE with which PostgreSQL answered; `undefined` if it was silent, or says that it is going away, or not there
+ * yet (57P01 to 57P05; class 08 is said by poolers). Node's own codes that have five letters all begin with E.
+ */
+export function answeredState(error: unknown): string | undefined {
+  const state = sqlState(error);
+  return state !== undefined && /^(?!E|08|57P)[0-9A-Z]{5}$/.test(state) ? state : undefined;
+}
+
+/** Whether PostgreSQL refused a statement for a value in it (class 22), or a row for a constraint (class 23). */
+export function isAboutData(error: unknown): error is Error {
+  return /^2[23]/.test(answeredState(error) ?? '');
+}
+
+/**
+ * Whether this text cannot be in the database at all, as a letter that is not in its encoding (22P05) or no text in it
+ * (22021). ASCII can be in each: then the error is about a row that was found.
+ */
+export function cannotBeThere(text: string, error: unknown): boolean {
+  return ['22021', '22P05'].includes(sqlState(error) ?? '') && !isAscii(text);
+}
+
+export function isAscii(text: string): boolean {
+  return /^\p{ASCII}*$/u.test(text);
+}

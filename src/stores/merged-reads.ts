@@ -3,8 +3,11 @@
  * docks cost one round trip, and do not stand in line for the pool's connections.
  */
 
+import { cannotBeThere } from './database.js';
+import { sparing } from './sparing.js';
+
 /** Reads by key. What comes back may tell of other keys, too. */
-export type Read<Found> = (keys: readonly string[]) => Promise<Found>;
+export type Read<Found> = (keys: readonly string[]) => Promise<ReadonlyMap<string, Found>>;
 
 /** Statements under way at a time, late ones aside. More than one, so that an answer which got lost holds up only its own readers. */
 const MAX_UNDER_WAY = 2;
@@ -21,16 +24,42 @@ const MAX_KEYS = 1000;
 /** Statements that wait. A database that is stuck fills them; whoever asked has been answered for long before. */
 const MAX_WAITING = 50;
 
+interface Answers<Found> {
+  found: Map<string, Found>;
+  refused: Map<string, Error>;
+}
+
 interface Statement<Found> {
   keys: Set<string>;
-  found: Promise<Found>;
+  answers: Promise<Answers<Found>>;
   send(): Promise<void>;
+}
+
+/**
+ * A key that the database refuses fails alone, and one that cannot be in it is absent: else a stranger with an odd name
+ * would spoil the reads of docks that come at the same moment.
+ */
+async function readSparing<Found>(read: Read<Found>, keys: readonly string[]): Promise<Answers<Found>> {
+  const answers: Answers<Found> = { found: new Map(), refused: new Map() };
+  await sparing(
+    keys,
+    (key) => key,
+    async (some) => {
+      for (const [key, found] of await read(some)) answers.found.set(key, found);
+    },
+    (some, error) => {
+      for (const key of some) {
+        if (some.length > 1 || !cannotBeThere(key, error)) answers.refused.set(key, error);
+      }
+    },
+  );
+  return answers;
 }
 
 /**
  * Merges reads asked in the same turn of the event loop, or while no more statements may be sent. No read joins a
  * statement that was sent before: each sees all that was committed before it was asked. All keys of a read are in one
- * statement; if that fails, all its reads fail.
+ * statement; if that fails, all its reads fail, unless it was refused for a key: see {@link readSparing}.
  */
 export function mergeReads<Found>(read: Read<Found>): Read<Found> {
   const waiting: Statement<Found>[] = [];
@@ -39,10 +68,10 @@ export function mergeReads<Found>(read: Read<Found>): Read<Found> {
   function openStatement(): Statement<Found> {
     const keys = new Set<string>();
     let send!: Statement<Found>['send'];
-    const found = new Promise<Found>((resolve, reject) => {
-      send = () => read([...keys]).then(resolve, reject);
+    const answers = new Promise<Answers<Found>>((resolve, reject) => {
+      send = () => readSparing(read, [...keys]).then(resolve, reject);
     });
-    return { keys, found, send };
+    return { keys, answers, send };
   }
 
   function sendWaiting(): void {
@@ -75,6 +104,11 @@ export function mergeReads<Found>(read: Read<Found>): Read<Found> {
       setImmediate(sendWaiting);
     }
     for (const key of keys) statement.keys.add(key);
-    return statement.found;
+    const { found, refused } = await statement.answers;
+    for (const key of keys) {
+      const refusal = refused.get(key);
+      if (refusal !== undefined) throw refusal;
+    }
+    return found;
   };
 }

@@ -1,65 +1,117 @@
 /** A PostgreSQL server as a {@link Database}. */
-import { Socket } from 'node:net';
+import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { DockhookError, messageOf } from '../errors.js';
-import { sqlState, type Database, type Query, type Session, type SessionListener } from './database.js';
+import { refusesOneMore } from './connect-advice.js';
+import { readDatabaseUrl } from './database-url.js';
+import type { Database, Query, Session, SessionListener } from './database.js';
+import { PostgresClient } from './postgres-client.js';
+import { openPool } from './postgres-pool.js';
 
 /** Either is within the time that one hook may spend on the store (see `budget.ts`). */
 const CONNECT_LIMIT_MS = 1000;
 const QUERY_LIMIT_MS = 1500;
 /** Transactions belong to commands, for which no dock waits. */
 const TRANSACTION_QUERY_LIMIT_MS = 60_000;
-/** EMQX asks with 8 connections per node in its default configuration. */
-const MAX_CONNECTIONS = 10;
+/** How often the file of the URL, and the TLS files that it names, are looked at, in milliseconds. */
+const LOOK_MS = 10_000;
+
+export interface PostgresOptions {
+  /** The most that are open at a time, beside that of {@link Database.openSession}; EMQX asks with 8 per node. */
+  connections?: number | undefined;
+  /** A file that holds the URL. It is read again when it changes, and when no connection can be made. */
+  file?: string | undefined;
+  /** Told of connections lost while idle; the pool replaces them. */
+  onError?: ((error: Error) => void) | undefined;
+  /** Told that another URL, or other TLS files, are in use from now on. */
+  onChange?: (() => void) | undefined;
+  /** Told, once per change, why changed files are not taken. */
+  onUnusable?: ((error: Error) => void) | undefined;
+  /** How often the files are looked at, in milliseconds; for tests. */
+  lookMs?: number | undefined;
+}
 
 /**
- * A pool of connections to the server that `url` names, in any form that pg understands: a URL with or
- * without `sslmode`, or a Unix socket's directory. Does not connect yet, and reconnects by itself.
+ * A pool of connections to the server that `url` names, in any form that `database-url.ts` reads. Does not connect
+ * yet, and reconnects by itself. No connection outlives its failure.
  *
  * A statement rejects after 1.5 s, and 1 s more if it had to wait for a connection. `statement_timeout`
  * is not set: PgBouncer refuses it at connection start.
  *
- * @param options.onError told of connections lost while idle; the pool replaces them
- * @throws DockhookError `usage` if the URL cannot be read
+ * @throws DockhookError `usage` if the URL cannot be used
  */
-export function connectPostgres(url: string, options: { onError?: (error: Error) => void } = {}): Database {
-  checkUrl(url);
-  const settings: pg.ClientConfig = {
-    connectionString: url,
-    connectionTimeoutMillis: CONNECT_LIMIT_MS,
-    query_timeout: QUERY_LIMIT_MS,
-    keepAlive: true,
-    fallback_application_name: 'dockhook',
-  };
-  const pool = new pg.Pool({
-    ...settings,
-    max: MAX_CONNECTIONS,
-    idleTimeoutMillis: 30_000,
-    // A frozen server does not take its leave: its idle connections must not keep a finished process alive.
-    allowExitOnIdle: true,
-  });
-  // Without a listener, the loss of an idle connection would end the process.
-  pool.on('error', (error) => {
-    // The error holds the client, and that the connection's password.
-    options.onError?.(Object.assign(new Error(messageOf(error)), { code: sqlState(error) }));
-  });
+export function connectPostgres(url: string, options: PostgresOptions = {}): Database {
+  const { connections = 10, file, onError, onChange, onUnusable, lookMs = LOOK_MS } = options;
+  let { text, settings } = read(url);
+  let pool = openPool(settings, connections, onError);
+  const sessions = new Set<Session>();
+  let fault: string | undefined;
+
+  /** Takes what is in the files now. @returns whether it is something new */
+  function look(): boolean {
+    try {
+      const now = read(file === undefined ? url : readUrl(file));
+      fault = undefined;
+      if (now.text === text) return false;
+      ({ text, settings } = now);
+    } catch (error) {
+      // What was good is kept: a file may be away for a moment while it is replaced.
+      if (messageOf(error) !== fault) onUnusable?.(new Error(messageOf(error)));
+      fault = messageOf(error);
+      return false;
+    }
+    pool.retire();
+    pool = openPool(settings, connections, onError);
+    // Those who lose them open new ones.
+    for (const session of sessions) session.close();
+    onChange?.();
+    return true;
+  }
+  const looking = setInterval(look, lookMs).unref();
+
+  async function acquire(): Promise<pg.PoolClient> {
+    const tried = pool;
+    const start = performance.now();
+    try {
+      return await pool.acquire(CONNECT_LIMIT_MS);
+    } catch (error) {
+      const left = start + CONNECT_LIMIT_MS - performance.now();
+      if (left <= 0 || (tried === pool && !look())) throw error;
+      return pool.acquire(left);
+    }
+  }
+
   return {
     async query(sql, parameters = []) {
-      const { rows } = await pool.query<Record<string, unknown>>(sql, [...parameters]);
-      return rows;
+      const client = await acquire();
+      let isSound = false;
+      try {
+        const { rows } = await client.query<Record<string, unknown>>(sql, [...parameters]);
+        isSound = true;
+        return rows;
+      } catch (error) {
+        // Where messages are translated it reads otherwise, and the connection is closed for nothing.
+        isSound = error instanceof pg.DatabaseError && error.severity === 'ERROR';
+        throw error;
+      } finally {
+        client.release(!isSound);
+      }
     },
     async transaction(work) {
-      const client = await pool.connect();
-      // The loss of a connection in use also rejects the query under way; without a listener it ends the process.
-      client.on('error', () => undefined);
-      const run = (text: string, parameters: readonly unknown[] = []) => {
-        const limited = { text, values: [...parameters], query_timeout: TRANSACTION_QUERY_LIMIT_MS };
+      const client = await acquire();
+      const run = (statement: string, parameters: readonly unknown[] = []) => {
+        const limited = {
+          text: statement,
+          values: [...parameters],
+          query_timeout: TRANSACTION_QUERY_LIMIT_MS,
+        };
         return client.query<Record<string, unknown>>(limited);
       };
       const query: Query = async (sql, parameters) => (await run(sql, parameters)).rows;
       let ended = false;
       try {
-        await run('BEGIN');
+        // A stricter default would end it when others write beside it, and all would have to be done anew.
+        await run('BEGIN ISOLATION LEVEL READ COMMITTED');
         const ending = await work(query);
         const { command } = await run(ending);
         // A transaction in which a statement failed answers COMMIT with a rollback.
@@ -71,52 +123,71 @@ export function connectPostgres(url: string, options: { onError?: (error: Error)
         client.release(!ended);
       }
     },
-    openSession: (listener) => openSession(settings, listener),
-    close: () => pool.end(),
-  };
-}
-
-async function openSession(settings: pg.ClientConfig, listener: SessionListener): Promise<Session> {
-  // pg's own end waits for the server, which may be frozen.
-  const socket = new Socket();
-  const client = new pg.Client({ ...settings, stream: () => socket });
-  client.on('notification', listener.notified);
-  client.on('end', listener.ended);
-  // What is under way rejects with it, too.
-  client.on('error', listener.ended);
-  try {
-    await client.connect();
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  }
-  return {
-    // The protocol's BackendKeyData; the types of pg leave it out.
-    processId: (client as pg.Client & { processID: number }).processID,
-    query: async (sql, parameters = []) =>
-      (await client.query<Record<string, unknown>>(sql, [...parameters])).rows,
+    async openSession(listener) {
+      const open = async (): Promise<Session> => {
+        const session = await openSession(settings, {
+          notified: listener.notified,
+          ended() {
+            sessions.delete(session);
+            listener.ended();
+          },
+        });
+        sessions.add(session);
+        return session;
+      };
+      try {
+        return await open();
+      } catch (error) {
+        // Hearing of changes is worth more than one of many connections: without it, each call reads.
+        const isPossible = refusesOneMore(error) ? await pool.giveOneUp(CONNECT_LIMIT_MS) : look();
+        if (!isPossible) throw error;
+        return open();
+      }
+    },
+    refusal: () => pool.refusal(),
     close() {
-      client.end().catch(() => undefined);
-      socket.destroySoon();
+      clearInterval(looking);
+      return pool.end();
     },
   };
 }
 
-/** pg reads the URL only on connecting, and takes any text for the name of a database. */
-function checkUrl(url: string): void {
-  const form =
-    'it should look like postgres://USER:PASSWORD@HOST:5432/DATABASE, with / # @ : in the password written as %2F %23 %40 %3A';
-  if (!/^(postgres(ql)?:|socket:|\/)/.test(url)) {
-    throw new DockhookError('usage', `the database URL cannot be used: ${form}`);
-  }
-  // Such a URL has a `/` or `#` in its password: what follows would be taken for the host, and printed.
-  if (URL.canParse(url) && /@/.test(new URL(url).pathname + new URL(url).search + new URL(url).hash)) {
-    throw new DockhookError('usage', `the database URL cannot be used: ${form}`);
-  }
+async function openSession(settings: pg.ClientConfig, listener: SessionListener): Promise<Session> {
+  const client = new PostgresClient(settings);
+  await client.connect();
+  client.on('notification', listener.notified);
+  client.on('end', listener.ended);
+  // What is under way rejects with it, too.
+  client.on('error', listener.ended);
+  return {
+    processId: client.processID,
+    query: async (sql, parameters = []) =>
+      (await client.query<Record<string, unknown>>(sql, [...parameters])).rows,
+    close: () => {
+      client.close();
+    },
+  };
+}
+
+/** What is used of a URL and the files that it names, and all of it as text, to be compared. */
+function read(url: string): { text: string; settings: pg.ClientConfig } {
+  const { settings } = readDatabaseUrl(url);
+  return {
+    text: JSON.stringify([url, settings]),
+    settings: {
+      ...settings,
+      connectionTimeoutMillis: CONNECT_LIMIT_MS,
+      query_timeout: QUERY_LIMIT_MS,
+      keepAlive: true,
+      fallback_application_name: 'dockhook',
+    },
+  };
+}
+
+function readUrl(file: string): string {
   try {
-    new pg.Client({ connectionString: url });
+    return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    // No cause: it may hold the URL, and so the password.
-    throw new DockhookError('usage', `the database URL cannot be used: ${messageOf(error)}; ${form}`);
+    throw new DockhookError('usage', `DATABASE_URL_FILE: cannot read the file: ${messageOf(error)}`);
   }
 }

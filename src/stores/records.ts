@@ -18,6 +18,12 @@ const instant = {
 const text = { type: 'string', pattern: '^[^\\0\\p{Surrogate}]*$' } as const;
 const filters = { type: 'array', items: { ...text, minLength: 1, maxLength: 1024 } } as const;
 
+/** No `|`: what has it is the id that a broker makes of account and client id, see `client-id.ts`. */
+const clientIds = {
+  type: 'array',
+  items: { type: 'string', pattern: '^[^\\0\\p{Surrogate}|]*$', minLength: 1, maxLength: 255 },
+} as const;
+
 /** An account name, serial number or organization id: a row's key, byte for byte. */
 export const keySchema = { ...text, minLength: 1, maxLength: 255 } as const;
 
@@ -45,7 +51,13 @@ export const scopeSchema = {
       type: 'object',
       required: ['kind', 'publish', 'subscribe'],
       additionalProperties: false,
-      properties: { kind: { const: 'service' }, publish: filters, subscribe: filters },
+      properties: {
+        kind: { const: 'service' },
+        publish: filters,
+        subscribe: filters,
+        /** MQTT client ids that no other account may come under. */
+        clientIds,
+      },
     },
   ],
 } as const;
@@ -93,6 +105,8 @@ export const bindingSchema = {
     modelKey: { ...text, maxLength: 64 },
     /** The gateway SN whose session last bound the device. */
     gateway: serialNumber,
+    /** The account of that session; absent from rows of before it was recorded. */
+    account: keySchema,
     /** When the device was last bound. */
     boundAt: instant,
   },

@@ -1,19 +1,27 @@
 /** One frame around all store work: it tells how long the work took, and makes a driver's error a readable one. */
 import { DockhookError, messageOf } from '../errors.js';
-import { FOREIGN_KEY_VIOLATION, INSUFFICIENT_PRIVILEGE, sqlState, UNIQUE_VIOLATION } from './database.js';
-import { NEWER_SCHEMA, type TableName } from './tables.js';
+import { connectAdvice } from './connect-advice.js';
+import {
+  answeredState,
+  FOREIGN_KEY_VIOLATION,
+  INSUFFICIENT_PRIVILEGE,
+  sqlState,
+  UNIQUE_VIOLATION,
+} from './database.js';
+import { NEWER_SCHEMA, NOT_UTF8, type TableName } from './tables.js';
 
-/** Told after each store operation; `failed` means that Postgres did not do its part. */
+/** Told after each store operation; a `failure` means that Postgres did not do its part. */
 export type OnQuery = (
   table: TableName | 'all',
   operation: string,
   milliseconds: number,
-  failed: boolean,
+  failure: DockhookError | undefined,
 ) => void;
 
 /**
  * Runs work on a table. `subject` is what people call the thing, `account "dock-7"`. Driver errors become
- * `store_unavailable`, except that a violated constraint is looked up in `violated` first.
+ * `store_refused` if Postgres answered, else `store_unavailable`; but a violated constraint is looked up in
+ * `violated` first.
  */
 export type Run = <T>(
   operation: string,
@@ -31,10 +39,11 @@ export interface Violated<T> {
 export function openRun(table: TableName | 'all', onQuery: OnQuery | undefined): Run {
   return async (operation, subject, work, violated = {}) => {
     const start = performance.now();
-    const done = (failed: boolean): void => onQuery?.(table, operation, performance.now() - start, failed);
+    const done = (failure?: DockhookError): void =>
+      onQuery?.(table, operation, performance.now() - start, failure);
     try {
       const result = await work();
-      done(false);
+      done();
       return result;
     } catch (error) {
       const state = sqlState(error);
@@ -44,56 +53,74 @@ export function openRun(table: TableName | 'all', onQuery: OnQuery | undefined):
           : state === FOREIGN_KEY_VIOLATION
             ? violated.reference
             : undefined;
-      done(answer === undefined && !(error instanceof DockhookError));
-      if (answer !== undefined) return answer();
-      throw error instanceof DockhookError ? error : unavailable(operation, subject, error);
+      if (answer !== undefined || error instanceof DockhookError) {
+        done();
+        if (answer !== undefined) return answer();
+        throw error;
+      }
+      const failure = failureOf(operation, subject, error);
+      done(failure);
+      throw failure;
     }
   };
 }
 
-/** What to do, by Node's error code or Postgres' SQLSTATE. */
+const MAKE_UTF8 = "CREATE DATABASE … ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+const LACKS_LETTER = `its encoding lacks a letter of this; a database for dockhook must be UTF8: ${MAKE_UTF8}`;
+const LACKS_RIGHT =
+  'with the roles of deploy/postgres, dockhook_server is for dockhook serve alone: the other commands need ' +
+  'dockhook_operator. Without these roles, dockhook doctor prints the GRANT that is missing';
+const TABLES_DIFFER = 'its tables are not as dockhook makes them: dockhook doctor says what differs';
+
+/** What to do about a statement that failed, by Postgres' SQLSTATE. */
 const ADVICE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'check that PostgreSQL runs at the host and port of DATABASE_URL',
-  ENOTFOUND: 'check the host in DATABASE_URL',
-  EAI_AGAIN: 'check the host in DATABASE_URL',
-  '28000': 'check the user in DATABASE_URL and pg_hba.conf',
-  '28P01': 'check user and password in DATABASE_URL',
-  '3D000': 'check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner',
-  [INSUFFICIENT_PRIVILEGE]:
-    'with the roles of deploy/postgres, dockhook_server is for dockhook serve alone: the other commands need ' +
-    'dockhook_operator. Without them, make the role of DATABASE_URL the owner of its database, or have an ' +
-    'administrator run deploy/postgres/schema.sql and roles.sql',
-  '25006': 'DATABASE_URL names a server that is read-only, a standby perhaps; nothing was changed',
+  '22021': LACKS_LETTER,
+  '22P05': LACKS_LETTER,
+  '25006':
+    'the server is a standby, or default_transaction_read_only is on for this role or database: dockhook doctor ' +
+    'tells which; nothing was changed',
+  '3F000':
+    'the tables of dockhook are in schema public: CREATE SCHEMA public AUTHORIZATION the role of DATABASE_URL',
+  '40001': 'others changed it at the same time, again and again: try again',
+  '40P01': 'others changed it at the same time, again and again: try again',
+  [INSUFFICIENT_PRIVILEGE]: LACKS_RIGHT,
+  '42P01': 'the table was dropped, and is made anew by the next statement',
+  '42703': TABLES_DIFFER,
+  '42P10': TABLES_DIFFER,
+  '42P07': TABLES_DIFFER,
+  '42809': TABLES_DIFFER,
+  '53100': 'make room on the disk of PostgreSQL',
+  '55P03': 'somebody has locked the table: look for a long transaction in pg_stat_activity',
+  '57014':
+    'statement_timeout is short for this role or database, somebody holds a lock for long, or an administrator ' +
+    'cancelled it',
+  [NOT_UTF8]: MAKE_UTF8,
   [NEWER_SCHEMA]: 'use the dockhook that made them, or a newer one; nothing was changed',
 };
 
 /** What to do about a driver's error, if that can be told from its code. */
 export function adviceFor(error: unknown): string | undefined {
   const state = sqlState(error) ?? '';
-  // The name as Postgres read it; where its messages are translated, the quotes are others.
-  const name = state === '3D000' ? /^database "(.+)" does not exist$/.exec(messageOf(error))?.[1] : undefined;
-  if (name !== undefined) {
-    const command = `CREATE DATABASE "${name.replaceAll('"', '""')}" OWNER …`;
-    return `check its name in DATABASE_URL, or create it with the role of DATABASE_URL as owner: ${command}`;
-  }
-  return ADVICE[state];
+  // The only schema where dockhook needs CREATE, also if the message is translated.
+  if (state === INSUFFICIENT_PRIVILEGE && /\bschema\b.*\bpublic\b/i.test(messageOf(error))) return IN_PUBLIC;
+  return connectAdvice(error) ?? ADVICE[state];
 }
 
-/** Whether store work was refused because the role of DATABASE_URL lacks the right: nothing was done then. */
-export function lacksRight(error: unknown): boolean {
-  return error instanceof DockhookError && sqlState(error.cause) === INSUFFICIENT_PRIVILEGE;
-}
+const IN_PUBLIC =
+  'the tables of dockhook are in schema public, whatever search_path says: GRANT USAGE, CREATE ON SCHEMA public TO the ' +
+  'role of DATABASE_URL, or have an administrator run deploy/postgres/schema.sql and roles.sql';
 
 /**
- * Only message and SQLSTATE of the driver's error are kept: its other fields hold the row (`detail`) or
- * the parameters (PGlite's `params`), and so password hashes and binding codes.
+ * What people are told of a driver's error. Only its message and SQLSTATE are kept: its other fields hold the row
+ * (`detail`) or the parameters (PGlite's `params`), and so password hashes and binding codes.
  */
-function unavailable(operation: string, subject: string, error: unknown): DockhookError {
+export function failureOf(operation: string, subject: string, error: unknown): DockhookError {
+  const [code, what] =
+    answeredState(error) === undefined
+      ? (['store_unavailable', 'the store is not available'] as const)
+      : (['store_refused', 'the store refuses'] as const);
   const advice = adviceFor(error);
   const cause = Object.assign(new Error(messageOf(error)), { code: sqlState(error) });
-  return new DockhookError(
-    'store_unavailable',
-    `the store is not available (${operation}, ${subject}): ${messageOf(error)}${advice ? `; ${advice}` : ''}`,
-    { cause },
-  );
+  const text = `${what} (${operation}, ${subject}): ${messageOf(error)}${advice ? `; ${advice}` : ''}`;
+  return new DockhookError(code, text, { cause });
 }

@@ -2,10 +2,22 @@
 import { KeyvPostgres } from '@keyv/postgres';
 import type { Keyv } from 'keyv';
 import type { Backend, InsertMany, Rows, StoredRow } from './backend.js';
-import type { Database, Query, Row } from './database.js';
+import { cannotBeThere, type Database, type Query, type Row } from './database.js';
 import { openKeyv } from './keyv.js';
-import { GATEWAYS_OF_ACCOUNT, withTables, type RecordTable } from './tables.js';
+import { retried } from './retried.js';
+import { unsoundParts, withWholeRows } from './soundness.js';
+import { sparing } from './sparing.js';
+import { CLIENT_IDS_OF_ACCOUNT, GATEWAYS_OF_ACCOUNT, withTables, type RecordTable } from './tables.js';
 import { timelineOn } from './timeline.js';
+
+/**
+ * Whoever was told that something is kept must be right: a server that runs with synchronous_commit = off would
+ * acknowledge a commit that it may still lose, so each statement that writes a record turns it on for its own
+ * transaction, which holds behind a pooler, too. A server that waits for standbys keeps its stricter setting.
+ */
+const DURABLE = `set_config('synchronous_commit',
+  CASE current_setting('synchronous_commit') WHEN 'off' THEN 'local'
+  ELSE current_setting('synchronous_commit') END, true)`;
 
 /** Row text that `RETURNING` and `SELECT` hand out. */
 function storedRow(row: Row): StoredRow {
@@ -20,9 +32,12 @@ function keyvOn(database: Database, table: RecordTable): Keyv {
   class Adapter extends KeyvPostgres {
     // Called by the constructor of KeyvPostgres: no field of this class would be there yet.
     override async connect(): Promise<(sql: string, values?: readonly unknown[]) => Promise<Row[]>> {
-      return async (sql, values) =>
+      return async (sql, values) => {
         // Its own table would lack our columns, and it tries only once; see `withTables`.
-        sql.startsWith('CREATE') ? [] : database.query(sql, values);
+        if (sql.startsWith('CREATE')) return [];
+        const writes = /^(INSERT|DELETE)/.test(sql);
+        return database.query(writes ? `${sql.replace(/;\s*$/, '')} RETURNING ${DURABLE}` : sql, values);
+      };
     }
   }
   return openKeyv(new Adapter({ table }));
@@ -34,7 +49,8 @@ function openRows(database: Database, table: RecordTable): Rows {
   return {
     keyv: keyvOn(database, table),
     async text(key) {
-      const [row] = await database.query(`SELECT key, value FROM public.${table} WHERE key = $1`, [key]);
+      const sql = `SELECT key, value FROM public.${table} WHERE key = $1`;
+      const [row] = await database.query(sql, [key]).catch(noneIfAbsent(key));
       return row && storedRow(row).text;
     },
     async page(after, limit) {
@@ -43,37 +59,65 @@ function openRows(database: Database, table: RecordTable): Rows {
     },
     insert: ({ key, text }) =>
       found(
-        `INSERT INTO public.${table} (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING key`,
+        `INSERT INTO public.${table} (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING ${DURABLE}`,
         [key, text],
       ),
     replace: (key, oldText, text) =>
-      found(`UPDATE public.${table} SET value = $3 WHERE key = $1 AND value = $2 RETURNING key`, [
+      found(`UPDATE public.${table} SET value = $3 WHERE key = $1 AND value = $2 RETURNING ${DURABLE}`, [
         key,
         oldText,
         text,
       ]),
-    remove: (key) => found(`DELETE FROM public.${table} WHERE key = $1 RETURNING key`, [key]),
+    async remove(key) {
+      const sql = `DELETE FROM public.${table} WHERE key = $1 RETURNING ${DURABLE}`;
+      return (await database.query(sql, [key]).catch(noneIfAbsent(key))).length > 0;
+    },
   };
 }
+
+/** No rows, if the database refuses a key that cannot be in it. */
+const noneIfAbsent =
+  (key: string) =>
+  (error: unknown): Row[] => {
+    if (cannotBeThere(key, error)) return [];
+    throw error;
+  };
+
+const INSERT_MANY = (table: RecordTable): string =>
+  `INSERT INTO public.${table} (key, value) SELECT * FROM unnest($1::text[], $2::text[])
+   ON CONFLICT (key) DO NOTHING RETURNING key`;
 
 function insertManyOn(query: Query): InsertMany {
   return async (table, rows) => {
-    const inserted = await query(
-      `INSERT INTO public.${table} (key, value) SELECT * FROM unnest($1::text[], $2::text[])
-       ON CONFLICT (key) DO NOTHING RETURNING key`,
-      [rows.map(({ key }) => key), rows.map(({ text }) => text)],
+    const leftOut = new Map<string, 'taken' | Error>();
+    const insert = async (some: readonly StoredRow[]): Promise<void> => {
+      // A statement that fails would else end the transaction of all.
+      await query('SAVEPOINT some_rows');
+      const inserted = await query(INSERT_MANY(table), [
+        some.map(({ key }) => key),
+        some.map(({ text }) => text),
+      ]).catch(async (error: unknown) => {
+        // If that fails, too, the connection is lost.
+        await query('ROLLBACK TO SAVEPOINT some_rows').catch(() => undefined);
+        throw error;
+      });
+      await query('RELEASE SAVEPOINT some_rows');
+      const free = new Set(inserted.map(({ key }) => key));
+      for (const { key } of some) if (!free.has(key)) leftOut.set(key, 'taken');
+    };
+    await sparing(
+      rows,
+      ({ key, text }) => key + text,
+      insert,
+      (some, error) => {
+        for (const { key } of some) leftOut.set(key, error);
+      },
     );
-    if (inserted.length === rows.length) return [];
-    const free = new Set(inserted.map(({ key }) => key));
-    return rows.filter(({ key }) => !free.has(key)).map(({ key }) => key);
+    return leftOut;
   };
 }
 
-/**
- * Of many racing binds one wins: the others wait for its row and then see it. A server that runs with
- * synchronous_commit = off would acknowledge a row it may still lose, so this transaction turns it on
- * for itself; a server that waits for standbys keeps its stricter setting.
- */
+/** Of many racing binds one wins: the others wait for its row and then see it. */
 // A device that was bound through a gateway does not become one by asking: what is known as a gateway is
 // refused to the dock whose drone it is.
 const BIND = `
@@ -82,9 +126,7 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value
   WHERE binding.organization_id = excluded.organization_id
     AND (excluded.value::jsonb #>> '{value,gateway}' <> excluded.key
       OR binding.value::jsonb #>> '{value,gateway}' = excluded.key)
-RETURNING set_config('synchronous_commit',
-  CASE current_setting('synchronous_commit') WHEN 'off' THEN 'local'
-  ELSE current_setting('synchronous_commit') END, true)`;
+RETURNING ${DURABLE}`;
 
 /**
  * count(*) and not EXISTS, for which Postgres 15 was seen to read all of 1,000,000 accounts (1.4 s) although
@@ -95,6 +137,11 @@ export const LISTS_GATEWAY = `
 SELECT count(*) > 0 AS found FROM public.dockhook_accounts
 WHERE ${GATEWAYS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
 
+/** In the form of {@link LISTS_GATEWAY}, for the same reason. */
+export const KEEPS_CLIENT_ID = `
+SELECT count(*) > 0 AS found FROM public.dockhook_accounts
+WHERE ${CLIENT_IDS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
+
 // LEFT: where a reference is broken, as after a restore without constraints, a binding must not look like none.
 const BINDINGS_WITH_ORGANIZATIONS = `
 SELECT binding.key, binding.value, organization.key AS id, organization.value AS organization
@@ -104,10 +151,16 @@ WHERE binding.key = ANY($1)`;
 
 /** Opens the backend; the tables are made sure of by the first query, not here. */
 export function openSqlBackend(bare: Database): Backend {
-  const database = withTables(bare);
+  const sent = retried(bare);
+  // The embedded database has one role, from whom nothing is hidden, and no connections of one's own.
+  const database = withTables(bare.openSession === undefined ? sent : withWholeRows(sent));
   return {
     rows: (table) => openRows(database, table),
-    transaction: (work) => database.transaction((query) => work(insertManyOn(query))),
+    transaction: (work) =>
+      database.transaction(async (query) => {
+        await query(`SELECT ${DURABLE}`);
+        return work(insertManyOn(query));
+      }),
     timeline: timelineOn(database),
     async organizationsByCode(codes) {
       const sql =
@@ -117,6 +170,10 @@ export function openSqlBackend(bare: Database): Backend {
     },
     async listsGateway(sn) {
       const [row] = await database.query(LISTS_GATEWAY, [sn]);
+      return row?.['found'] === true;
+    },
+    async keepsClientId(clientId) {
+      const [row] = await database.query(KEEPS_CLIENT_ID, [clientId]);
       return row?.['found'] === true;
     },
     async bindingsWithOrganizations(sns) {
@@ -138,6 +195,7 @@ export function openSqlBackend(bare: Database): Backend {
     async ping() {
       await database.query('SELECT 1');
     },
+    unsound: () => unsoundParts(bare.query),
     ...(database.openSession === undefined ? {} : { openSession: database.openSession }),
     close: () => database.close(),
   };

@@ -2,12 +2,14 @@
  * Accounts, organizations, bindings, the license and the access timeline, in Postgres.
  *
  * Owns: the tables and what Postgres guards in them (`tables.ts`), the records and their schemas
- * (`records.ts`, `check.ts`), connecting (`postgres.ts`), and the meaning of each operation (this file).
+ * (`records.ts`, `check.ts`), connecting (`postgres.ts`), what around the tables could make an answer wrong
+ * (`soundness.ts`), and the meaning of each operation (this file).
  * It is the only importer of keyv and pg. `sql.ts` and `memory.ts` are the two backends.
  *
  * Does not own: who may connect (`access/`), what a dock is told (`dock/`), how long a hook waits for the
  * store (`budget.ts`), and where an embedded database lives (`embedded/`).
  */
+import { isSerialNumber } from '../dock/topics.js';
 import { DockhookError } from '../errors.js';
 import { cacheAccounts } from './account-cache.js';
 import { hearAccountChanges, type AccountChangesOptions } from './account-changes.js';
@@ -26,7 +28,7 @@ import {
 } from './check.js';
 import type { Database } from './database.js';
 import { mergeReads, type Read } from './merged-reads.js';
-import { openRun, type OnQuery } from './run.js';
+import { failureOf, openRun, type OnQuery } from './run.js';
 import { openSqlBackend } from './sql.js';
 import { openTable } from './table.js';
 import type {
@@ -82,6 +84,7 @@ export function storesOn(backend: Backend, onQuery?: OnQuery): Stores {
     license: openLicense(backend, onQuery),
     timeline: openTimeline(backend, onQuery),
     ping: () => run('ping', 'one round trip', () => backend.ping()),
+    unsound: () => run('unsound', 'its settings', () => backend.unsound()),
     close: () => backend.close(),
   };
 }
@@ -96,12 +99,11 @@ function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts 
     addTogether: (work) =>
       run('addTogether', 'accounts', () =>
         backend.transaction((insertMany) =>
-          work((many) =>
-            insertMany(
-              accountKind.table,
-              many.map((account) => encode(accountKind, account)),
-            ),
-          ),
+          work(async (many) => {
+            const rows = many.map((account) => encode(accountKind, account));
+            const leftOut = await insertMany(accountKind.table, rows);
+            return new Map([...leftOut].map(([name, why]) => [name, whyLeftOut(name, why)]));
+          }),
         ),
       ),
     update: (name, edit) => table.update(name, edit),
@@ -116,10 +118,22 @@ function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts 
     },
     remove: (name) => table.remove(name),
     async listsGateway(sn) {
-      if (!isKey(sn)) return false;
+      // Whatever else is no row's list, so nothing that PostgreSQL would refuse is asked.
+      if (!isSerialNumber(sn)) return false;
       return run('listsGateway', `gateway ${JSON.stringify(sn)}`, () => backend.listsGateway(sn));
     },
+    async keepsClientId(clientId) {
+      if (!isKey(clientId)) return false;
+      return run('keepsClientId', 'client ids', () => backend.keepsClientId(clientId));
+    },
   };
+}
+
+function whyLeftOut(name: string, why: 'taken' | Error): DockhookError {
+  const subject = nameOf(accountKind, name);
+  return why === 'taken'
+    ? new DockhookError('conflict', `${subject} exists already`)
+    : failureOf('add', subject, why);
 }
 
 function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Organizations {
@@ -170,7 +184,7 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
   async function readMany<Row, T extends Binding>(
     operation: string,
     sns: readonly string[],
-    read: Read<ReadonlyMap<string, Row>>,
+    read: Read<Row>,
     decoded: (sn: string, row: Row) => T,
   ): Promise<Map<string, T>> {
     const keys = [...new Set(sns)].filter(isKey);
@@ -204,12 +218,24 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
         { reference: () => 'no_such_organization' },
       );
     },
-    move: (sn, organizationId) =>
-      table.update(sn, (binding) => ({ ...binding, organizationId }), 'move', {
-        reference: () => {
-          throw new DockhookError('not_found', `there is no ${nameOf(organizationKind, organizationId)}`);
+    move: (sn, { organizationId, account }) =>
+      table.update(
+        sn,
+        (binding) => ({
+          ...binding,
+          ...(organizationId === undefined ? {} : { organizationId }),
+          ...(account === undefined ? {} : { account }),
+        }),
+        'move',
+        {
+          reference: () => {
+            throw new DockhookError(
+              'not_found',
+              `there is no ${nameOf(organizationKind, organizationId ?? '')}`,
+            );
+          },
         },
-      }),
+      ),
     remove: (sn) => table.remove(sn),
   };
 }

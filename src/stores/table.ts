@@ -13,7 +13,7 @@ const PAGE = 1000;
 export interface Table<T> {
   rows: Rows;
   /** Values by key, not yet checked. */
-  read: Read<ReadonlyMap<string, unknown>>;
+  read: Read<unknown>;
   get(key: string): Promise<T | undefined>;
   list(): Promise<Listing<T>>;
   /** Rejects with `conflict` if the key is taken. */

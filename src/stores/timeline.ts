@@ -3,6 +3,7 @@
  * need not agree on anything.
  */
 import type { Database, Row } from './database.js';
+import { sparing } from './sparing.js';
 import type { Timeline, TimelineDetails, TimelineEntry } from './types.js';
 
 const TABLE = 'public.dockhook_timeline';
@@ -21,13 +22,15 @@ function impatient(sql: string): string {
 
 /**
  * A value as JSON in an SQL literal. Quote and dollar sign are written as JSON's escapes: nothing in the text can
- * end the literal or the block around it. NUL and lone surrogates, which Postgres refuses in JSON, are replaced.
+ * end the literal or the block around it. NUL and lone surrogates, which Postgres refuses in JSON, are replaced. With
+ * the `E` a backslash means the same whether standard_conforming_strings is on or off.
  */
 function literal(value: unknown): string {
   const text = JSON.stringify(value, (_name, part: unknown) =>
     typeof part === 'string' ? part.replace(/[\0\p{Surrogate}]/gu, '\uFFFD') : part,
   );
-  return `'${text.replaceAll("'", '\\u0027').replaceAll('$', '\\u0024')}'::jsonb`;
+  const escaped = text.replaceAll("'", '\\u0027').replaceAll('$', '\\u0024').replaceAll('\\', '\\\\');
+  return `E'${escaped}'::jsonb`;
 }
 
 function insert(entries: readonly TimelineEntry[]): string {
@@ -60,12 +63,17 @@ const removeOfGateways = (gateways: readonly string[], limit: number): string =>
     FROM jsonb_array_elements_text(${literal(gateways)}) AS sn) AS beyond
   JOIN ${TABLE} AS old ON old.own AND old.gateway = beyond.gateway AND old.id <= beyond.newest`);
 
+/** Whole, for what a fraction looks like depends on extra_float_digits. */
+function millisecondsOf(column: string): string {
+  return `(date_part('epoch', ${column}) * 1000)::bigint`;
+}
+
 /**
  * An entry as JSON, which every driver hands out alike, and fast: a list of 10,000 docks reads 400,000 entries, and
  * the embedded database took half of its time to hand out their columns. An array, since the names would be half of
  * the text.
  */
-const ENTRY = `json_build_array(id, date_part('epoch', at) * 1000, date_part('epoch', last_at) * 1000, count, gateway,
+const ENTRY = `json_build_array(id, ${millisecondsOf('at')}, ${millisecondsOf('last_at')}, count, gateway,
   own, client_id, account, step, outcome, reason, details)`;
 
 type EntryRow = [
@@ -94,8 +102,8 @@ function entryRows(rows: readonly Row[]): EntryRow[] {
 function entryOf(row: EntryRow): TimelineEntry {
   const [, at, lastAt, count, gateway, own, clientId, account, step, outcome, reason, details] = row;
   return {
-    at: Math.round(at),
-    lastAt: Math.round(lastAt),
+    at,
+    lastAt,
     count,
     ...(gateway === null ? {} : { gateway }),
     ...{ own, clientId, account, step, outcome },
@@ -107,7 +115,18 @@ function entryOf(row: EntryRow): TimelineEntry {
 export function timelineOn(database: Database): Timeline {
   return {
     async append(entries) {
-      await database.query(impatient(insert(entries)));
+      let leftOut = 0;
+      await sparing(
+        entries,
+        (entry) => JSON.stringify(entry),
+        async (some) => {
+          await database.query(impatient(insert(some)));
+        },
+        (some) => {
+          leftOut += some.length;
+        },
+      );
+      return leftOut;
     },
     async sweep({ strangers, total }) {
       for (const sql of [removeExpired, removeStrangers(strangers), removeBeyond(total)]) {

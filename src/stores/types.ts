@@ -1,12 +1,14 @@
 /**
  * The stores as the rest of dockhook sees them. Every method may reject with `store_unavailable`
- * (Postgres silent, gone or too slow) or `bad_row` (a row that breaks its schema); neither is ever
- * reported as "absent". Keys are taken byte for byte.
+ * (Postgres silent, gone or too slow), `store_refused` (it answered with an error) or `bad_row` (a row that
+ * breaks its schema); none is ever reported as "absent". Keys are taken byte for byte; one that the
+ * database cannot hold, for its encoding, is absent.
  */
 import type { DockhookError } from '../errors.js';
 import type { Ending } from './database.js';
 import type { AccessEvent, Outcome, Reason, Step } from '../events.js';
 import type { Account, Binding, License, Organization } from './records.js';
+import type { Unsound } from './soundness.js';
 
 export type * from './records.js';
 
@@ -24,10 +26,10 @@ export interface Accounts {
   /**
    * Adds any number of accounts; all of them come to be, or none: none if the work says `rollback` or
    * rejects, if this process ends, or if the connection is lost. `addMany` leaves out accounts whose name
-   * is taken, and resolves to these names; a rejection of it ends the whole.
+   * is taken or that PostgreSQL refuses, and resolves to why, by name; a rejection of it ends the whole.
    */
   addTogether(
-    work: (addMany: (accounts: readonly Account[]) => Promise<string[]>) => Promise<Ending>,
+    work: (addMany: (accounts: readonly Account[]) => Promise<Map<string, DockhookError>>) => Promise<Ending>,
   ): Promise<void>;
   /**
    * Reads, edits, and writes if nobody wrote in between (else reads again). Rejects with `not_found`.
@@ -40,6 +42,8 @@ export interface Accounts {
   remove(name: string): Promise<void>;
   /** Whether any account's scope lists this SN as a gateway. */
   listsGateway(sn: string): Promise<boolean>;
+  /** Whether any account keeps this client id for itself. */
+  keepsClientId(clientId: string): Promise<boolean>;
 }
 
 export interface Organizations {
@@ -69,11 +73,18 @@ export interface Bindings {
   list(): Promise<Listing<Binding>>;
   /**
    * Binds a device, or renews its binding to the same organization; never moves it. Atomic across
-   * replicas, and durable before it resolves. If it rejects, the outcome is unknown.
+   * replicas, and durable before it resolves. If it rejects, the outcome is unknown, except with
+   * `store_refused`: then nothing was changed.
    */
   bind(binding: Binding): Promise<BindOutcome>;
-  /** An operator's act. Rejects with `not_found` if the device is not bound or the organization unknown. */
-  move(sn: string, organizationId: string): Promise<Binding>;
+  /**
+   * An operator's act: to another organization, or account, or both. Rejects with `not_found` if the device is not
+   * bound or the organization unknown.
+   */
+  move(
+    sn: string,
+    to: { organizationId?: string | undefined; account?: string | undefined },
+  ): Promise<Binding>;
   /** Rejects with `not_found`. */
   remove(sn: string): Promise<void>;
 }
@@ -136,8 +147,11 @@ export interface TimelineLimits {
 }
 
 export interface Timeline {
-  /** Adds entries, to be kept for 30 days. Waits for a locked table no longer than a second. */
-  append(entries: readonly TimelineEntry[]): Promise<void>;
+  /**
+   * Adds entries, to be kept for 30 days. Waits for a locked table no longer than a second.
+   * @returns how many were left out, because PostgreSQL refuses what is in them
+   */
+  append(entries: readonly TimelineEntry[]): Promise<number>;
   /** Deletes what has expired and what goes beyond the limits. */
   sweep(limits: TimelineLimits): Promise<void>;
   /** Deletes all but the newest `limit` of each of these gateways, of which some hundred may be told at once. */
@@ -164,5 +178,7 @@ export interface Stores {
   timeline: Timeline;
   /** One round trip that also makes sure the tables exist. Rejects with `store_unavailable`. */
   ping(): Promise<void>;
+  /** What around the tables could make an answer wrong, in words: settings, hidden rows, guards that are off. */
+  unsound(): Promise<Unsound[]>;
   close(): Promise<void>;
 }

@@ -5,9 +5,10 @@
 import type { TimelineEntry } from '../stores/types.js';
 import { listingAccounts, type DockFacts, type Finding, type State } from './facts.js';
 import { accountUnusable } from './rules-account.js';
+import { bannedByEmqx } from './rules-broker.js';
 import { refusedConnect, wrongTopics } from './rules-connect.js';
 import { bindFaults, failedRequests, licenseNotSet, licenseRefused, repliesLost } from './rules-requests.js';
-import { clockSkew, sessionsCollide, unanswered } from './rules-session.js';
+import { clockSkew, reconnects, sessionsCollide, unanswered } from './rules-session.js';
 import { sessionOf, walkOf, type Session, type Walk } from './walk.js';
 
 export interface Diagnosis {
@@ -26,12 +27,14 @@ export interface Diagnosis {
 export type Rule = (walk: Walk, facts: DockFacts) => Finding[];
 
 const RULES: readonly Rule[] = [
+  bannedByEmqx,
   refusedConnect,
   sessionsCollide,
   wrongTopics,
   licenseNotSet,
   repliesLost,
   licenseRefused,
+  reconnects,
   failedRequests,
   bindFaults,
   clockSkew,
@@ -86,8 +89,8 @@ function neverSeen({ entries, sessions }: Walk, facts: DockFacts): Finding[] {
       what: 'Nothing was seen of this dock in the last 30 days: no connect, accepted or refused.',
       todo: [
         ...account,
-        'check the MQTT gateway address in DJI Pilot 2: it must begin with tcp:// and be one that the dock can reach',
-        'check that EMQX asks dockhook: dockhook doctor',
+        'check the MQTT gateway address in DJI Pilot 2: tcp://host:1883, or ssl://host:8883 for TLS, where the dock can reach it',
+        'check that the broker asks dockhook: dockhook doctor (EMQX), or the lines "dockhook:" in the log of Mosquitto',
       ],
     },
   ];
@@ -110,7 +113,7 @@ function noRequest({ own, sessions, lastIn }: Walk, facts: DockFacts): Finding[]
         `Client id "${lastIn.clientId}" with account "${lastIn.account}" was let in, but dockhook never saw a request ` +
         `on thing/product/${facts.sn}/requests.`,
       todo: [
-        'check that EMQX hands requests to dockhook, whose hook message.publish must be mounted: dockhook doctor',
+        'check that the broker hands requests to dockhook: dockhook doctor (EMQX, hook message.publish), or the lines "dockhook:" in the log of Mosquitto, whose listener must have no mount_point',
         'check that this client is the dock itself, and not a remote controller or a test tool',
         'start the cloud service of the dock again in DJI Pilot 2',
       ],
@@ -145,6 +148,9 @@ const ENDS: Readonly<Record<string, string>> = {
   tcp_closed: 'the connection broke off',
   ssl_closed: 'the connection broke off',
   keepalive_timeout: 'nothing came from it any more',
+  protocol_error: 'it said something that is not MQTT',
+  // Mosquitto 2.0.
+  unknown: 'the broker does not say why',
   kicked: 'it was disconnected by an operator, or because its account was changed',
   takenover: 'another session with its client id took over',
   discarded: 'another session with its client id took over',

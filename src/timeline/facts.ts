@@ -1,4 +1,5 @@
 /** What the stores know, beside the timeline, that bears on one dock; and how a finding about it looks. Types mostly. */
+import type { Ban } from '../emqx/bans.js';
 import type { Account, Binding, Organization } from '../stores/types.js';
 
 export interface DockFacts {
@@ -16,6 +17,8 @@ export interface DockFacts {
   bindings: ReadonlyMap<string, Binding>;
   /** When each node of the broker started, in milliseconds since the epoch, in order. */
   boots: ReadonlyMap<string, readonly number[]>;
+  /** Whom EMQX keeps out by itself; absent where it was not asked. */
+  bans?: readonly Ban[];
 }
 
 /** Under which the timeline keeps what the broker's nodes did. */

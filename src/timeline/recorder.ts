@@ -4,8 +4,9 @@
  */
 import { parseDeviceTopic } from '../dock/topics.js';
 import type { AccessEvent } from '../events.js';
-import { excerpt } from '../excerpt.js';
+import { clipped, excerpt } from '../excerpt.js';
 import type { TimelineEntry } from '../stores/types.js';
+import { createThrottle } from '../throttle.js';
 import { BROKER } from './facts.js';
 
 export interface Recorder {
@@ -46,6 +47,12 @@ const MAX_STRANGERS = 1000;
 const REPEATS_MS = 30_000;
 /** Requests under way at the same time, whose tids may come again. */
 const MAX_TIDS = 4;
+/**
+ * Entries of one account at once, and the time in which one more is allowed, in milliseconds: a fleet of 10,000 docks
+ * with one account comes back with some 40,000, and makes two a second in a day. One that invents gateways pushes out
+ * what is known of others' docks in eleven days, not in minutes.
+ */
+const PER_ACCOUNT = { burst: 50_000, refillMs: 500 };
 const MAX_TEXT = 255;
 
 /** What is remembered of one client: an account together with a client id. */
@@ -70,6 +77,7 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
   const strangers = new Map<string, Client>();
   const repeating = new Set<Client>();
   const waiting: TimelineEntry[] = [];
+  const accounts = createThrottle(PER_ACCOUNT.burst, PER_ACCOUNT.refillMs, now);
   let waitingOthers = 0;
   let ofOthers = 0;
   let turn = 0;
@@ -113,7 +121,7 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
     if (isFull(entry) || (!entry.own && ofOthers >= MAX_OF_OTHERS)) return false;
     client.burst = client.turn === turn ? client.burst + 1 : 1;
     client.turn = turn;
-    return client.burst <= MAX_OF_CLIENT;
+    return client.burst <= MAX_OF_CLIENT && accounts.take(entry.account);
   }
 
   function tell(event: AccessEvent, at = now()): void {
@@ -289,5 +297,5 @@ function isSame(one: TimelineEntry, other: TimelineEntry): boolean {
 }
 
 function clip(text: string | undefined): string | undefined {
-  return text !== undefined && text.length > MAX_TEXT ? `${excerpt(text, MAX_TEXT)}…` : text;
+  return text === undefined ? undefined : clipped(text, MAX_TEXT);
 }

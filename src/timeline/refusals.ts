@@ -26,7 +26,7 @@ export function wordsOfRefusal(entry: TimelineEntry, facts: DockFacts): Words {
     case 'unsafe_name':
       return {
         brief: 'unsafe account name or client id',
-        what: `${who}: one of the names has + # / or a control character in it, or is too long.`,
+        what: `${who}: one of the names has + # / | or a control character in it, or is too long.`,
         todo: ['use an account name of letters, digits and hyphens, and the SN as client id'],
       };
     case 'unknown_account':
@@ -75,8 +75,20 @@ export function wordsOfRefusal(entry: TimelineEntry, facts: DockFacts): Words {
     case 'foreign_gateway':
       return {
         brief: "client id is another account's dock",
-        what: `${who}: this client id is the SN of a dock that another account acts for.`,
-        todo: [`find that account: dockhook account list`, `then use it for this dock in DJI Pilot 2`],
+        what: `${who}: this client id names a dock that another account lists, or has bound.`,
+        todo: [
+          `find that account (dockhook account list, dockhook binding list), and use it for this dock in DJI Pilot 2`,
+          `or give the dock to this one: dockhook account set ${name} --gateway SN, or dockhook binding move SN --account ${name}`,
+        ],
+      };
+    case 'kept_client_id':
+      return {
+        brief: 'client id is kept for another account',
+        what: `${who}: another account keeps this client id for itself.`,
+        todo: [
+          'give the client another client id',
+          'or take the id from that account: dockhook account list, dockhook account set NAME --client-id',
+        ],
       };
     case 'overloaded':
       return {
@@ -92,6 +104,12 @@ export function wordsOfRefusal(entry: TimelineEntry, facts: DockFacts): Words {
         brief: 'database away',
         what: `${who}: the database did not answer.`,
         todo: ['check PostgreSQL and DATABASE_URL: dockhook doctor'],
+      };
+    case 'store_refused':
+      return {
+        brief: 'database refuses',
+        what: `${who}: the database answered with an error.`,
+        todo: ["dockhook doctor says which; dockhook's log has it as database_refuses"],
       };
     case 'bad_row':
       return {

@@ -90,6 +90,7 @@ export function wrongTopics(walk: Walk, facts: DockFacts): Finding[] {
     const isPast = !walk.isLast(entry, ({ own, step, outcome }) => {
       return own && step === 'request' && outcome !== 'dropped';
     });
+    if (isPast && kind === 'naming' && isOfSession(entry, walk)) return [asHint(entry, facts)];
     if (isPast && kind !== 'drone') return [];
     return [
       kind === 'named' && isAnothers(entry, walk, facts)
@@ -97,6 +98,30 @@ export function wrongTopics(walk: Walk, facts: DockFacts): Finding[] {
         : findingOf(kind, entry, walk, facts),
     ];
   });
+}
+
+/** Whether it happened in a session that is still up. */
+function isOfSession({ clientId, at }: TimelineEntry, { sessions }: Walk): boolean {
+  return sessions.some((session) => session.clientId === clientId && session.since <= at);
+}
+
+/** The dock itself is in and goes on; that it also asked for somebody else's topics is worth a look. */
+function asHint({ clientId, account, details, at }: TimelineEntry, { sn }: DockFacts): Finding {
+  const topic = details.topic ?? '';
+  return {
+    code: 'foreign_topic',
+    blocks: false,
+    state: 'online',
+    since: at,
+    brief: `was refused ${topic}`,
+    what:
+      `Client id "${clientId}" with account "${account}" also asked to ${details.action ?? 'publish'} ${topic}, which is not ` +
+      `under ${sn}, and was refused.`,
+    todo: [
+      'nothing, unless you expect it: then see what its account may act for: ' +
+        `dockhook account show ${word(account)}`,
+    ],
+  };
 }
 
 /** Whether the dock has an account already, which is not the one that was refused. */
@@ -203,12 +228,12 @@ function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFact
         ],
       };
     case 'own': {
-      const isStore = reason === 'store_unavailable' || reason === 'bad_row';
+      const isStore = reason === 'store_unavailable' || reason === 'store_refused' || reason === 'bad_row';
       return {
         ...base,
         code: 'topic_refused',
         blocks: isStore,
-        brief: isStore ? 'database away' : 'a topic was refused',
+        brief: isStore ? briefOfStore(reason) : 'a topic was refused',
         what: `${who} was refused ${details.action ?? 'publish'} ${topic} (${reason ?? 'for no reason known'}).`,
         todo: isStore
           ? ['check PostgreSQL and DATABASE_URL: dockhook doctor']
@@ -216,6 +241,11 @@ function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFact
       };
     }
   }
+}
+
+function briefOfStore(reason: string): string {
+  if (reason === 'bad_row') return 'a row is damaged';
+  return reason === 'store_refused' ? 'database refuses' : 'database away';
 }
 
 /** Whether the dock was seen under its SN and another client id than the one that names somebody else. */

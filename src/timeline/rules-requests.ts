@@ -94,7 +94,7 @@ export function repliesLost({ own }: Walk, { sn }: DockFacts): Finding[] {
       brief: `does not get the reply to ${method}`,
       what: `The dock asks for ${method} again and again under one tid: dockhook replies, but the reply does not reach it.`,
       todo: [
-        'set mqtt.ignore_loop_deliver = false in EMQX: dockhook doctor checks it',
+        'in EMQX, set mqtt.ignore_loop_deliver = false: dockhook doctor checks it',
         `check that client id "${last.clientId}" subscribes to thing/product/${sn}/requests_reply, and not with MQTT 5 "No Local"`,
         `try it: dockhook simulate --gateway ${sn} … shows whether a reply arrives`,
       ],
@@ -102,7 +102,8 @@ export function repliesLost({ own }: Walk, { sn }: DockFacts): Finding[] {
   ];
 }
 
-const OUR_FAULTS = new Set<string>(['store_unavailable', 'bad_row', 'internal_error']);
+const UNREADABLE = new Set<string>(['invalid_data', 'too_large', 'not_json', 'no_method']);
+const OUR_FAULTS = new Set<string>(['store_unavailable', 'store_refused', 'bad_row', 'internal_error']);
 
 /** The newest request of each method, if it could not be read, or not be answered for reasons of ours. */
 export function failedRequests({ own }: Walk): Finding[] {
@@ -119,7 +120,7 @@ export function failedRequests({ own }: Walk): Finding[] {
           brief: reason === 'store_unavailable' ? 'database away' : `${method} failed`,
           what: `${method} could not be answered (${reason}): ${details.detail ?? ''}`,
           todo: [
-            reason === 'store_unavailable'
+            reason.startsWith('store_')
               ? 'check PostgreSQL and DATABASE_URL: dockhook doctor'
               : "look at dockhook's log at that time",
             'then restart the dock, or its cloud service in DJI Pilot 2',
@@ -127,14 +128,13 @@ export function failedRequests({ own }: Walk): Finding[] {
         },
       ];
     }
-    const isBroken = reason === 'invalid_data' || reason === 'not_json' || reason === 'no_method';
-    if (!isBroken) return [];
+    if (!UNREADABLE.has(reason)) return [];
     const what = method === '' ? 'A request' : `A request for ${method}`;
     return [
       {
         ...base,
         code: 'malformed_request',
-        blocks: outcome === 'faulty',
+        blocks: reason === 'invalid_data',
         brief: `${method || 'a request'} is malformed`,
         what: `${what} cannot be read (${reason}${details.detail === undefined ? '' : `: ${details.detail}`}).`,
         todo: [
@@ -155,8 +155,9 @@ export function bindFaults(walk: Walk, facts: DockFacts): Finding[] {
   const isPast = (entry: TimelineEntry): boolean =>
     !walk.isLast(entry, (later) => later.own && later.step === 'bind' && isOk(later));
   const faulty = [...(asked === undefined || isPast(asked) ? [] : [asked]), ...newest.values()].filter(
-    ({ outcome, reason = '' }) =>
-      outcome === 'faulty' && !OUR_FAULTS.has(reason) && reason !== 'invalid_data',
+    // Of a request {@link failedRequests} tells what was our fault; one that binds is answered all the same.
+    ({ step, outcome, reason = '' }) =>
+      outcome === 'faulty' && reason !== 'invalid_data' && (step === 'bind' || !OUR_FAULTS.has(reason)),
   );
   const findings = faulty.flatMap((entry) => bindFinding(entry, facts));
   // A wrong code is told of the look-up and of each device: once is enough.
@@ -204,6 +205,18 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           todo: ['wait a minute', typeAgain],
         },
       ];
+    case 'too_many_binds':
+      return [
+        {
+          ...base,
+          brief: 'too many devices',
+          what: `The dock or its account asked to bind so many different devices that ${sn} was refused unseen: 20 of one dock, then one a minute; 5,000 of one account, then one a second.`,
+          todo: [
+            'see what it bound: dockhook binding list',
+            'wait a minute, then bind it again in DJI Pilot 2',
+          ],
+        },
+      ];
     case 'another_gateway':
       return [
         {
@@ -228,6 +241,18 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
                 `or to unbind it, and bind it again in DJI Pilot 2: dockhook binding remove ${sn}`,
               ]
             : ['bind it again in DJI Pilot 2'],
+        },
+      ];
+    case 'store_unavailable':
+    case 'store_refused':
+    case 'bad_row':
+    case 'internal_error':
+      return [
+        {
+          ...base,
+          brief: reason === 'store_refused' ? 'the database refuses' : `bind failed: ${reason}`,
+          what: `Binding ${sn} failed (${reason}): ${details.detail ?? ''}`,
+          todo: ['check PostgreSQL and DATABASE_URL: dockhook doctor', 'then bind it again in DJI Pilot 2'],
         },
       ];
     default:

@@ -1,6 +1,7 @@
 /** What concerns a dock's sessions as a whole: colliding client ids, its clock, and methods nobody answers. Pure. */
 import type { TimelineEntry } from '../stores/types.js';
 import { word, type DockFacts, type Finding } from './facts.js';
+import { licenseRefused } from './rules-requests.js';
 import type { Walk } from './walk.js';
 
 /** One takeover is a dock that came back by another way; this many within that time are two clients. */
@@ -35,6 +36,68 @@ export function sessionsCollide({ own }: Walk, { now }: DockFacts): Finding[] {
       ],
     },
   ];
+}
+
+/** Ends that have a cause of their own, told by another rule or known to who caused it. */
+const CAUSED = new Set(['takenover', 'discarded', 'kicked']);
+
+/** So many ends of one client's sessions within that time are no restart and no lost link. */
+const STORM = { ends: 5, withinMs: 60_000, recentMs: 10 * 60_000 };
+/** A link that falls silent is slower to show: each end comes one and a half keepalives late. */
+const SILENCES = { ends: 3, withinMs: 30 * 60_000, recentMs: 30 * 60_000 };
+const SILENT = 'keepalive_timeout';
+
+/** A dock that comes and goes: each session is fine, and none lasts. */
+export function reconnects(walk: Walk, facts: DockFacts): Finding[] {
+  const ends = walk.own.filter(
+    ({ step, details }) => step === 'disconnected' && !CAUSED.has(details.detail ?? ''),
+  );
+  const silent = ends.filter(({ details }) => details.detail === SILENT);
+  const found = runOf(ends, STORM, walk, facts) ?? runOf(silent, SILENCES, walk, facts);
+  // A dock that refuses its license comes and goes, too.
+  if (found === undefined || licenseRefused(walk, facts).length > 0) return [];
+  const { times, first, last } = found;
+  const reasons = [...new Set(found.ends.map(({ details }) => details.detail || 'unknown'))].join(', ');
+  // Of a storm not every entry is kept.
+  const within = durationOf(Math.max(1000, last.lastAt - first.at));
+  const isSilent = found.ends.every(({ details }) => details.detail === SILENT);
+  return [
+    {
+      code: 'reconnects',
+      blocks: true,
+      state: 'unstable',
+      since: first.at,
+      brief: `${times} sessions ended within ${within}`,
+      what:
+        `Client id "${last.clientId}" with account "${last.account}" is let in, and its sessions keep ending: at least ` +
+        `${times} within ${within} (${reasons}), the last from ${last.details.peerHost ?? 'an unknown address'}.`,
+      todo: [
+        isSilent
+          ? 'its link falls silent: check the signal of the dock’s network, and what drops idle connections on the way'
+          : 'check the network of the dock, and what stands between it and the broker: proxy, firewall, NAT',
+        ...(reasons.includes('normal')
+          ? ['it ended some sessions itself: see whether this client is the dock, or a test tool in a loop']
+          : []),
+        'see why in the log of the broker, by its client id',
+      ],
+    },
+  ];
+}
+
+/** The last run of ends of one client that are so close together, if it is not over. */
+function runOf(
+  ends: readonly TimelineEntry[],
+  { ends: enough, withinMs, recentMs }: typeof STORM,
+  { sessions }: Walk,
+  { now }: DockFacts,
+) {
+  const last = ends.at(-1);
+  if (last === undefined || now - last.lastAt > recentMs) return undefined;
+  const session = sessions.find(({ clientId }) => clientId === last.clientId);
+  if (session !== undefined && now - session.since > withinMs) return undefined;
+  const run = ends.filter(({ clientId, at }) => clientId === last.clientId && last.lastAt - at <= withinMs);
+  const times = run.reduce((sum, { count }) => sum + count, 0);
+  return times < enough ? undefined : { times, first: run[0] ?? last, last, ends: run };
 }
 
 /** More than networks and queues explain; less than TLS, schedules and logs can bear. In milliseconds. */

@@ -1,6 +1,7 @@
 /** Finds what belongs to a dock's story: its own entries, and those of others that name it. */
 import { gatewaysOf, serialNumbersIn } from '../access/scope.js';
 import { INVENTED_SERIAL_NUMBER } from '../dock/topics.js';
+import type { Ban } from '../emqx/bans.js';
 import type { DockhookError } from '../errors.js';
 import type { Account, Stores, Timeline, TimelineEntry } from '../stores/types.js';
 import { BROKER, listingsOf, type DockFacts } from './facts.js';
@@ -16,7 +17,8 @@ const BOOTS = 200;
 /** What the stores know of all docks. */
 export type Known = Omit<DockFacts, 'sn'> & { badRows: DockhookError[] };
 
-export async function readKnown(stores: Stores, now: number): Promise<Known> {
+/** @param bans whom EMQX keeps out by itself, where it could be asked */
+export async function readKnown(stores: Stores, now: number, bans: readonly Ban[] = []): Promise<Known> {
   const [accounts, organizations, bindings, license, broker] = [
     await stores.accounts.list(),
     await stores.organizations.list(),
@@ -27,6 +29,7 @@ export async function readKnown(stores: Stores, now: number): Promise<Known> {
   const boots = grouped(broker, ({ clientId }) => clientId);
   return {
     now,
+    bans,
     hasLicense: license !== undefined,
     accounts: new Map(accounts.records.map((account) => [account.name, account])),
     listings: listingsOf(accounts.records),

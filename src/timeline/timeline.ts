@@ -76,7 +76,10 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
       // Another write, that of stop(), was faster.
       if (batch.length === 0) return;
       left -= batch.length;
-      if (!(await attempt((within ?? storeBudget(STORE_MS))(store.append(batch))))) {
+      const append = store.append(batch).then((leftOut) => {
+        if (leftOut > 0) onDropped(leftOut);
+      });
+      if (!(await attempt((within ?? storeBudget(STORE_MS))(append)))) {
         onDropped(batch.length + recorder.take(left).length);
         return;
       }

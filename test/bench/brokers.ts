@@ -30,7 +30,7 @@ export const mosquitto: BrokerKind = {
     const user = process.getuid?.() === 0 ? ['user root'] : [];
     const lines = ['allow_anonymous true', 'set_tcp_nodelay true', ...user, `listener ${port} 127.0.0.1`];
     const broker = runMosquitto([...LOG_TYPES, ...lines]);
-    await broker.says(' running');
+    await broker.says('mosquitto version', ' running');
     return { port, ...broker };
   },
 };

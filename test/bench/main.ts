@@ -8,12 +8,14 @@ import { parseArgs } from 'node:util';
 import { startPostgres } from '../support/postgres.js';
 import { benchOn, FULL, SMOKE, type Bench } from './bench.js';
 import { binds } from './binds.js';
+import { floods } from './floods.js';
 import { footprint } from './footprint.js';
 import { growth } from './growth.js';
 import { h2loadVersion } from './h2load.js';
 import { hooks } from './hooks.js';
 import { journey } from './journey.js';
 import { originNow, save, tablesOf, type Report } from './report.js';
+import { refusals } from './refusals.js';
 import { replicas } from './replicas.js';
 import { storms } from './storms.js';
 import { telemetry } from './telemetry.js';
@@ -25,8 +27,10 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   telemetry,
   storms,
   growth,
+  floods,
   footprint,
   replicas,
+  refusals,
 };
 /** Run without being named: under five minutes together. */
 const DEFAULT_PARTS = ['hooks', 'binds', 'journey', 'telemetry'];

@@ -57,6 +57,36 @@ describe('the app', () => {
     expect(await readyz(app.http)).to.equal(200);
   });
 
+  it('says why it is not ready, and that its password is refused, which makes it unready after a while', async () => {
+    const stores = openMemoryStores();
+    let refusal: { why: string; since: number } | undefined;
+    let fault: Error | undefined = new DockhookError('store_unavailable', 'the store is away');
+    const ping = async (): Promise<void> => {
+      if (fault) throw fault;
+    };
+    app = await startDockhook({ stores: { ...stores, ping }, refusal: () => refusal, refusedMs: 60_000 });
+    const { http } = app;
+    const readyz = async (): Promise<[number, string]> => {
+      const response = await fetch(`http://${http}/readyz`);
+      return [response.status, await response.text()];
+    };
+    expect(await readyz()).to.deep.equal([503, 'not ready: the store is away\n']);
+    fault = undefined;
+    await app.ready;
+    expect(await readyz()).to.deep.equal([200, 'ready\n']);
+    refusal = { why: 'no such password', since: performance.now() - 30_000 };
+    expect(await readyz()).to.deep.equal([
+      200,
+      'ready: the database refuses user or password of DATABASE_URL for 30 s: no such password\n',
+    ]);
+    expect(app.isReady()).to.equal(true);
+    refusal.since -= 31_000;
+    expect((await readyz())[0]).to.equal(503);
+    expect(app.isReady()).to.equal(false);
+    refusal = undefined;
+    expect(await readyz()).to.deep.equal([200, 'ready\n']);
+  });
+
   it('stops at once while it still waits for the store', async () => {
     const ping = () => Promise.reject(new DockhookError('store_unavailable', 'away'));
     app = await startDockhook({ stores: { ...openMemoryStores(), ping } });

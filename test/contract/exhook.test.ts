@@ -89,6 +89,29 @@ describe('ExHook server', () => {
       expect(server.calls).to.deep.equal(['client.connected ok', 'client.disconnected ok']);
     });
 
+    it('the question of one account between those of another that asks very much', async () => {
+      const asked: string[] = [];
+      const server = await start({
+        publish: async ({ headers }) => {
+          asked.push(headers['username']!);
+          return { kind: 'pass' };
+        },
+      });
+      const { path, requestSerialize } = hookProvider('v3')['OnMessagePublish']!;
+      const bodyOf = (username: string): Buffer =>
+        frame(
+          requestSerialize({ message: { topic: 'thing/product/SN0001/requests', headers: { username } } }),
+        );
+      const connection = connect(server);
+      const [flood, other] = [bodyOf('flood'), bodyOf('other')];
+      const calls = Array.from({ length: 400 }, () => connection.call(path, flood));
+      calls.push(connection.call(path, other));
+      for (const { body } of await Promise.all(calls)) expect(unframe(body).toString('hex')).to.equal(IGNORE);
+      expect(asked).to.have.length(401);
+      // Without turns it is the last: its bytes came behind those of all others.
+      expect(asked.indexOf('other')).to.be.below(200);
+    });
+
     it('nothing of the hooks that nobody mounts, and still answers them', async () => {
       const server = await start();
       const mounted =

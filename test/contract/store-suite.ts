@@ -212,8 +212,8 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         await stores.accounts.add(anAccount('b', { note: 'first' }));
         const taken: string[] = [];
         await stores.accounts.addTogether(async (addMany) => {
-          taken.push(...(await addMany([anAccount('a'), anAccount('b', { note: 'second' })])));
-          taken.push(...(await addMany(oddNames.map((one) => anAccount(one)))));
+          taken.push(...(await addMany([anAccount('a'), anAccount('b', { note: 'second' })])).keys());
+          taken.push(...(await addMany(oddNames.map((one) => anAccount(one)))).keys());
           return 'commit';
         });
         expect(taken).to.have.members(['b', 'a']);
@@ -306,6 +306,39 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         expect(listed).to.deep.equal([false, true, false, true, true]);
         await stores.accounts.remove('one');
         expect(await stores.accounts.listsGateway('SN1')).to.equal(false);
+      });
+
+      it('knows which client ids its accounts keep', async () => {
+        const scope = { kind: 'service', publish: ['#'], subscribe: ['#'] } as const;
+        const kept = ['worker-1', 'ü "ö" \\ b', '["worker-2"]'];
+        await stores.accounts.add(
+          anAccount('worker', { scope: { ...scope, publish: ['#'], subscribe: ['#'], clientIds: kept } }),
+        );
+        await stores.accounts.add(
+          anAccount('other', { scope: { ...scope, publish: ['#'], subscribe: ['worker-3'] } }),
+        );
+        await stores.accounts.add(anAccount('dock', { scope: { kind: 'gateways', gateways: ['SN1'] } }));
+        for (const id of kept) expect(await stores.accounts.keepsClientId(id), id).to.equal(true);
+        for (const id of [
+          'worker-2',
+          'worker',
+          'Worker-1',
+          'worker-11',
+          'worker-3',
+          'SN1',
+          '',
+          'worker-1\0',
+        ]) {
+          expect(await stores.accounts.keepsClientId(id), id).to.equal(false);
+        }
+        await stores.accounts.remove('worker');
+        expect(await stores.accounts.keepsClientId('worker-1')).to.equal(false);
+        await rejection(
+          stores.accounts.add(
+            anAccount('bar', { scope: { kind: 'service', publish: [], subscribe: [], clientIds: ['a|b'] } }),
+          ),
+          'usage',
+        );
       });
 
       it('hands out copies', async () => {
@@ -460,16 +493,30 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
 
       it('moves a device on an operator’s word', async () => {
         await stores.bindings.bind(aBinding('SN1', 'one'));
-        expect(await stores.bindings.move('SN1', 'two')).to.deep.equal(aBinding('SN1', 'two'));
+        expect(await stores.bindings.move('SN1', { organizationId: 'two' })).to.deep.equal(
+          aBinding('SN1', 'two'),
+        );
         expect((await stores.bindings.list()).records).to.deep.equal([aBinding('SN1', 'two')]);
         expect(await stores.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound_elsewhere');
+        const given = { ...aBinding('SN1', 'two'), account: 'fleet-2' };
+        expect(await stores.bindings.move('SN1', { account: 'fleet-2' })).to.deep.equal(given);
+        expect((await stores.bindings.list()).records).to.deep.equal([given]);
+      });
+
+      it('remembers the account that bound a device last', async () => {
+        const by = (account: string) => stores.bindings.bind({ ...aBinding('SN1', 'one'), account });
+        expect([await by('a'), await by('b')]).to.deep.equal(['bound', 'bound']);
+        expect((await stores.bindings.getMany(['SN1'])).get('SN1')?.account).to.equal('b');
       });
 
       it('says what is missing for a move', async () => {
-        const device = await rejection(stores.bindings.move('SN9', 'one'), 'not_found');
+        const device = await rejection(stores.bindings.move('SN9', { organizationId: 'one' }), 'not_found');
         expect(device.message).to.include('"SN9"');
         await stores.bindings.bind(aBinding('SN1', 'one'));
-        const organization = await rejection(stores.bindings.move('SN1', 'nowhere'), 'not_found');
+        const organization = await rejection(
+          stores.bindings.move('SN1', { organizationId: 'nowhere' }),
+          'not_found',
+        );
         expect(organization.message).to.include('"nowhere"');
         expect((await stores.bindings.list()).records).to.deep.equal([aBinding('SN1', 'one')]);
       });
@@ -593,7 +640,7 @@ export function describeSqlStores(
         ['dockhook_organizations', 'one', () => stores.organizations.byBindingCode(secret)],
         ['dockhook_bindings', 'SN1', () => stores.bindings.getMany(['SN0', 'SN1'])],
         ['dockhook_bindings', 'SN1', () => stores.bindings.getManyWithOrganizations(['SN0', 'SN1'])],
-        ['dockhook_bindings', 'SN1', () => stores.bindings.move('SN1', 'one')],
+        ['dockhook_bindings', 'SN1', () => stores.bindings.move('SN1', { organizationId: 'one' })],
         ['dockhook_settings', 'license', () => stores.license.get()],
       ];
       for (const [table, key, read] of reads) {

@@ -1,9 +1,10 @@
 /** What only a real PostgreSQL can show: replicas, durability, rights, plans, and outages. */
 import { inspect } from 'node:util';
 import { expect } from 'chai';
+import pg from 'pg';
 import type { Database } from '../../src/stores/database.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
-import { LISTS_GATEWAY } from '../../src/stores/sql.js';
+import { KEEPS_CLIENT_ID, LISTS_GATEWAY } from '../../src/stores/sql.js';
 import { openStores } from '../../src/stores/stores.js';
 import type { Stores } from '../../src/stores/types.js';
 import {
@@ -86,7 +87,7 @@ describeWithPostgres('a PostgreSQL database', () => {
     await fresh.drop();
   });
 
-  it('finds a gateway among many accounts by its index, also with a generic plan', async () => {
+  it('finds a gateway, and a kept client id, among many accounts by index, also with a generic plan', async () => {
     await fresh.query(
       `INSERT INTO dockhook_accounts (key, value) SELECT 'a' || i, ` +
         `'{"value":{"passwordHash":"x","scope":{"kind":"gateways","gateways":["SN' || i || '"]}}}' ` +
@@ -96,11 +97,39 @@ describeWithPostgres('a PostgreSQL database', () => {
     const pool = new Pool({ connectionString: fresh.url, max: 1 });
     await pool.query('SET plan_cache_mode = force_generic_plan');
     await pool.query(`PREPARE lists_gateway AS ${LISTS_GATEWAY}`);
-    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE lists_gateway('SN7')`);
+    await pool.query(`PREPARE keeps_client_id AS ${KEEPS_CLIENT_ID}`);
+    const planOf = async (statement: string): Promise<string> => {
+      const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE ${statement}('SN7')`);
+      return rows.map((row) => row['QUERY PLAN']).join('\n');
+    };
+    expect(await planOf('lists_gateway')).to.include('dockhook_accounts_gateways');
+    expect(await planOf('keeps_client_id')).to.include('dockhook_accounts_client_ids');
     await pool.end();
-    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).to.include('dockhook_accounts_gateways');
     expect(await stores.accounts.listsGateway('SN20000')).to.equal(true);
     expect(await stores.accounts.listsGateway('SN20001')).to.equal(false);
+  });
+
+  it('of before client ids were kept gets its index, once nobody is in the way, and serves without it', async () => {
+    const has = async (): Promise<boolean> =>
+      (await fresh.query(`SELECT FROM pg_indexes WHERE indexname = 'dockhook_accounts_client_ids'`)).length >
+      0;
+    const scope = { kind: 'service' as const, publish: ['#'], subscribe: ['#'], clientIds: ['worker-1'] };
+    await stores.accounts.add(anAccount('worker', { scope }));
+    await fresh.query('DROP INDEX dockhook_accounts_client_ids');
+    const writer = new pg.Client({ connectionString: fresh.url });
+    await writer.connect();
+    try {
+      await writer.query('BEGIN; LOCK TABLE dockhook_accounts IN ROW EXCLUSIVE MODE');
+      for (const expected of [false, true]) {
+        const upgraded = openStores(connectPostgres(fresh.url));
+        expect(await upgraded.accounts.keepsClientId('worker-1')).to.equal(true);
+        await upgraded.close();
+        expect(await has()).to.equal(expected);
+        await writer.query('COMMIT');
+      }
+    } finally {
+      await writer.end();
+    }
   });
 
   it('has tables made by an administrator and a role without CREATE', async () => {
@@ -114,7 +143,7 @@ describeWithPostgres('a PostgreSQL database', () => {
     try {
       await reader.ping();
       expect(await reader.organizations.get('one')).to.deep.equal(anOrganization('one'));
-      const error = await rejection(reader.accounts.add(anAccount('alice')), 'store_unavailable');
+      const error = await rejection(reader.accounts.add(anAccount('alice')), 'store_refused');
       expect(error.message).to.include('permission denied');
     } finally {
       await reader.close();
@@ -128,7 +157,7 @@ describeWithPostgres('a PostgreSQL database', () => {
     await fresh.query('DROP TABLE dockhook_accounts');
     const older = openStores(connectPostgres(fresh.url));
     const works = [older.ping(), older.organizations.get('one'), older.accounts.add(anAccount('a'))];
-    for (const { message } of await Promise.all(works.map((one) => rejection(one, 'store_unavailable')))) {
+    for (const { message } of await Promise.all(works.map((one) => rejection(one, 'store_refused')))) {
       expect(message).to.include('schema version 99').and.include('use the dockhook that made them');
     }
     await older.close();
@@ -169,11 +198,11 @@ describeWithPostgres('a PostgreSQL database', () => {
     expect(await standby.organizations.get('one')).to.deep.equal(anOrganization('one'));
     const writes: Promise<unknown>[] = [
       standby.accounts.add(anAccount('a')),
-      standby.accounts.addTogether(async (addMany) => ((await addMany([anAccount('a')])).length, 'commit')),
+      standby.accounts.addTogether(async (addMany) => ((await addMany([anAccount('a')])).size, 'commit')),
       standby.organizations.update('one', (old) => ({ ...old, name: 'New' })),
       standby.license.set({ appId: '1', appKey: 'key', appLicense: 'license' }),
     ];
-    for (const { message } of await Promise.all(writes.map((one) => rejection(one, 'store_unavailable')))) {
+    for (const { message } of await Promise.all(writes.map((one) => rejection(one, 'store_refused')))) {
       expect(message).to.include('read-only').and.include('nothing was changed');
     }
     await standby.close();
@@ -181,7 +210,7 @@ describeWithPostgres('a PostgreSQL database', () => {
 
   it('gets its tables back after they were dropped', async () => {
     await fresh.query('DROP TABLE dockhook_accounts');
-    await rejection(stores.accounts.get('alice'), 'store_unavailable');
+    await rejection(stores.accounts.get('alice'), 'store_refused');
     expect(await stores.accounts.get('alice')).to.equal(undefined);
   });
 });

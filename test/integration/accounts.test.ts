@@ -95,6 +95,23 @@ describeWithPostgres('accounts at fleet size', function () {
       expect((await show('backend'))['scope']).to.deep.equal(scope);
     });
 
+    it('keeps client ids for a service until it is told otherwise', async () => {
+      await add('backend', '--service', '--client-id', 'b-1', 'b-2');
+      expect(await show('backend'))
+        .to.have.nested.property('scope.clientIds')
+        .deep.equal(['b-1', 'b-2']);
+      await ok(['account', 'set', 'backend', '--subscribe', 'c/#']);
+      expect(await show('backend'))
+        .to.have.nested.property('scope.clientIds')
+        .deep.equal(['b-1', 'b-2']);
+      await add('other', '--service');
+      const { stderr, stdout } = await ok(['account', 'set', 'other', '--client-id', 'b-2', 'b-3']);
+      expect(stderr).to.include('the client id b-2, too').and.not.include('b-3');
+      expect(stdout).to.include('client ids b-2 b-3');
+      await ok(['account', 'set', 'backend', '--client-id', '']);
+      expect(await show('backend')).to.not.have.nested.property('scope.clientIds');
+    });
+
     it('warns of a gateway that another account has, but not of its own', async () => {
       await add('one', '--gateway', 'SN1');
       await add('two', '--gateway', 'SN2');
@@ -113,6 +130,8 @@ describeWithPostgres('accounts at fleet size', function () {
       ['two expiries', 2, ['dock', '--expires', '1d', '--never-expires']],
       ['two scopes', 2, ['dock', '--any-gateway', '--service']],
       ['filters of a dock', 2, ['dock', '--publish', '#']],
+      ['client ids of a dock', 2, ['dock', '--client-id', 'dock-1']],
+      ['a client id that never gets in', 2, ['dock', '--service', '--client-id', 'a|b']],
       ['two passwords', 2, ['dock', '--generate', '--password-stdin']],
       ['a bad SN beside a good note', 2, ['dock', '--gateway', 'SN/1', '--note', 'new']],
     ];

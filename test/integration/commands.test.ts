@@ -320,6 +320,24 @@ describeWithPostgres('commands on PostgreSQL', function () {
       expect(code).to.equal(0);
     });
 
+    it('are none if the reader of the output has left: dockhook … | head', async () => {
+      const environment = { DATABASE_URL: database.url };
+      await run(['account', 'add', 'reader-left', '--any-gateway', '--generate'], { environment });
+      for (const args of [
+        ['account', 'list'],
+        ['account', 'export'],
+        ['--json', 'account', 'export'],
+      ]) {
+        const { code, stderr } = await run(args, { environment, closeStdout: true });
+        expect(stderr, args.join(' ')).to.equal('');
+        expect(code, args.join(' ')).to.equal(0);
+      }
+      // It stays up for its findings, and is stopped; whether all is well it does not know then.
+      const doctor = await run(['doctor'], { environment, closeStdout: true });
+      expect(doctor.stderr).to.equal('');
+      expect(doctor.code).to.equal(1);
+    });
+
     it('are usage errors for commands and options that do not exist', async () => {
       for (const args of [
         ['frobnicate'],

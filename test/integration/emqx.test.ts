@@ -81,6 +81,22 @@ describe('dockhook emqx config', function () {
     expect(found['listeners.ssl.client_certificate.ssl_options.verify']).to.equal('verify_peer');
   });
 
+  it('makes the account part of client ids where that EMQX can, and else says that it cannot', async () => {
+    for (const version of ['5.8', '5.8.3', '5.10', '6', '6.2.2']) {
+      const { stdout, stderr } = await config('--emqx-version', version);
+      expect(leaves(parseHocon(stdout))['mqtt.clientid_override'], version).to.equal(
+        "concat([username,'|',clientid])",
+      );
+      expect(stderr, version).to.not.include('takes over its session');
+    }
+    // They do not start with a key that they do not know.
+    for (const version of ['5.1.2', '5.7', '5.8.2']) {
+      const { stdout, stderr } = await config('--emqx-version', version);
+      expect(stdout, version).to.not.include('clientid_override');
+      expect(stderr, version).to.include('takes over its session');
+    }
+  });
+
   it('warns of versions with a known fault on stderr, and prints all the same', async () => {
     for (const [version, words] of [
       ['5.10.4', 'loses dockhook'],
@@ -296,10 +312,10 @@ describe('dockhook emqx register and status', function () {
     );
     expect(stdout)
       .to.match(/^position +1 of 1$/m)
-      .and.to.include('EMQX asks dockhook.');
+      .and.to.include('EMQX asks dockhook. A call on emqx@127.0.0.1 was answered.');
     const json = JSON.parse((await dockhook('--json', 'emqx', 'status')).stdout) as Record<string, unknown>;
     expect(json).to.deep.include({
-      problem: null,
+      ...{ problem: null, call: 'answered' },
       nodes: [{ node: 'emqx@127.0.0.1', version: '5.8.9', dialect: 'v2', status: 'connected' }],
     });
   });
@@ -314,6 +330,59 @@ describe('dockhook emqx register and status', function () {
     expect(away.code).to.equal(1);
     expect(JSON.parse(away.stdout)).to.include({ problem: 'not connected: emqx@127.0.0.1 (disconnected)' });
     expect((JSON.parse(away.stderr) as { code: string }).code).to.equal('failed');
+  });
+
+  describe('status, where EMQX says "connected"', () => {
+    beforeEach(() => dockhook('emqx', 'register'));
+    const status = async () => {
+      const { code, stdout, stderr } = await dockhook('--json', 'emqx', 'status');
+      const said = JSON.parse(stdout) as { call: string; problem: string | null };
+      return {
+        code,
+        ...said,
+        message: stderr === '' ? '' : (JSON.parse(stderr) as { message: string }).message,
+      };
+    };
+
+    it('exits with 1 if a call of EMQX gets no answer', async () => {
+      emqx.state.call = 'unanswered';
+      const { code, call, problem, message } = await status();
+      expect([code, call]).to.deep.equal([1, 'unanswered']);
+      expect(problem).to.include('its call on emqx@127.0.0.1 got no answer');
+      expect(message).to.include('Check that dockhook runs').and.to.include('dockhook emqx register');
+    });
+
+    it('exits with 1 if EMQX makes no call', async () => {
+      emqx.state.call = 'not made';
+      const { code, call, problem } = await status();
+      expect([code, call]).to.deep.equal([1, 'not called']);
+      expect(problem).to.include('did not call');
+    });
+
+    it('exits with 1 and says why if the key may not have EMQX call', async () => {
+      emqx.fault = (call) => (call === 'POST /publish' ? 403 : undefined);
+      const { code, call, problem, message } = await status();
+      expect([code, call]).to.deep.equal([1, 'untried']);
+      expect(problem).to.include('could not be tried').and.to.include('role administrator');
+      expect(message).to.not.include('Check that dockhook runs');
+    });
+
+    it('takes the counter for the answer if EMQX hangs in its call', async function () {
+      this.timeout(20_000);
+      emqx.fault = (call) => {
+        if (call !== 'POST /publish') return undefined;
+        emqx.state.counts.failed += 1;
+        return 'hang';
+      };
+      expect((await status()).call).to.equal('unanswered');
+    });
+
+    it('says of a cluster which node was tried', async () => {
+      emqx.state.nodes.push('emqx@10.0.0.2');
+      const { code, stdout } = await dockhook('emqx', 'status');
+      expect(code).to.equal(0);
+      expect(stdout).to.include('A call on emqx@127.0.0.1 was answered').and.to.include('On the other nodes');
+    });
   });
 
   describe('say what to do about', () => {
@@ -372,7 +441,9 @@ describe('dockhook emqx register and status', function () {
       emqx.fault = (call) => (call.startsWith('PUT') ? 500 : undefined);
       const { code, stderr } = await dockhook('emqx', 'register');
       expect(code).to.equal(1);
-      expect(stderr).to.include('PUT /api/v5/exhooks/dockhook').and.to.include('INTERNAL_ERROR, boom [2J');
+      expect(stderr)
+        .to.include('PUT /api/v5/exhooks/dockhook')
+        .and.to.include('INTERNAL_ERROR, boom\\u001b[2J');
     });
   });
 

@@ -271,21 +271,38 @@ describeWithMosquitto('Mosquitto with the plugin', () => {
       });
     }
 
-    it('retains what passes and was to be retained, and no answer', async () => {
+    it('and keeps nothing on topics that are asked for, answered, passed on or passed without it', async () => {
       await start({
         OnMessagePublish: (asked) => (asked.message.payload.toString() === 'pass' ? ignore : replyTo(asked)),
       });
       const client = await connect('SN1');
-      await client.subscribe('test/#', `${requestsOf('SN1')}_reply`);
+      await client.subscribe('test/#', 'thing/#');
+      const publish = (payload: string, topic = requestsOf('SN1')): Promise<void> =>
+        client.publish(topic, payload, { qos: 1, retain: true });
       for (const payload of ['pass', 'answer']) {
-        await client.publish(requestsOf('SN1'), payload, { qos: 1, retain: true });
+        await publish(payload);
+        expect((await client.next()).payload.toString()).to.equal(payload);
       }
-      await client.next();
+      // May be asked about on the other topics when it is not there.
+      for (const topic of ['thing/other', 'thing/marker']) {
+        await publish('', topic);
+        await client.next();
+      }
+      provider.stop();
+      await broker.says('cannot be reached');
+      for (const topic of [requestsOf('SN1'), 'thing/other']) {
+        await publish('without', topic);
+        expect((await client.next()).payload.toString()).to.equal('without');
+      }
+      provider = await startProvider({}, Number(provider.address.split(':')[1]));
+      await broker.says(' serves');
       const late = await connect('late');
       await late.subscribe('thing/#');
-      expect((await late.next()).payload.toString()).to.equal('pass');
-      await client.publish('thing/marker', '', { qos: 1 });
-      expect((await late.next()).topic).to.equal('thing/marker');
+      await publish('', 'thing/marker');
+      expect([(await late.next()).topic, (await late.next()).topic]).to.deep.equal([
+        'thing/other',
+        'thing/marker',
+      ]);
     });
 
     it('and tells an MQTT 5 client of a request that is answered no error', async () => {

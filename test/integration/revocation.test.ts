@@ -40,14 +40,16 @@ describeWithPostgres('a change of an account or a binding', function () {
       { clientid: 'a b&c=d?%2F', username: name },
       { clientid: '..', username: name },
       { clientid: '.', username: name },
-      { clientid: 'gone', username: name, connected: false },
+      { clientid: 'away', username: name, connected: false },
       { clientid: 'other', username: `${name}2` },
       { clientid: 'nobody', username: null },
     ];
     const { code, stdout, stderr } = await dockhook('account', 'disable', name);
     expect(code, stderr).to.equal(0);
-    expect(stdout).to.include('disabled. 3 clients were disconnected.');
-    expect(clientIds()).to.deep.equal(['gone', 'other', 'nobody']);
+    expect(stdout).to.include(
+      'disabled. 3 clients were disconnected, and 1 kept session of a client that is away was ended.',
+    );
+    expect(clientIds()).to.deep.equal(['other', 'nobody']);
     // What EMQX remembers goes first, so that something is won if the rest fails.
     const id = encodeURIComponent('a b&c=d?%2F');
     expect(emqx.calls).to.include(`DELETE /clients/${id}/authorization/cache`);
@@ -72,11 +74,13 @@ describeWithPostgres('a change of an account or a binding', function () {
     await add('fleet', '--any-gateway');
     emqx.state.clients = Array.from({ length: 2300 }, (_, n) => ({
       clientid: `c${n}`,
-      // The first page holds sessions that are not connected alone.
+      // The first page holds sessions of clients that are away alone.
       ...{ username: 'fleet', connected: n >= 1000 },
     }));
-    expect(await json('account', 'remove', 'fleet')).to.deep.equal({ name: 'fleet', disconnected: 1300 });
-    expect(emqx.calls.filter((call) => call.startsWith('GET /clients'))).to.have.length(3);
+    expect(await json('account', 'remove', 'fleet')).to.deep.equal({ name: 'fleet', disconnected: 2300 });
+    expect(clientIds()).to.deep.equal([]);
+    // Three pages, and a look at who came meanwhile.
+    expect(emqx.calls.filter((call) => call.startsWith('GET /clients'))).to.have.length(4);
   });
 
   it('takes a client that has left in between for no failure', async () => {
@@ -138,16 +142,80 @@ describeWithPostgres('a change of an account or a binding', function () {
     expect(code).to.equal(0);
     expect(JSON.parse(stdout)).to.include({ disconnected: 2 });
     expect(stderr)
-      .to.include('only 2 of its clients were disconnected')
+      .to.include('only 2 of its sessions were ended')
       .and.to.include('DELETE /api/v5/clients/s2');
     expect(clientIds()).to.deep.equal(['s2']);
   });
 
-  it('says that a client stays on if no EMQX is named', async () => {
+  it('says that a client stays on, and a kept session keeps its subscriptions, if no EMQX is named', async () => {
     await add('unnamed', '--any-gateway');
     const environment = { DATABASE_URL: database.url };
     const { stdout } = await run(['account', 'disable', 'unnamed'], { environment });
     expect(stdout).to.include('A client that is connected stays on until it reconnects.');
+    expect(stdout).to.include('keeps its subscriptions even then');
+  });
+
+  it('ends also the session of a client that had been let in just before', async () => {
+    await add('loops', '--any-gateway');
+    emqx.state.clients = [{ clientid: 'first', username: 'loops' }];
+    emqx.fault = (call) => {
+      if (call === 'DELETE /clients/first') emqx.state.clients.push({ clientid: 'late', username: 'loops' });
+      return undefined;
+    };
+    expect(await json('account', 'disable', 'loops')).to.include({ disconnected: 2 });
+    expect(clientIds()).to.deep.equal([]);
+  });
+
+  it('finds sessions under client ids with the account in front, and ends them under these', async () => {
+    await add('a', '--client-id-is-gateway');
+    await add('a-b', '--client-id-is-gateway');
+    emqx.state.clients = [
+      { clientid: 'a|LONG1', username: 'a' },
+      { clientid: 'a|drc-LONG1-1780390153000', username: 'a', connected: false },
+      { clientid: 'a|a|Rnd0m', username: 'a' },
+      { clientid: 'a-b|LONG1', username: 'a-b' },
+    ];
+    expect(await json('account', 'disable', 'a')).to.include({ disconnected: 3 });
+    expect(emqx.calls).to.include(`DELETE /clients/${encodeURIComponent('a|LONG1')}`);
+    expect(clientIds()).to.deep.equal(['a-b|LONG1']);
+    await json('account', 'enable', 'a');
+  });
+
+  it('that lists an SN, or keeps a client id, ends the sessions of others under it', async () => {
+    await add('claims', '--client-id-is-gateway');
+    await add('trusted', '--any-gateway');
+    const stays = [
+      { clientid: 'trusted|LISTED1', username: 'trusted' },
+      { clientid: 'claims|LISTED11', username: 'claims' },
+      { clientid: 'new-dock|LISTED1', username: 'new-dock' },
+      { clientid: 'claims|worker-11', username: 'claims' },
+    ];
+    emqx.state.clients = [
+      ...stays,
+      { clientid: 'claims|LISTED1', username: 'claims' },
+      { clientid: 'claims|LISTED1_drc', username: 'claims', connected: false },
+      { clientid: 'worker-1', username: 'claims' },
+    ];
+    const { stdout, stderr } = await dockhook(
+      'account',
+      'add',
+      'new-dock',
+      '--gateway',
+      'LISTED1',
+      '--generate',
+    );
+    expect(stdout, stderr).to.include('1 client was disconnected, and 1 kept session');
+    expect(
+      await json('account', 'add', 'worker', '--service', '--client-id', 'worker-1', '--generate'),
+    ).to.include({
+      disconnected: 1,
+    });
+    expect(clientIds()).to.deep.equal(stays.map(({ clientid }) => clientid));
+    // What it had before concerns nobody.
+    emqx.calls.length = 0;
+    await json('account', 'set', 'new-dock', '--gateway', 'LISTED1', 'LISTED2');
+    const looked = emqx.calls.filter((call) => call.includes('like_clientid'));
+    expect(new Set(looked)).to.deep.equal(new Set(['GET /clients?like_clientid=LISTED2&limit=1000&page=1']));
   });
 
   it('of a binding disconnects the gateway by client id or by its account, and spares the other docks', async () => {

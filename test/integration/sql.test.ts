@@ -106,6 +106,16 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
     await mayNot('server', 'DROP TABLE dockhook_bindings');
   });
 
+  it('hides no rows from the server and the operator, but refuses them, under row level security', async () => {
+    await postgres.query('ALTER TABLE dockhook_bindings ENABLE ROW LEVEL SECURITY');
+    try {
+      await mayNot('server', 'SELECT FROM dockhook_bindings');
+      await mayNot('operator', 'SELECT FROM dockhook_bindings');
+    } finally {
+      await postgres.query('ALTER TABLE dockhook_bindings DISABLE ROW LEVEL SECURITY');
+    }
+  });
+
   it('tells who runs a command as dockhook_server which role it needs', async () => {
     const { code, stderr } = await run(['account', 'add', 'x', '--any-gateway', '--generate'], {
       environment: { DATABASE_URL: urlOf('server') },

@@ -44,6 +44,24 @@ export function certificateDirectories() {
   return { empty, make };
 }
 
+/**
+ * Writes a new pair over `NAME.pem` and `NAME.key`, as a renewal does.
+ * @param issuer the directory whose `grpc/ca` signs it
+ * @param days how long it is valid; -1 = expired
+ */
+export function renewPair(name: string, issuer: string, commonName: string, days = 1): void {
+  const openssl = (command: string): void => {
+    const { status, stderr, error } = spawnSync('openssl', command.split(' '), { encoding: 'utf8' });
+    if (status !== 0) throw error ?? new Error(stderr);
+  };
+  openssl(
+    `req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ${name}.key -subj /CN=${commonName} -out ${name}.csr`,
+  );
+  openssl(
+    `x509 -req -in ${name}.csr -CA ${issuer}/grpc/ca.pem -CAkey ${issuer}/grpc/ca.key -set_serial 1 -days ${days} -out ${name}.pem`,
+  );
+}
+
 /** The settings that make dockhook serve with the files of a directory. */
 export function grpcSettings(directory: string) {
   return {

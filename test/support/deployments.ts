@@ -68,7 +68,7 @@ export function readManifests(file: 'dockhook' | 'emqx'): Manifest[] {
 }
 
 /** Every environment variable that dockhook reads. */
-export const VARIABLES = [...settingList.map(({ environment }) => environment), 'DATABASE_URL_FILE'];
+export const VARIABLES = settingList.map(({ environment }) => environment);
 
 /** Whether an image has a version that will not be another one tomorrow. */
 export function isPinned(image: string): boolean {

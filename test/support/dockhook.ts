@@ -1,7 +1,7 @@
 /** The whole of dockhook on free ports, as `serve` starts it; on memory stores unless told otherwise. */
 import { Writable } from 'node:stream';
 import { hashChosen, hashGenerated } from '../../src/access/passwords.js';
-import { startApp, type App } from '../../src/app.js';
+import { startApp, type App, type AppParts } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';
 import { createMetrics } from '../../src/observability/metrics.js';
@@ -27,6 +27,8 @@ export async function startDockhook(
     environment?: Record<string, string>;
     tlsRefreshMs?: number;
     timeline?: { writeMs?: number; sweepMs?: number };
+    refusal?: AppParts['refusal'];
+    refusedMs?: number;
   } = {},
 ): Promise<TestDockhook> {
   const stores = options.stores ?? openMemoryStores();
@@ -49,6 +51,8 @@ export async function startDockhook(
     stores,
     metrics: createMetrics(),
     log: createLog(config.logLevel, sink),
+    ...(options.refusal === undefined ? {} : { refusal: options.refusal }),
+    ...(options.refusedMs === undefined ? {} : { refusedMs: options.refusedMs }),
     ...(options.timeline === undefined ? {} : { timeline: options.timeline }),
     ...(options.tlsRefreshMs === undefined ? {} : { tlsRefreshMs: options.tlsRefreshMs }),
   });

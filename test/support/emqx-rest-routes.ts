@@ -38,7 +38,15 @@ export interface EmqxState {
   /** Nodes on which a listener does not run though it is enabled, by its id; a start empties it. */
   closedOn: Record<string, string[]>;
   mqtt: Json;
+  /** What a zone has beside `mqtt`. */
+  zone: Json;
   clients: FakeClient[];
+  /** Answers to `GET` of other paths below `/api/v5`, without their query. What is not here is not there. */
+  more: Record<string, unknown>;
+  /** What becomes of the call that EMQX makes for a published request. */
+  call: 'answered' | 'unanswered' | 'not made';
+  /** Calls of each hook, on each node. */
+  counts: { succeed: number; failed: number };
   /** Whether `GET /clients` gives every client, whatever it is asked for. */
   ignoresFilters: boolean;
 }
@@ -79,7 +87,7 @@ export function closedState(): EmqxState {
     authorization: {
       no_match: 'deny',
       deny_action: 'ignore',
-      cache: { enable: true, max_size: 32, ttl: '1m' },
+      cache: { enable: true, max_size: 4096, ttl: '1m' },
     },
     listeners: {
       'ssl:default': {
@@ -96,8 +104,18 @@ export function closedState(): EmqxState {
       ignore_loop_deliver: false,
       peer_cert_as_username: 'disabled',
       peer_cert_as_clientid: 'disabled',
+      clientid_override: "concat([username,'|',clientid])",
     },
+    zone: { flapping_detect: { enable: false, max_count: 15, window_time: '1m', ban_time: '5m' } },
     clients: [],
+    more: {
+      '/mqtt/topic_rewrite': [],
+      '/mqtt/auto_subscribe': [],
+      '/mqtt/retainer': { enable: false },
+      '/banned': { data: [], meta: { count: 0, page: 1, limit: 1000, hasnext: false } },
+    },
+    call: 'answered',
+    counts: { succeed: 7, failed: 0 },
     ignoresFilters: false,
   };
 }
@@ -108,7 +126,9 @@ export const NO_SUCH_PATH: Reply = {
   body: '<html><head><title>404 - NOT FOUND</title></head><body><h1>404 - NOT FOUND</h1></body></html>',
 };
 
-const METRICS = { failed: 0, max_rate: 0, rate: 0, succeed: 7 };
+function metricsOf({ counts }: EmqxState): Json {
+  return { max_rate: 0, rate: 0, ...counts };
+}
 
 /** @param path below `/api/v5`; answers, and changes `state` as EMQX would */
 export function route(
@@ -151,7 +171,13 @@ export function route(
       return { status: 204 };
     case 'GET exhooks ID hooks': // recorded
       return provider
-        ? ok(state.hooks.map((hook) => ({ ...hook, metrics: METRICS, node_metrics: nodeMetrics(state) })))
+        ? ok(
+            state.hooks.map((hook) => ({
+              ...hook,
+              metrics: metricsOf(state),
+              node_metrics: nodeMetrics(state),
+            })),
+          )
         : refused(400, 'BAD_REQUEST', 'Server not found');
     case 'GET authentication': // recorded
       return ok(state.authenticators);
@@ -200,7 +226,7 @@ export function route(
       return ok({ id, type: id.split(':')[0], ...listener });
     }
     case 'GET configs ID':
-      return id === 'global_zone' ? ok({ mqtt: state.mqtt }) : NO_SUCH_PATH;
+      return id === 'global_zone' ? ok({ mqtt: state.mqtt, ...state.zone }) : NO_SUCH_PATH;
     case 'GET clients':
       return ok(clientsPage(state, query));
     case 'DELETE clients ID': // recorded
@@ -212,8 +238,12 @@ export function route(
     case 'POST clients ID bulk':
       kick(state, data as string[]);
       return { status: 204 };
+    case 'POST publish': // recorded
+      if (state.call === 'answered') state.counts.succeed += 1;
+      if (state.call === 'unanswered') state.counts.failed += 1;
+      return { status: 202, body: { message: 'no_matching_subscribers', reason_code: 16 } };
     default:
-      return NO_SUCH_PATH;
+      return verb === 'GET' && path in state.more ? ok(state.more[path]) : NO_SUCH_PATH;
   }
 }
 
@@ -233,15 +263,19 @@ function withStatus(state: EmqxState, provider: Json): Json {
   });
   return {
     hooks: nodeStatus[0]?.status === 'connected' ? state.hooks : [],
-    metrics: METRICS,
+    metrics: metricsOf(state),
     node_metrics: nodeMetrics(state),
     node_status: nodeStatus,
     ...provider,
   };
 }
 
+/** The first node takes what comes over REST, and so has the count. */
 function nodeMetrics(state: EmqxState): Json[] {
-  return joined(state).map((node) => ({ metrics: METRICS, node }));
+  return joined(state).map((node, index) => ({
+    metrics: index === 0 ? metricsOf(state) : { ...metricsOf(state), succeed: 3, failed: 0 },
+    node,
+  }));
 }
 
 function stateOf({ nodeStates }: EmqxState, node: string): NodeState {

@@ -35,6 +35,8 @@ export interface FakeEmqx {
   /** `GET /nodes`, in order of arrival, with their queries. */
   calls: string[];
   state: EmqxState;
+  /** Bodies of `POST /publish`. */
+  published: object[];
   /** Decides what goes wrong with a call such as `GET /nodes`; nothing unless set. */
   fault: (call: string) => Fault | undefined;
   close(): Promise<void>;
@@ -71,6 +73,7 @@ export async function startEmqxRest({ tls, prefix = '' }: FakeEmqxOptions = {}):
     },
     calls: [],
     state: closedState(),
+    published: [],
     fault: () => undefined,
     close: async () => {
       for (const socket of sockets) socket.destroy();
@@ -114,6 +117,7 @@ export async function startEmqxRest({ tls, prefix = '' }: FakeEmqxOptions = {}):
       }
       case undefined: {
         const body: unknown = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
+        if (`${method} ${path}` === 'POST /publish') fake.published.push(body as object);
         const known = pathname.startsWith(`${base}/`);
         send(response, known ? route(fake.state, method, path, searchParams, body) : NO_SUCH_PATH);
         return;

@@ -63,8 +63,8 @@ function openMemoryBackend(): Backend {
       };
       try {
         const ending = await work(async (table, rows) => {
-          const taken: string[] = [];
-          for (const row of rows) if (!(await tables[table].insert(row))) taken.push(row.key);
+          const taken = new Map<string, 'taken'>();
+          for (const row of rows) if (!(await tables[table].insert(row))) taken.set(row.key, 'taken');
           return taken;
         });
         if (ending === 'rollback') rollBack();
@@ -87,6 +87,11 @@ function openMemoryBackend(): Backend {
         const { scope } = valueOf(text);
         return scope?.kind === 'gateways' && scope.gateways.includes(sn);
       }),
+    keepsClientId: async (clientId) =>
+      rowsOf(accounts).some(({ text }) => {
+        const { scope } = valueOf(text);
+        return scope?.kind === 'service' && scope.clientIds?.includes(clientId) === true;
+      }),
     async bindingsWithOrganizations(sns) {
       const rows = rowsOf(bindings).filter(({ key }) => sns.includes(key));
       return new Map(
@@ -107,6 +112,7 @@ function openMemoryBackend(): Backend {
       return isSame && staysDevice && rows.replace(row.key, old, row.text);
     },
     ping: async () => undefined,
+    unsound: async () => [],
     close: async () => undefined,
   };
 }
@@ -116,7 +122,10 @@ function openTimeline(): Timeline {
   const entries: TimelineEntry[] = [];
   const own = (): TimelineEntry[] => entries.filter((entry) => entry.own);
   return {
-    append: async (more) => void entries.push(...more),
+    append: async (more) => {
+      entries.push(...more);
+      return 0;
+    },
     sweep: async () => undefined,
     trim: async () => undefined,
     gateways: async (after, limit) =>

@@ -1,6 +1,8 @@
 /**
  * A real Mosquitto with the plugin of `deploy/mosquitto`, which is built when it is first asked for. Wrap tests in
  * `describeWithMosquitto`: where there is no broker or no compiler, it says what did not run, and fails if CI=true.
+ *
+ * The broker is the installed one, or the program that TEST_MOSQUITTO names.
  */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,6 +21,8 @@ export const PLUGIN = join(BUILD, 'mosquitto_dockhook.so');
 
 /** Debian has the broker where only root looks. Nobody's proxy may get between broker and server. */
 const environment = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
+
+const BROKER = process.env['TEST_MOSQUITTO'] ?? 'mosquitto';
 
 const BUILD_TIMEOUT_MS = 600_000;
 
@@ -42,8 +46,8 @@ export interface TestMosquitto {
   pid: number;
   /** Everything it logged so far. */
   log(): string;
-  /** The first line that it logs from now on, or has logged since the last such call, with this text in it. */
-  says(text: string): Promise<string>;
+  /** The first line that it logs from now on, or has logged since the last such call, with these texts in it. */
+  says(...texts: string[]): Promise<string>;
   signal(name: NodeJS.Signals): void;
   /** SIGTERM; its exit code. */
   stop(): Promise<number | null>;
@@ -51,7 +55,7 @@ export interface TestMosquitto {
 
 /** A suite that needs Mosquitto and its plugin. */
 export function describeWithMosquitto(title: string, body: (this: Mocha.Suite) => void): void {
-  const missing = ['mosquitto', 'cmake', 'c++'].filter((tool) => !isInstalled(tool));
+  const missing = [BROKER, 'cmake', 'c++'].filter((tool) => !isInstalled(tool));
   if (missing.length === 0) {
     describe(title, function () {
       before('build the plugin', async function () {
@@ -117,7 +121,7 @@ export async function startMosquitto(options: MosquittoOptions): Promise<TestMos
     `plugin ${PLUGIN}`,
     ...pluginOptions.map(([key, value]) => `plugin_opt_${key} ${value}`),
   ]);
-  await broker.says(' running');
+  await broker.says('mosquitto version', ' running');
   if (!alone) await broker.says(' serves');
   return { url: `mqtt://127.0.0.1:${port}`, port, ...broker };
 }
@@ -130,7 +134,7 @@ export function runMosquitto(lines: string[]): Omit<TestMosquitto, 'url' | 'port
   const directory = mkdtempSync(join(tmpdir(), 'dockhook-mosquitto-'));
   const file = join(directory, 'mosquitto.conf');
   writeFileSync(file, `${['log_dest stderr', 'log_type all', ...lines].join('\n')}\n`);
-  const broker = spawn('mosquitto', ['-c', file], { env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
+  const broker = spawn(BROKER, ['-c', file], { env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
   const kill = (): void => {
     broker.kill('SIGKILL');
   };
@@ -156,15 +160,19 @@ export function runMosquitto(lines: string[]): Omit<TestMosquitto, 'url' | 'port
   });
 
   let read = 0;
-  const says = (text: string): Promise<string> =>
+  const says = (...texts: string[]): Promise<string> =>
     new Promise((resolve, reject) => {
       const check = (): void => {
-        const at = logged.findIndex((line, index) => index >= read && line.includes(text));
+        const at = logged.findIndex(
+          (line, index) => index >= read && texts.every((text) => line.includes(text)),
+        );
         if (at < 0 && !ended) return;
         waiting.delete(check);
         const line = logged[at];
         if (line === undefined) {
-          reject(new Error(`the broker ended and did not say "${text}":\n${logged.join('\n')}`));
+          reject(
+            new Error(`the broker ended and did not say "${texts.join('", "')}":\n${logged.join('\n')}`),
+          );
           return;
         }
         read = at + 1;

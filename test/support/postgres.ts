@@ -71,12 +71,15 @@ process.once('SIGTERM', () => process.exit(143));
 
 let sharedServer: Promise<TestPostgres> | undefined;
 
-/** An empty database, to be dropped at the end; on the shared server unless told which. */
-export async function freshDatabase(server?: TestPostgres): Promise<TestDatabase> {
+/**
+ * An empty database, to be dropped at the end; on the shared server unless told which.
+ * @param options of CREATE DATABASE, as `ENCODING 'LATIN1'`
+ */
+export async function freshDatabase(server?: TestPostgres, options = ''): Promise<TestDatabase> {
   const serverUrl =
     server?.url ?? process.env['TEST_DATABASE_URL'] ?? (await (sharedServer ??= startPostgres())).url;
   const name = `dockhook_test_${randomBytes(6).toString('hex')}`;
-  await queryOnce(serverUrl, `CREATE DATABASE ${name}`);
+  await queryOnce(serverUrl, `CREATE DATABASE ${name} ${options}`);
   const url = new URL(serverUrl);
   url.pathname = name;
   return {
@@ -195,8 +198,8 @@ export function binaries(...programs: string[]): string | undefined {
   return directories.find((one) => programs.every((program) => existsSync(join(one, program))));
 }
 
-/** PostgreSQL refuses to run as root. */
-function serverUser(): { uid: number; gid: number } | undefined {
+/** PostgreSQL and PgBouncer refuse to run as root. */
+export function serverUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const users = readFileSync('/etc/passwd', 'utf8').split('\n');
   const line =
@@ -225,7 +228,7 @@ async function readiness(server: ChildProcess): Promise<void> {
 }
 
 /** Backends are in sessions of their own, so no process group has them all. */
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   const file = `/proc/${pid}/task/${pid}/children`;
   try {
     const text = existsSync(file)
@@ -237,7 +240,7 @@ function childrenOf(pid: number): number[] {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -37,6 +37,8 @@ export interface Asked {
   reason: string;
   message: AskedMessage;
   meta: { node: string };
+  /** The common name of the certificate that the caller showed. */
+  shown: string | undefined;
 }
 
 export type Handler = (asked: Asked) => object | Promise<object>;
@@ -81,14 +83,15 @@ const everything: Record<string, Handler> = {
 export async function startProvider(
   handlers: Record<string, Handler> = {},
   port = 0,
+  credentials = grpc.ServerCredentials.createInsecure(),
 ): Promise<ScriptedProvider> {
   const options = { keepCase: true, enums: String, longs: String, defaults: true, oneofs: true };
   const service = loadSync(PROTO, options)['emqx.exhook.v3.HookProvider'] as grpc.ServiceDefinition;
   const asked: Asked[] = [];
   const waiting: { method: string; resolve: (asked: Asked) => void }[] = [];
 
-  async function answer(method: string, request: object): Promise<object> {
-    const call = { ...request, method } as Asked;
+  async function answer(method: string, request: object, shown: string | undefined): Promise<object> {
+    const call = { ...request, method, shown } as Asked;
     asked.push(call);
     for (const waiter of waiting) if (waiter.method === method) waiter.resolve(call);
     return ({ ...everything, ...handlers }[method] ?? (() => ({})))(call);
@@ -101,7 +104,8 @@ export async function startProvider(
       call: grpc.ServerUnaryCall<object, object>,
       done: grpc.sendUnaryData<object>,
     ) => {
-      answer(method, call.request).then(
+      const subject = call.getAuthContext().sslPeerCertificate?.subject;
+      answer(method, call.request, [subject?.CN].flat()[0]).then(
         (reply) => {
           done(null, reply);
         },
@@ -113,7 +117,7 @@ export async function startProvider(
   }
   server.addService(service, implementation);
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, number) => {
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, number) => {
       if (error) reject(error);
       else resolve(number);
     });

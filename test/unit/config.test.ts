@@ -172,6 +172,18 @@ describe('settings', () => {
       const path = file('url', 'postgres://u:p@localhost/d\n');
       expect(readConfig({ DATABASE_URL_FILE: path }).databaseUrl).to.equal('postgres://u:p@localhost/d');
     });
+    it('is known with its file, which is followed', () => {
+      const path = file('followed', 'postgres://u:p@localhost/d\n');
+      expect(readConfig({ DATABASE_URL_FILE: path }).databaseUrlFile).to.equal(path);
+      expect(readConfig({ DATABASE_URL: 'postgres://h/d' }).databaseUrlFile).to.equal(undefined);
+    });
+    it('comes with a number of connections that is enough', () => {
+      expect(readConfig({}).databaseConnections).to.equal(11);
+      expect(readConfig({ DOCKHOOK_DATABASE_CONNECTIONS: '2' }).databaseConnections).to.equal(2);
+      for (const number of ['1', '0', '-3', '1001', '5.5', '1e2', 'many', ' 5']) {
+        expect(faultsOf({ DOCKHOOK_DATABASE_CONNECTIONS: number }), number).to.include('whole number from 2');
+      }
+    });
     it('may not come from both', () => {
       expect(faultsOf({ DATABASE_URL_FILE: file('u', 'x'), DATABASE_URL: 'y' })).to.include('keep one');
     });

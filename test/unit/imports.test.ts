@@ -22,17 +22,19 @@ interface Import {
  */
 const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'hooks.ts': { values: [] },
+  'client-id.ts': { values: [] },
   'errors.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'budget.ts': { values: ['errors.ts'] },
   'askers.ts': { values: [], types: ['budget.ts'] },
   'throttle.ts': { values: [] },
   'excerpt.ts': { values: [] },
+  'printable.ts': { values: ['excerpt.ts'] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'listen.ts': { values: [] },
-  exhook: { values: ['budget.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
+  exhook: { values: ['budget.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
-    values: ['errors.ts', 'budget.ts', 'throttle.ts', 'dock/topics.ts'],
+    values: ['client-id.ts', 'errors.ts', 'budget.ts', 'throttle.ts', 'dock/topics.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   dock: {
@@ -40,10 +42,21 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   stores: { values: ['errors.ts', 'dock/topics.ts'], types: ['events.ts'] },
-  observability: { values: ['errors.ts', 'listen.ts'], types: ['events.ts'] },
+  observability: {
+    values: ['access/origin.ts', 'errors.ts', 'excerpt.ts', 'listen.ts', 'printable.ts', 'throttle.ts'],
+    types: ['events.ts', 'exhook/refusals.ts'],
+  },
   embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
   timeline: {
-    values: ['access/scope.ts', 'access/standing.ts', 'budget.ts', 'dock/topics.ts', 'excerpt.ts'],
+    values: [
+      'access/scope.ts',
+      'access/standing.ts',
+      'budget.ts',
+      'dock/topics.ts',
+      'emqx/bans.ts',
+      'excerpt.ts',
+      'throttle.ts',
+    ],
     types: ['errors.ts', 'events.ts', 'stores'],
   },
   'app.ts': {
@@ -61,13 +74,18 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['events.ts', 'hooks.ts'],
   },
-  emqx: { values: ['errors.ts'], types: ['config.ts'] },
+  emqx: {
+    values: ['client-id.ts', 'dock/topics.ts', 'errors.ts', 'excerpt.ts', 'listen.ts', 'printable.ts'],
+    types: ['config.ts'],
+  },
   doctor: {
     values: [
+      'access/filters.ts',
       'access/foreign-hashes.ts',
       'access/names.ts',
       'access/passwords.ts',
       'access/standing.ts',
+      'client-id.ts',
       'dock/binding-code.ts',
       'dock/demo-license.ts',
       'dock/topics.ts',
@@ -76,7 +94,9 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'errors.ts',
       'exhook/certificates.ts',
       'listen.ts',
+      'printable.ts',
       'stores/run.ts',
+      'stores/soundness.ts',
       'stores/tables.ts',
     ],
     types: ['config.ts', 'stores'],
@@ -95,6 +115,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'errors.ts',
       'listen.ts',
       'observability',
+      'printable.ts',
       'stores',
       'timeline',
     ],

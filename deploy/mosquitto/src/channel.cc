@@ -48,7 +48,7 @@ std::string explain(const std::string& fault) {
   return text;
 }
 
-std::shared_ptr<grpc::Channel> open_channel(const Options& options) {
+std::shared_ptr<grpc::Channel> open_channel(const Options& options, const Tls& pem) {
   grpc::ChannelArguments arguments;
   // "Within a second of the server's return"; the default may wait two minutes.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
@@ -68,11 +68,11 @@ std::shared_ptr<grpc::Channel> open_channel(const Options& options) {
   // Two plugins in one broker would share a connection, and one's breaking off would be the other's.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   if (!options.tls) return grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(), arguments);
-  grpc::SslCredentialsOptions pem;
-  pem.pem_root_certs = options.tls_ca;
-  pem.pem_private_key = options.tls_key;
-  pem.pem_cert_chain = options.tls_cert;
-  return grpc::CreateCustomChannel(options.target, grpc::SslCredentials(pem), arguments);
+  grpc::SslCredentialsOptions credentials;
+  credentials.pem_root_certs = pem.ca;
+  credentials.pem_private_key = pem.key;
+  credentials.pem_cert_chain = pem.cert;
+  return grpc::CreateCustomChannel(options.target, grpc::SslCredentials(credentials), arguments);
 }
 
 }  // namespace dockhook

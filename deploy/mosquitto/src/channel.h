@@ -10,8 +10,8 @@
 
 namespace dockhook {
 
-/** Does not connect yet. */
-std::shared_ptr<grpc::Channel> open_channel(const Options& options);
+/** Does not connect yet. @param pem what the files of TLS hold now */
+std::shared_ptr<grpc::Channel> open_channel(const Options& options, const Tls& pem);
 
 /** @param fault what gRPC says of a call for which there was no connection @return the same for people */
 std::string explain(const std::string& fault);

@@ -1,8 +1,9 @@
 /** What the broker knows of a client, in ExHook's words. */
 #include "client.h"
 
-#include <mosquitto_broker.h>
 #include <openssl/x509.h>
+
+#include "broker.h"
 
 namespace dockhook {
 namespace {

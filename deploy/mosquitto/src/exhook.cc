@@ -1,33 +1,19 @@
 /** The wire. */
 #include "exhook.h"
 
-#include <exhook.grpc.pb.h>
 #include <grpc/grpc.h>
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
 #include <mosquitto.h>
-#include <signal.h>
 
-#include <condition_variable>
 #include <cstdlib>
 #include <ctime>
-#include <future>
-#include <mutex>
 #include <random>
 #include <set>
-#include <unordered_set>
 #include <utility>
 
-#include "channel.h"
+#include "wire.h"
 
 namespace dockhook {
 namespace {
-
-namespace v3 = emqx::exhook::v3;
-
-using Async = v3::HookProvider::StubInterface::async_interface;
-template <typename Request, typename Response>
-using Method = void (Async::*)(grpc::ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>);
 
 /** What EMQX can mount; one unknown name and EMQX rejects the whole list. */
 const std::set<std::string> HOOK_POINTS = {
@@ -39,24 +25,6 @@ const std::set<std::string> HOOK_POINTS = {
 
 constexpr std::chrono::milliseconds LOAD_DEADLINE{1000};
 constexpr std::chrono::milliseconds UNLOAD_DEADLINE{500};
-
-/** gRPC makes threads when it likes: none of them may take the broker's signals. */
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
-
-std::chrono::system_clock::time_point in(std::chrono::milliseconds time) {
-  return std::chrono::system_clock::now() + time;
-}
 
 /** EMQX's form of a message id: 32 hexadecimal digits. */
 std::string new_id() {
@@ -87,6 +55,13 @@ Verdict verdict_of(const grpc::Status& status, const v3::ValuedResponse& answer)
   return answer.value_case() == v3::ValuedResponse::kBoolResult && answer.bool_result() ? Verdict::yes : Verdict::no;
 }
 
+/** Whether the server said something, be it an error. */
+bool is_answer(const grpc::Status& status) {
+  const auto code = status.error_code();
+  return code != grpc::StatusCode::DEADLINE_EXCEEDED && code != grpc::StatusCode::UNAVAILABLE &&
+         code != grpc::StatusCode::CANCELLED;
+}
+
 /** EMQX reads topic, payload, QoS and the header `allow_publish`, and nothing else. */
 PublishAnswer publish_answer_of(const grpc::Status& status, v3::ValuedResponse& answer) {
   if (!status.ok()) return {};
@@ -99,122 +74,6 @@ PublishAnswer publish_answer_of(const grpc::Status& status, v3::ValuedResponse& 
 }
 
 }  // namespace
-
-struct Exhook::Wire {
-  explicit Wire(const Options& given)
-      : node(given.node),
-        call_deadline(given.call_deadline),
-        channel(open_channel(given)),
-        stub(v3::HookProvider::NewStub(channel)),
-        anything(channel) {}
-
-  const std::string node;
-  const std::chrono::milliseconds call_deadline;
-  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-  const std::shared_ptr<grpc::Channel> channel;
-  const std::unique_ptr<v3::HookProvider::Stub> stub;
-  grpc::GenericStub anything;
-
-  std::mutex mutex;
-  std::condition_variable changed;
-  /** To be cancelled when all is broken off. */
-  std::unordered_set<grpc::ClientContext*> under_way;
-  /** How many are not freed yet. */
-  std::size_t contexts = 0;
-  bool broken_off = false;
-
-  /** A context that `break_off` reaches, and waits for, while this lives. */
-  class Registered {
-   public:
-    Registered(Wire& wire, std::chrono::milliseconds deadline)
-        : wire_(wire), context_(std::make_unique<grpc::ClientContext>()) {
-      context_->set_deadline(in(deadline));
-      const std::lock_guard<std::mutex> lock(wire_.mutex);
-      wire_.contexts += 1;
-      wire_.under_way.insert(context_.get());
-      if (wire_.broken_off) context_->TryCancel();
-    }
-    ~Registered() {
-      {
-        const std::lock_guard<std::mutex> lock(wire_.mutex);
-        wire_.under_way.erase(context_.get());
-      }
-      // It holds the channel. Whoever waits for us then frees the channel, which must not happen on a thread of gRPC:
-      // the channel's end waits for those threads.
-      context_.reset();
-      const std::lock_guard<std::mutex> lock(wire_.mutex);
-      wire_.contexts -= 1;
-      wire_.changed.notify_all();
-    }
-    Registered(const Registered&) = delete;
-    Registered& operator=(const Registered&) = delete;
-
-    grpc::ClientContext* context() const { return context_.get(); }
-
-   private:
-    Wire& wire_;
-    std::unique_ptr<grpc::ClientContext> context_;
-  };
-
-  template <typename Request, typename Response>
-  struct Call {
-    explicit Call(Wire& wire, std::chrono::milliseconds deadline) : registered(wire, deadline) {}
-    Registered registered;
-    Request request;
-    Response response;
-  };
-
-  template <typename Request, typename Response, typename Done>
-  void start(Method<Request, Response> method, std::unique_ptr<Call<Request, Response>> call, Done done) {
-    const SignalsBlocked blocked;
-    auto* const raw = call.release();
-    (stub->async()->*method)(raw->registered.context(), &raw->request, &raw->response,
-                             [raw, done = std::move(done)](const grpc::Status& status) {
-                               const std::unique_ptr<Call<Request, Response>> owned(raw);
-                               done(status, raw->response);
-                             });
-  }
-
-  /** Blocks. The answer itself need not be understood. */
-  grpc::Status check_health(std::chrono::milliseconds at_most) {
-    Registered call(*this, at_most);
-    const grpc::Slice nothing;
-    const grpc::ByteBuffer request(&nothing, 1);
-    grpc::ByteBuffer response;
-    std::promise<grpc::Status> answered;
-    anything.UnaryCall(call.context(), "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
-                       [&](grpc::Status status) { answered.set_value(std::move(status)); });
-    return answered.get_future().get();
-  }
-
-  template <typename Request, typename Response>
-  std::unique_ptr<Call<Request, Response>> call() {
-    auto made = std::make_unique<Call<Request, Response>>(*this, call_deadline);
-    fill(made->request.mutable_meta());
-    return made;
-  }
-
-  void fill(v3::RequestMeta* meta) const {
-    meta->set_node(node);
-    // Mosquitto 2.0 does not tell its version: that of the headers this was built with.
-    meta->set_version(std::to_string(LIBMOSQUITTO_MAJOR) + "." + std::to_string(LIBMOSQUITTO_MINOR) + "." +
-                      std::to_string(LIBMOSQUITTO_REVISION));
-    meta->set_sysdescr("Mosquitto");
-    meta->set_cluster_name("mosquitto");
-  }
-
-  /** With the values that EMQX sends the same for every client. */
-  void fill(v3::ClientInfo* info, const Client& client) const {
-    info->set_node(node);
-    info->set_clientid(client.id);
-    info->set_username(client.username);
-    info->set_peerhost(client.peerhost);
-    info->set_protocol("mqtt");
-    info->set_anonymous(true);
-    info->set_cn(client.cn);
-    info->set_dn(client.dn);
-  }
-};
 
 Exhook::Exhook(const Options& options) {
   // Else it writes each failed TLS handshake to stderr, twice a second; `fault` tells. The user's own setting stands.
@@ -256,7 +115,7 @@ void Exhook::authorize(const Client& client, Action action, const std::string& t
 void Exhook::publish(const Message& message, std::function<void(PublishAnswer)> done) {
   auto call = wire_->call<v3::MessagePublishRequest, v3::ValuedResponse>();
   v3::Message& asked = *call->request.mutable_message();
-  asked.set_node(wire_->node);
+  asked.set_node(wire_->options.node);
   asked.set_id(new_id());
   asked.set_qos(static_cast<std::uint32_t>(message.qos));
   asked.set_from(message.client->id);
@@ -290,14 +149,15 @@ void Exhook::disconnected(const Client& client, const std::string& reason, std::
                std::move(call), [done = std::move(done)](const grpc::Status&, v3::EmptySuccess&) { done(); });
 }
 
-bool Exhook::is_connected() { return wire_->channel->GetState(true) == GRPC_CHANNEL_READY; }
+bool Exhook::is_connected() { return wire_->current()->channel->GetState(true) == GRPC_CHANNEL_READY; }
 
 void Exhook::wait_while(bool connected, std::chrono::milliseconds at_most) {
   const auto until = in(at_most);
   // Waiting is also what lets a connection be made: gRPC 1.51 gets no further with one that nobody waits for.
-  for (auto state = wire_->channel->GetState(true); (state == GRPC_CHANNEL_READY) == connected;
-       state = wire_->channel->GetState(true)) {
-    if (!wire_->channel->WaitForStateChange(state, until)) return;
+  const auto channel = wire_->current()->channel;
+  for (auto state = channel->GetState(true); (state == GRPC_CHANNEL_READY) == connected;
+       state = channel->GetState(true)) {
+    if (!channel->WaitForStateChange(state, until)) return;
   }
 }
 
@@ -311,8 +171,8 @@ std::optional<Hooks> Exhook::load(LoadFailure& failure) {
                                            .count());
   request.mutable_broker()->set_datetime(now_as_text());
   v3::LoadedResponse answer;
-  Wire::Registered call(*wire_, LOAD_DEADLINE);
-  const grpc::Status status = wire_->stub->OnProviderLoaded(call.context(), request, &answer);
+  Wire::Registered call(*wire_, wire_->current(), LOAD_DEADLINE);
+  const grpc::Status status = call.connection().stub->OnProviderLoaded(call.context(), request, &answer);
   if (!status.ok()) {
     failure.reason = status.error_code() == grpc::StatusCode::UNIMPLEMENTED
                          ? "it does not speak emqx.exhook.v3: is it dockhook?"
@@ -344,15 +204,26 @@ std::optional<Hooks> Exhook::load(LoadFailure& failure) {
 }
 
 bool Exhook::probe(std::chrono::milliseconds at_most) {
-  const auto code = wire_->check_health(at_most).error_code();
-  return code != grpc::StatusCode::DEADLINE_EXCEEDED && code != grpc::StatusCode::UNAVAILABLE &&
-         code != grpc::StatusCode::CANCELLED;
+  return is_answer(wire_->check_health(wire_->current(), at_most));
 }
 
 std::string Exhook::fault(std::chrono::milliseconds at_most) {
-  const grpc::Status status = wire_->check_health(at_most);
+  const grpc::Status status = wire_->check_health(wire_->current(), at_most);
   return status.error_code() == grpc::StatusCode::UNAVAILABLE ? status.error_message() : "";
 }
+
+bool Exhook::renew(const Tls& pem, std::chrono::milliseconds at_most, std::string& refusal) {
+  const auto fresh = std::make_shared<Connection>(wire_->options, pem);
+  const grpc::Status status = wire_->check_health(fresh, at_most);
+  if (!is_answer(status)) {
+    refusal = status.error_message();
+    return false;
+  }
+  wire_->replace(fresh);
+  return true;
+}
+
+void Exhook::free_unused() { wire_->free_retired(); }
 
 void Exhook::break_off() {
   std::unique_lock<std::mutex> lock(wire_->mutex);
@@ -368,7 +239,7 @@ void Exhook::unload() {
   v3::EmptySuccess answer;
   grpc::ClientContext context;
   context.set_deadline(in(UNLOAD_DEADLINE));
-  wire_->stub->OnProviderUnloaded(&context, request, &answer);
+  wire_->current()->stub->OnProviderUnloaded(&context, request, &answer);
 }
 
 }  // namespace dockhook

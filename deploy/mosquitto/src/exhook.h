@@ -37,6 +37,7 @@ struct Message {
   std::string topic;
   std::string payload;
   int qos = 0;
+  /** Whether it is kept for later subscribers, if it is passed on. */
   bool retain = false;
 };
 
@@ -80,6 +81,8 @@ class Exhook {
   /** @param reason in EMQX's words where there is one: `takenover`, `discarded` */
   void disconnected(const Client& client, const std::string& reason, std::function<void()> done);
 
+  // As far as `free_unused`: for one thread, of ours.
+
   /** Whether the connection stands; tries to make it. */
   bool is_connected();
   /** Returns when the connection is in another state than connected (or not connected), or the time is over. */
@@ -90,6 +93,15 @@ class Exhook {
   bool probe(std::chrono::milliseconds at_most);
   /** Why there is no connection, in gRPC's words; empty if there is one, or it does not say. Blocks. */
   std::string fault(std::chrono::milliseconds at_most);
+  /**
+   * Connects anew, with other certificates, if the server answers to them. Calls under way end on the connection they
+   * began on. Blocks.
+   * @param refusal filled with gRPC's words if it does not
+   * @return whether the certificates are in use
+   */
+  bool renew(const Tls& pem, std::chrono::milliseconds at_most, std::string& refusal);
+  /** Closes connections that were replaced and on which no call is under way any more. */
+  void free_unused();
   /** Breaks off all calls, those to come too, and waits until no callback runs any more. */
   void break_off();
   /** OnProviderUnloaded: a last word that may get lost. Blocks, for a short time. */

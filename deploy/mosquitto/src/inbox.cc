@@ -54,7 +54,9 @@ void Inbox::run() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     work.swap(posted_);
+    has_run_ = !work.empty();
   }
+  if (!work.empty()) changed_.notify_one();
   for (const auto& one : work) {
     try {
       one();
@@ -67,7 +69,7 @@ void Inbox::run() {
 void Inbox::wake() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!ended_) {
-    if (posted_.empty()) {
+    if (posted_.empty() && !has_run_) {
       changed_.wait(lock);
     } else {
       pthread_kill(broker_, WAKE_SIGNAL);

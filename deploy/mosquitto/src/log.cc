@@ -1,8 +1,7 @@
 /** Lines in the broker's log. */
 #include "log.h"
 
-#include <mosquitto.h>
-#include <mosquitto_broker.h>
+#include "broker.h"
 
 namespace dockhook {
 namespace {

@@ -2,21 +2,14 @@
 #include "options.h"
 
 #include <arpa/inet.h>
-#include <mosquitto_broker.h>
-#include <mosquitto_plugin.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <map>
-#include <memory>
 #include <set>
+
+#include "broker.h"
 
 namespace dockhook {
 namespace {
@@ -32,37 +25,6 @@ long number(const std::string& key, const std::string& value, long least, long m
                     std::to_string(most));
   }
   return result;
-}
-
-std::string contents(const std::string& key, const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) {
-    throw BadOption(line_of(key) + " " + file + ": cannot be read by the broker's user (" + std::strerror(errno) + ")");
-  }
-  return std::string(std::istreambuf_iterator<char>(stream), {});
-}
-
-using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
-using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
-
-Certificate parse_certificate(const std::string& pem) {
-  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
-  return Certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
-}
-
-std::string certificate(const std::string& key, const std::string& file) {
-  std::string pem = contents(key, file);
-  if (!parse_certificate(pem)) throw BadOption(line_of(key) + " " + file + ": holds no certificate in PEM form");
-  return pem;
-}
-
-/** gRPC would say nothing of a key that is not the certificate's, and never connect. */
-bool belong_together(const std::string& cert, const std::string& key) {
-  const Bio bio(BIO_new_mem_buf(key.data(), static_cast<int>(key.size())), BIO_free);
-  // The last argument: no passphrase, so that nobody is asked for one.
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> pair(
-      PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, const_cast<char*>("")), EVP_PKEY_free);
-  return pair && X509_check_private_key(parse_certificate(cert).get(), pair.get()) == 1;
 }
 
 const std::string DIGITS = "0123456789";
@@ -120,9 +82,9 @@ Options read_options(const mosquitto_opt* given, int count) {
   Options options;
   const std::map<std::string, std::function<void(const std::string& key, const std::string& value)>> table = {
       {"url", [&](auto&, auto& value) { read_url(value, options); }},
-      {"tls_ca", [&](auto& key, auto& value) { options.tls_ca = certificate(key, value); }},
-      {"tls_cert", [&](auto& key, auto& value) { options.tls_cert = certificate(key, value); }},
-      {"tls_key", [&](auto& key, auto& value) { options.tls_key = contents(key, value); }},
+      {"tls_ca", [&](auto&, auto& value) { options.tls_files.ca = value; }},
+      {"tls_cert", [&](auto&, auto& value) { options.tls_files.cert = value; }},
+      {"tls_key", [&](auto&, auto& value) { options.tls_files.key = value; }},
       {"node", [&](auto&, auto& value) { options.node = value; }},
       // Mosquitto 2.0 cannot put a client's login off: whatever is waited, the whole broker waits.
       {"auth_wait_ms",
@@ -156,16 +118,14 @@ Options read_options(const mosquitto_opt* given, int count) {
   }
 
   if (options.target.empty()) throw BadOption(line_of("url") + " is missing: http://HOST:PORT or https://HOST:PORT");
-  if (options.tls_cert.empty() != options.tls_key.empty()) {
+  const Tls& files = options.tls_files;
+  if (files.cert.empty() != files.key.empty()) {
     throw BadOption(line_of("tls_cert") + " and " + line_of("tls_key") + " belong together: one is missing");
   }
-  if (!options.tls_cert.empty() && !belong_together(options.tls_cert, options.tls_key)) {
-    throw BadOption(line_of("tls_key") + ": is not the key of " + line_of("tls_cert") +
-                    ", in PEM form and without a passphrase");
-  }
-  if (!options.tls && !(options.tls_ca.empty() && options.tls_cert.empty())) {
+  if (!options.tls && !(files.ca.empty() && files.cert.empty())) {
     throw BadOption(line_of("tls_…") + " without TLS: " + line_of("url") + " must begin with https://");
   }
+  options.tls_pem = read_tls(files);
   if (options.node.empty()) options.node = "mosquitto@" + host_name();
   return options;
 }

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "certificates.h"
+
 struct mosquitto_opt;
 
 namespace dockhook {
@@ -13,10 +15,9 @@ struct Options {
   /** `host:port` of the ExHook server. */
   std::string target;
   bool tls = false;
-  /** Contents of PEM files, or empty. */
-  std::string tls_ca;
-  std::string tls_cert;
-  std::string tls_key;
+  Tls tls_files;
+  /** What they held when the broker started. */
+  Tls tls_pem;
   /** What the server is told as the broker's name. */
   std::string node;
   /** How long the broker may stand still for one answer. */

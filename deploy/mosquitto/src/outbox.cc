@@ -1,11 +1,10 @@
 /** What the server is told and asked without anybody waiting. */
 #include "outbox.h"
 
-#include <mosquitto.h>
-#include <mosquitto_broker.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "broker.h"
 
 namespace dockhook {
 namespace {
@@ -40,14 +39,17 @@ Outbox::Outbox(Exhook& exhook, Provider& provider, Authorization& authorization,
       most_per_username_{std::max<std::size_t>(1, most_.messages / SHARE), most_.bytes / SHARE,
                          std::max<std::size_t>(1, most_.news / SHARE)} {}
 
-bool Outbox::wants(const std::string& client_id, const std::string& topic) const {
+bool Outbox::is_asked_for(const std::string& topic) const {
   const auto hooks = provider_.hooks();
   // EMQX calls no message hook for $SYS.
   if (!hooks || !hooks->publish || topic.compare(0, 5, "$SYS/") == 0) return false;
-  const bool asked_for = hooks->topics.empty() || std::any_of(hooks->topics.begin(), hooks->topics.end(),
-                                                              [&](const auto& one) { return matches(one, topic); });
+  return hooks->topics.empty() || std::any_of(hooks->topics.begin(), hooks->topics.end(),
+                                              [&](const auto& one) { return matches(one, topic); });
+}
+
+bool Outbox::wants(const std::string& client_id, const std::string& topic) const {
   // As in EMQX, a message passes if the server is away; but not before an earlier one of its client.
-  return asked_for && (provider_.serving() || lines_.count(client_id) > 0);
+  return is_asked_for(topic) && (provider_.serving() || lines_.count(client_id) > 0);
 }
 
 bool Outbox::publish(Message message, bool authorized) {

@@ -24,6 +24,8 @@ class Outbox {
  public:
   Outbox(Exhook& exhook, Provider& provider, Authorization& authorization, Inbox& inbox, const Options& options);
 
+  /** Whether the server asks for messages on this topic, there or not. */
+  bool is_asked_for(const std::string& topic) const;
   /** Whether a message goes to the server, rather than straight on. */
   bool wants(const std::string& client_id, const std::string& topic) const;
   /**

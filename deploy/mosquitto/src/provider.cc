@@ -16,11 +16,20 @@ constexpr std::chrono::milliseconds PROBE_INTERVAL{1000};
 constexpr std::chrono::milliseconds PROBE_DEADLINE{1000};
 constexpr std::chrono::milliseconds LOAD_AGAIN{300};
 constexpr std::chrono::seconds SAY_WHY_AGAIN{10};
+/** How often the files are looked at: as dockhook does, and while it is away, perhaps because of them. */
+constexpr std::chrono::seconds LOOK_INTERVAL{10};
+constexpr std::chrono::seconds LOOK_INTERVAL_AWAY{1};
 
 }  // namespace
 
-Provider::Provider(Exhook& exhook, Inbox& inbox, const std::string& target)
-    : exhook_(exhook), inbox_(inbox), target_(target), thread_([this] { watch(); }) {}
+Provider::Provider(Exhook& exhook, Inbox& inbox, const Options& options)
+    : exhook_(exhook),
+      inbox_(inbox),
+      target_(options.target),
+      files_(options.tls_files),
+      in_use_(options.tls_pem),
+      looked_at_(std::chrono::steady_clock::now()),
+      thread_([this] { watch(); }) {}
 
 Provider::~Provider() {
   ended_ = true;
@@ -39,19 +48,20 @@ void Provider::watch() {
     } else {
       serving_ = false;
       const std::string fault = exhook_.fault(PROBE_DEADLINE);
-      if (ended_ || exhook_.is_connected()) continue;
-      set_serving(false, "cannot be reached", fault.empty() ? "" : explain(fault));
+      if (ended_ || exhook_.is_connected() || follow_files()) continue;
+      const std::string expired = has_expired(in_use_.cert) ? "; the certificate of plugin_opt_tls_cert has expired" : "";
+      set_serving(false, "cannot be reached", fault.empty() ? "" : explain(fault) + expired);
       exhook_.wait_while(false, TURN);
     }
   }
 }
 
-/** Returns when it is gone. */
+/** Returns when it is gone, or another has taken its place. */
 void Provider::watch_connection() {
   while (!load()) {
     const auto until = std::chrono::steady_clock::now() + LOAD_AGAIN;
     while (std::chrono::steady_clock::now() < until) {
-      if (ended_ || !exhook_.is_connected()) return;
+      if (ended_ || !exhook_.is_connected() || follow_files()) return;
       exhook_.wait_while(true, TURN);
     }
   }
@@ -59,11 +69,47 @@ void Provider::watch_connection() {
   auto next_probe = std::chrono::steady_clock::now() + PROBE_INTERVAL;
   while (!ended_ && exhook_.is_connected()) {
     exhook_.wait_while(true, TURN);
+    if (follow_files()) return;
     if (std::chrono::steady_clock::now() < next_probe || ended_) continue;
     const bool answered = exhook_.probe(PROBE_DEADLINE);
     set_serving(answered, answered ? "serves" : "does not answer");
     next_probe = std::chrono::steady_clock::now() + PROBE_INTERVAL;
   }
+}
+
+/** @return whether there is a new connection, with what the files hold now */
+bool Provider::follow_files() {
+  exhook_.free_unused();
+  const auto now = std::chrono::steady_clock::now();
+  const bool is_connected = exhook_.is_connected();
+  if (!look_.exchange(false) && now - looked_at_ < (is_connected ? LOOK_INTERVAL : LOOK_INTERVAL_AWAY)) return false;
+  looked_at_ = now;
+  std::string fault;
+  try {
+    const Tls pem = read_tls(files_);
+    if (pem == in_use_) {
+      said_of_files_.clear();
+      return false;
+    }
+    std::string refusal;
+    if (exhook_.renew(pem, PROBE_DEADLINE, refusal)) {
+      in_use_ = pem;
+      said_of_files_.clear();
+      inbox_.post([] { log_notice("the files of plugin_opt_tls_… have changed: what they hold now is in use"); });
+      return true;
+    }
+    // That it is away is said elsewhere.
+    if (!is_connected) return false;
+    fault = "the files of plugin_opt_tls_… have changed, and " + target_ + " does not answer with what they hold now: " +
+            explain(refusal);
+  } catch (const BadOption& error) {
+    fault = error.what();
+  }
+  if (fault != said_of_files_) {
+    inbox_.post([fault] { log_error(fault + ". What they held before stays in use"); });
+  }
+  said_of_files_ = fault;
+  return false;
 }
 
 bool Provider::load() {

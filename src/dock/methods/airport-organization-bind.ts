@@ -4,7 +4,7 @@
  */
 import type { FromSchema } from 'json-schema-to-ts';
 import type { Reason } from '../../events.js';
-import { traceOf } from '../../errors.js';
+import { hasCode, traceOf } from '../../errors.js';
 import type { BindOutcome } from '../../stores/types.js';
 import { optionalShortText, optionalText, serialNumber, textOf } from '../fields.js';
 import type { Call, Method } from '../method.js';
@@ -62,8 +62,9 @@ export const airportOrganizationBind: Method = {
       try {
         bound ??= await bind(device, open, call);
       } catch (error) {
-        // What the store did is unknown; the rest is not even tried.
-        bound = failure = { code: results.bindFailed, reason: reasonOf(error), detail: traceOf(error) };
+        bound = { code: results.bindFailed, reason: reasonOf(error), detail: traceOf(error) };
+        // What the store did is unknown; the rest is not even tried. A refusal is about this device.
+        if (hasCode(error, 'store_unavailable')) failure = bound;
       }
       const { code, ...more } = bound;
       errInfos.push({ sn: device.sn, err_code: code });
@@ -105,10 +106,11 @@ async function bind(device: Device, open: Open, call: Call): Promise<Bound> {
   if (sn !== call.gateway && (await call.isGateway(sn))) {
     return { code: results.bindFailed, reason: 'another_gateway', organizationId };
   }
+  if (!call.mayBind(sn)) return { code: results.bindFailed, reason: 'too_many_binds', organizationId };
   const boundAt = new Date(call.now()).toISOString();
-  const { gateway } = call;
+  const { gateway, account } = call;
   const outcome = await call.within(
-    call.bindings.bind({ sn, organizationId, callsign, modelKey, gateway, boundAt }),
+    call.bindings.bind({ sn, organizationId, callsign, modelKey, gateway, account, boundAt }),
   );
   return { ...bindOutcomes[outcome], organizationId };
 }

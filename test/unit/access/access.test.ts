@@ -56,7 +56,12 @@ describe('access', () => {
       ...more,
     });
 
-  const bind = async (sn: string, organizationId: string, gateway: string): Promise<void> => {
+  const bind = async (
+    sn: string,
+    organizationId: string,
+    gateway: string,
+    account?: string,
+  ): Promise<void> => {
     if (!(await stores.organizations.get(organizationId))) {
       await stores.organizations.add({
         id: organizationId,
@@ -71,6 +76,7 @@ describe('access', () => {
       callsign: '',
       modelKey: '',
       boundAt: '2026-01-01T00:00:00Z',
+      ...(account === undefined ? {} : { account }),
     });
     expect(outcome).to.equal('bound');
   };
@@ -169,47 +175,46 @@ describe('access', () => {
       }
     });
 
-    it('lets a refusal leave when it would for an unknown name, however long the check took', async () => {
-      await add('a');
-      const slow: PasswordChecks = {
-        patienceMs: () => 300,
-        check: () => new Promise((resolve) => setTimeout(resolve, 250, 'wrong')),
-      };
-      access = createAccess({ ...stores, passwords: slow, unknownAccounts: 'deny', tell: () => undefined });
-      const order: string[] = [];
-      await Promise.all([
-        access.authenticate(client('a'), 'wrong').then(() => order.push('wrong password')),
-        access.authenticate(client('nobody'), 'wrong').then(() => order.push('unknown name')),
-        new Promise((resolve) => setTimeout(resolve, 425)).then(() => order.push('well after')),
-      ]);
-      expect(order.at(-1)).to.equal('well after');
-    });
-
-    it('lets a refusal leave when it would for an unknown name, though only that had to be read', async () => {
-      await add('a');
+    it('lets refusals leave in the order of their arrival, whatever they are for and however long that took', async () => {
+      await add('known');
+      await add('slow');
+      await add('endless');
+      await add('disabled', { disabled: true });
       const { get } = stores.accounts;
       const accounts: Stores['accounts'] = {
         ...stores.accounts,
         get: async (name) => {
-          if (name === 'nobody') await new Promise((resolve) => setTimeout(resolve, 80));
+          // As from PostgreSQL, where a known name is answered from memory.
+          if (name.startsWith('nobody')) await new Promise((resolve) => setTimeout(resolve, 15));
           return get(name);
         },
       };
-      const checks: PasswordChecks = { patienceMs: () => 100, check: async () => 'wrong' };
+      const checks: PasswordChecks = {
+        patienceMs: () => 200,
+        check: async ({ name }, _password, _host, patience) => {
+          if (name === 'slow') await new Promise((resolve) => setTimeout(resolve, 60));
+          if (name === 'endless') await patience;
+          return name === 'endless' ? 'overloaded' : 'wrong';
+        },
+      };
       access = createAccess({
         ...stores,
         accounts,
         passwords: checks,
         unknownAccounts: 'deny',
-        tell: () => undefined,
+        tell: (event) => events.push(event),
       });
+      const arrivals = ['slow', 'nobody-1', 'known', 'endless', 'nobody-2', '', 'disabled', 'known', '#'];
       const order: string[] = [];
-      await Promise.all([
-        access.authenticate(client('a'), 'wrong').then(() => order.push('wrong password')),
-        access.authenticate(client('nobody'), 'wrong').then(() => order.push('unknown name')),
-        new Promise((resolve) => setTimeout(resolve, 140)).then(() => order.push('well before')),
-      ]);
-      expect(order[0]).to.equal('well before');
+      await Promise.all(
+        arrivals.map((username) =>
+          access.authenticate(client(username), 'wrong').then(() => order.push(username)),
+        ),
+      );
+      expect(order).to.deep.equal(arrivals);
+      // They were decided in another order.
+      expect(events.map(({ account }) => account)).to.not.deep.equal(arrivals);
+      expect(events.at(-1)).to.include({ account: 'endless', reason: 'overloaded' });
     });
 
     it('tells an overloaded check as such', async () => {
@@ -259,6 +264,160 @@ describe('access', () => {
         }
         expect(await as('any', OTHER_GATEWAY)).to.equal(true);
       });
+    });
+
+    describe('with a client id that an account keeps', () => {
+      const service = (...clientIds: string[]) => ({
+        scope: { kind: 'service' as const, publish: ['#'], subscribe: ['#'], clientIds },
+      });
+      const as = (username: string, clientId: string) =>
+        access.authenticate(client(username, { clientId }), 'right');
+      beforeEach(async () => {
+        await add('backend', service('backend-1', 'backend 2'));
+        await add('dock');
+        await add('fleet', { scope: { kind: 'client-id' } });
+        await add('any', { scope: { kind: 'any-gateway' } });
+        await add('other', service('other-1'));
+      });
+
+      it('lets in that account alone, whatever the scope of another', async () => {
+        for (const clientId of ['backend-1', 'backend 2']) {
+          expect(await as('backend', clientId)).to.equal(true);
+          for (const username of ['dock', 'fleet', 'any', 'other']) {
+            expect(await as(username, clientId), username).to.equal(false);
+            expect(events.at(-1)).to.include({ reason: 'kept_client_id' });
+          }
+        }
+        for (const username of ['backend', 'dock', 'fleet', 'any', 'other'])
+          expect(await as(username, 'backend-11'), username).to.equal(true);
+      });
+      it('refuses no dock the SN that its account lists, and asks nothing for it', async () => {
+        await add('clumsy', service(GATEWAY));
+        const { accounts } = stores;
+        const keepsClientId = () => Promise.reject(new Error('asked'));
+        access = createAccess({
+          ...stores,
+          accounts: { ...accounts, keepsClientId },
+          passwords,
+          unknownAccounts: 'deny',
+          tell: () => undefined,
+        });
+        for (const clientId of [GATEWAY, `drc-${GATEWAY}-1780390153000`, `${GATEWAY}_drc`])
+          expect(await as('dock', clientId), clientId).to.equal(true);
+      });
+      it('says so only to who has the password', async () => {
+        expect(await access.authenticate(client('dock', { clientId: 'backend-1' }), 'wrong')).to.equal(false);
+        expect(events.at(-1)).to.include({ reason: 'wrong_password' });
+      });
+    });
+
+    describe('with a client id that claims a gateway (scope client-id)', () => {
+      const scope = { kind: 'client-id' } as const;
+      beforeEach(async () => {
+        await add('fleet', { scope });
+        await add('other-fleet', { scope });
+      });
+      /** In all places where a claim counts: connect, subscribe, publish a request. */
+      const mayBe = async (username: string, sn: string): Promise<boolean> => {
+        const connects = await access.authenticate(client(username, { clientId: sn }), 'right');
+        const topic = `thing/product/${sn}/services`;
+        const subscribes = await access.authorize(client(username, { clientId: sn }), 'subscribe', topic);
+        const asks = await access.askerOf({ username, clientId: sn }, sn, storeBudget());
+        expect([subscribes, asks === 'dock'], `${username} as ${sn}`).to.deep.equal([connects, connects]);
+        return connects === true;
+      };
+
+      it('takes one that nobody has, and its own after it was bound', async () => {
+        expect(await mayBe('fleet', 'FREESN1')).to.equal(true);
+        await bind('FREESN1', 'north', 'FREESN1', 'fleet');
+        await bind('DRONE1', 'north', 'FREESN1', 'fleet');
+        expect(await mayBe('fleet', 'FREESN1')).to.equal(true);
+        expect(await mayBe('fleet', 'FREESN1')).to.equal(true);
+      });
+      it('refuses one that another account bound, as gateway or through one', async () => {
+        await bind('THEIRDOCK', 'north', 'THEIRDOCK', 'other-fleet');
+        await bind('THEIRDRONE', 'north', 'THEIRDOCK', 'other-fleet');
+        for (const sn of ['THEIRDOCK', 'THEIRDRONE']) {
+          expect(await mayBe('fleet', sn), sn).to.equal(false);
+          expect(await mayBe('other-fleet', sn), sn).to.equal(true);
+        }
+        await add('any', { scope: { kind: 'any-gateway' } });
+        await bind('ANYDOCK', 'north', 'ANYDOCK', 'any');
+        expect(await mayBe('fleet', 'ANYDOCK')).to.equal(false);
+      });
+      it('refuses the drone of a dock that an account lists, whoever bound it', async () => {
+        await add('listed', { scope: { kind: 'gateways', gateways: [OTHER_GATEWAY] } });
+        await bind('DRONE1', 'north', OTHER_GATEWAY, 'listed');
+        await bind('DRONE2', 'north', OTHER_GATEWAY);
+        await bind('DRONE3', 'north', OTHER_GATEWAY, 'fleet');
+        for (const sn of ['DRONE1', 'DRONE2', 'DRONE3']) expect(await mayBe('fleet', sn), sn).to.equal(false);
+      });
+      it('refuses the drone of a dock that another account has bound since', async () => {
+        await bind('DRONE1', 'north', 'DOCKX', 'fleet');
+        await bind('DOCKX', 'north', 'DOCKX', 'other-fleet');
+        expect(await mayBe('fleet', 'DRONE1')).to.equal(false);
+      });
+      it('takes what an account bound that is gone, disabled, expired, or has got a list without it', async () => {
+        for (const name of ['removed', 'disabled', 'expired', 'listing']) {
+          await add(name, { scope });
+          await bind(`DOCK${name}`, 'north', `DOCK${name}`, name);
+          expect(await mayBe('fleet', `DOCK${name}`), name).to.equal(false);
+        }
+        await stores.accounts.remove('removed');
+        await stores.accounts.update('disabled', (account) => ({ ...account, disabled: true }));
+        await stores.accounts.update('expired', (account) => ({
+          ...account,
+          expiresAt: '2025-01-01T00:00:00Z',
+        }));
+        await stores.accounts.update('listing', (account) => ({
+          ...account,
+          scope: { kind: 'gateways', gateways: ['ANOTHER'] },
+        }));
+        for (const name of ['removed', 'disabled', 'expired', 'listing'])
+          expect(await mayBe('fleet', `DOCK${name}`), name).to.equal(true);
+      });
+      it('takes docks that were bound before accounts were recorded: no fleet is shut out by an upgrade', async () => {
+        await bind('OLDDOCK', 'north', 'OLDDOCK');
+        await bind('OLDDRONE', 'north', 'OLDDOCK');
+        expect(await mayBe('fleet', 'OLDDOCK')).to.equal(true);
+      });
+      it('looks at every part of the id that may be one', async () => {
+        await bind('THEIRDOCK', 'north', 'THEIRDOCK', 'other-fleet');
+        for (const clientId of ['drc-THEIRDOCK-1780390153000', 'THEIRDOCK_drc', 'FREESN1-THEIRDOCK']) {
+          expect(await access.authenticate(client('fleet', { clientId }), 'right'), clientId).to.equal(false);
+          expect(await access.authenticate(client('other-fleet', { clientId }), 'right'), clientId).to.equal(
+            true,
+          );
+        }
+      });
+      it('asks for listings and bindings at the same time, and for nothing else if the SN is free', async () => {
+        const asked: string[] = [];
+        let bothAsked: () => void = () => undefined;
+        const both = new Promise<void>((resolve) => (bothAsked = resolve));
+        // Neither is answered before the other was asked.
+        const answer = async <T>(what: string, value: T): Promise<T> => {
+          if (asked.push(what) === 2) bothAsked();
+          await both;
+          return value;
+        };
+        access = createAccess({
+          accounts: { ...stores.accounts, listsGateway: () => answer('listings', false) },
+          bindings: { ...stores.bindings, getMany: () => answer('bindings', new Map()) },
+          passwords,
+          unknownAccounts: 'deny',
+          tell: () => undefined,
+        });
+        expect(await access.authenticate(client('fleet', { clientId: 'FREESN1' }), 'right')).to.equal(true);
+        expect(asked).to.have.members(['listings', 'bindings']);
+      });
+    });
+
+    it('refuses a client id with the separator of account and id in it', async () => {
+      await add('a');
+      for (const clientId of ['b|SN', '|', 'a|SN']) {
+        expect(await access.authenticate(client('a', { clientId }), 'right'), clientId).to.equal(false);
+        expect(events.at(-1)).to.include({ reason: 'unsafe_name' });
+      }
     });
 
     it('holds back a refusal also if the store fails after the account was read', async () => {
@@ -412,7 +571,7 @@ describe('access', () => {
         await bind(GATEWAY, 'north', GATEWAY);
         await bind(DRONE, 'north', GATEWAY);
         await bind('X1', 'south', 'X1');
-        await stores.bindings.move(DRONE, 'south');
+        await stores.bindings.move(DRONE, { organizationId: 'south' });
         expect(await access.authorize(client('a'), 'publish', droneOsd)).to.equal(false);
         expect(events[0]).to.include({ reason: 'foreign_organization' });
       });

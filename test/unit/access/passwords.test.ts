@@ -1,5 +1,10 @@
 import { expect } from 'chai';
-import { createPasswordChecks, type PasswordChecks } from '../../../src/access/password-checks.js';
+import { hash as bcryptHash } from '@node-rs/bcrypt';
+import {
+  createPasswordChecks,
+  hashesAtOnce,
+  type PasswordChecks,
+} from '../../../src/access/password-checks.js';
 import {
   generatePassword,
   hashChosen,
@@ -9,6 +14,9 @@ import {
   verifyFast,
   verifySlow,
 } from '../../../src/access/passwords.js';
+
+/** Of who waits as long as it takes. */
+const ENDLESS = new Promise<never>(() => undefined);
 
 /** Anything that a person or a machine may take for a password. */
 const PASSWORDS = [
@@ -71,6 +79,24 @@ describe('passwords', () => {
 
 const ADDRESS = '192.0.2.1';
 
+describe('slow hashes', () => {
+  it('leave one of the threads on which host names are looked up and files are written', () => {
+    for (const [cores, size, atOnce] of [
+      [2, undefined, 2],
+      [4, undefined, 3],
+      [64, undefined, 3],
+      [64, '16', 15],
+      [8, '16', 8],
+      [8, '1', 1],
+      [8, '', 1],
+    ] as const) {
+      expect(hashesAtOnce(cores, size), `${cores} cores, UV_THREADPOOL_SIZE=${size ?? 'unset'}`).to.equal(
+        atOnce,
+      );
+    }
+  });
+});
+
 describe('password checks', () => {
   it('answers right and wrong for both formats', async () => {
     const checks = await createPasswordChecks();
@@ -131,6 +157,21 @@ describe('password checks', () => {
     expect(await checkWhenIdle(checks, account, 'right'), 'afterwards').to.equal('right');
   });
 
+  it('leaves most of the queue to others, from however many places one account is guessed at', async () => {
+    const checks = await createPasswordChecks(1);
+    const passwordHash = await hashChosen('right');
+    const flood = Array.from({ length: 500 }, (_, i) =>
+      checks.check({ name: 'a', passwordHash }, `guess ${i}`, `192.0.${i >> 8}.${i & 255}`, ENDLESS),
+    );
+    expect(await checks.check({ name: 'b', passwordHash }, 'right', '198.51.100.1', ENDLESS)).to.equal(
+      'right',
+    );
+    const answers = await Promise.all(flood);
+    // A full queue has places for a second: some tens.
+    expect(answers.filter((answer) => answer === 'overloaded')).to.have.length.above(480);
+    expect(await checkWhenIdle(checks, { name: 'a', passwordHash }, 'right')).to.equal('right');
+  });
+
   it('hashes once for any number of equal checks at the same time', async () => {
     const checks = await createPasswordChecks(1);
     const account = { name: 'a', passwordHash: await hashChosen('right') };
@@ -145,10 +186,10 @@ describe('password checks', () => {
     const guess = async (
       checks: PasswordChecks,
       account: { name: string; passwordHash: string },
-      address = ADDRESS,
+      { address = ADDRESS, times = 10 } = {},
     ) => {
       const results = [];
-      for (let i = 0; i < 10; i += 1) results.push(await check(checks, account, `guess ${i}`, address));
+      for (let i = 0; i < times; i += 1) results.push(await check(checks, account, `guess ${i}`, address));
       expect(new Set(results)).to.deep.equal(new Set(['wrong']));
     };
 
@@ -163,7 +204,9 @@ describe('password checks', () => {
       const checks = await createPasswordChecks();
       const account = { name: 'a', passwordHash: await hashChosen('right') };
       expect(await check(checks, account, 'right', ADDRESS)).to.equal('right');
-      await guess(checks, account);
+      // The right one cost a hash, too.
+      await guess(checks, account, { times: 9 });
+      expect(await check(checks, account, 'guess 10', ADDRESS)).to.equal('throttled');
       expect(await check(checks, account, 'right', ADDRESS)).to.equal('right');
     });
 
@@ -180,6 +223,19 @@ describe('password checks', () => {
       const account = { name: 'a', passwordHash: await hashChosen('right') };
       for (let i = 0; i < 50; i += 1) expect(await check(checks, account, 'old', ADDRESS)).to.equal('wrong');
       expect(await check(checks, account, 'right', ADDRESS)).to.equal('right');
+    });
+
+    it('counts a right one that cost a hash: bcrypt knows endless right ones', async () => {
+      const checks = await createPasswordChecks();
+      const password = 'x'.repeat(72);
+      const account = { name: 'a', passwordHash: await bcryptHash(password, 4) };
+      const answers = [];
+      for (let i = 0; i < 12; i += 1) answers.push(await check(checks, account, `${password}${i}`, ADDRESS));
+      expect(answers.slice(0, 10)).to.deep.equal(Array(10).fill('right'));
+      expect(answers.slice(10)).to.deep.equal(['throttled', 'throttled']);
+      expect(await check(checks, account, `${password}9`, ADDRESS), 'the one that was right last').to.equal(
+        'right',
+      );
     });
 
     it('does not count a hash that cannot be read', async () => {

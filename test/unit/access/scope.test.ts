@@ -169,7 +169,9 @@ describe('judge: what a scope allows on a topic', () => {
     it('cannot become another dock by a client id that only ends like its SN', () => {
       expect(isOwnGateway({ kind: 'client-id' }, `x${OWN}`, OWN)).to.equal(false);
       expect(isOwnGateway({ kind: 'client-id' }, `${OWN}x-y`, OWN)).to.equal(false);
-      expect(isOwnGateway({ kind: 'client-id' }, `a-${OWN}-b`, OWN)).to.equal(false);
+      expect(isOwnGateway({ kind: 'client-id' }, `drc-${OWN.slice(0, 8)}-1780390153`, OWN)).to.equal(false);
+      // More parts than a second session has: each may cost a query.
+      expect(isOwnGateway({ kind: 'client-id' }, `a-b-${OWN}-c-d-e-f`, OWN)).to.equal(false);
     });
   });
 
@@ -203,5 +205,9 @@ describe('gatewaysOf', () => {
   it('is what the client id names, for the scope of that name', () => {
     expect(gatewaysOf({ kind: 'client-id' }, `p-${OWN}`)).to.deep.equal(['p', OWN]);
     expect(gatewaysOf({ kind: 'client-id' }, 'not an sn!')).to.deep.equal([]);
+    // Client ids of second (DRC) sessions that clouds hand out.
+    for (const id of [`${OWN}-1780390153000`, `drc-${OWN}-1780390153000`, `drc-${OWN}-x7f`, `${OWN}_drc`]) {
+      expect(gatewaysOf({ kind: 'client-id' }, id), id).to.include(OWN);
+    }
   });
 });

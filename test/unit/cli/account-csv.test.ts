@@ -156,6 +156,15 @@ describe('a line of an import', () => {
     });
   });
 
+  it('may keep client ids, if it is a service', () => {
+    expect(read('name,scope,client_ids', 'a', 'service', 'w-1 w-2').account.scope).to.deep.include({
+      clientIds: ['w-1', 'w-2'],
+    });
+    expect(read('name,scope,client_ids', 'a', 'service', '["w 1"]').account.scope).to.deep.include({
+      clientIds: ['w 1'],
+    });
+  });
+
   const headers: [string, string, RegExp][] = [
     ['an unknown column', 'name,colour', /unknown column "colour"; there are name, scope/],
     ['EMQX’s name for the name', 'username,password_hash', /"username"; it is name here/],
@@ -171,6 +180,14 @@ describe('a line of an import', () => {
   }
 
   const lines: [string, string, string[], RegExp][] = [
+    ['client ids of a dock', 'name,gateways,client_ids', ['a', 'SN1', 'SN1'], /for the scope service/],
+    [
+      'a client id with the separator',
+      'name,scope,client_ids',
+      ['a', 'service', 'a|b'],
+      /client_ids a\|b: .*never gets in/,
+    ],
+    ['a name with the separator', 'name', ['a|b'], /kept for client ids/],
     ['too few columns', 'name,scope', ['a'], /columns: 1 here, 2 in the first line/],
     ['too many columns', 'name', ['a', 'b'], /columns: 2 here/],
     ['no name', 'name,scope', ['', 'client-id'], /name is empty/],
@@ -225,6 +242,12 @@ const scope: fc.Arbitrary<Scope> = fc.oneof(
     kind: fc.constant('service' as const),
     publish: fc.array(filter, { maxLength: 3 }),
     subscribe: fc.array(filter, { maxLength: 3 }),
+  }),
+  fc.record({
+    kind: fc.constant('service' as const),
+    publish: fc.constant<string[]>(['#']),
+    subscribe: fc.constant<string[]>(['#']),
+    clientIds: fc.array(fc.constantFrom('worker-1', 'a b', '[x', 'quote"', ','), { maxLength: 3 }),
   }),
 );
 const moment = fc.constantFrom('2030-01-01T00:00:00Z', '2020-05-06T07:08:09.123456789+05:30');

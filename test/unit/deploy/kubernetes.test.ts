@@ -161,7 +161,7 @@ describe('deploy/kubernetes', function () {
 
     it('leaves out nothing of what keeps EMQX closed', () => {
       const closing = Object.keys(shipped).filter((path) =>
-        /^(exhook|authentication|authorization\.(sources|no_match)|mqtt|listeners)\b/.test(path),
+        /^(exhook|authentication|authorization\.(sources|no_match)|retainer|mqtt|listeners)\b/.test(path),
       );
       expect(Object.keys(found)).to.include.members(closing);
     });
@@ -194,7 +194,8 @@ describe('deploy/kubernetes', function () {
     };
     for (const { name, mountPath } of container.volumeMounts ?? []) {
       const secret = pod.spec?.volumes?.find((volume) => volume.name === name)?.secret?.secretName;
-      keysAt(secret, mountPath, JSON.stringify(container.env));
+      // The URL in a Secret names a file of it.
+      keysAt(secret, mountPath, JSON.stringify(container.env) + read('kubernetes/README.md'));
     }
     const [volume] = emqx.spec.coreTemplate.spec.extraVolumes;
     keysAt(volume?.secret.secretName, '/etc/emqx/certs', emqx.spec.config.data);

@@ -59,18 +59,58 @@ describe('bad data', () => {
 });
 
 describe('huge input', () => {
-  it('of 4 MiB in an unknown field is answered', async () => {
-    const reply = await cloud().replyTo(request('config', { note: 'x'.repeat(4 * 1024 * 1024) }));
+  const LIMIT = 16 * 1024;
+  const padded = (length: number): string => {
+    const text = (note: string): string => JSON.stringify(request('config', { note }));
+    return text('x'.repeat(length - text('').length));
+  };
+
+  it('of 16 KiB is answered', async () => {
+    const reply = await cloud().replyTo(padded(LIMIT));
     expect(reply.data).to.have.property('app_id');
   });
 
-  it('of 4 MiB that is not JSON passes', async () => {
-    expect(await cloud().ask(Buffer.alloc(4 * 1024 * 1024, '['))).to.deep.equal({ kind: 'pass' });
+  it('of a bind of 16 devices with texts as long as they may be is answered', async () => {
+    const long = (length: number): string => 'x'.repeat(length);
+    const bind_devices = Array.from({ length: 16 }, (_, index) =>
+      asked(`${long(62)}${String(index).padStart(2, '0')}`, {
+        device_callsign: long(256),
+        device_model_key: long(64),
+        organization_id: long(256),
+        device_binding_code: long(256),
+      }),
+    );
+    const data = (await cloud().dataFor('airport_organization_bind', { bind_devices })) as Data;
+    expect(data).to.have.property('result', 0);
+  });
+
+  for (const [what, payload] of [
+    ['a byte more in an unknown field', padded(LIMIT + 1)],
+    ['4 MiB of brackets', Buffer.alloc(4 * 1024 * 1024, '[')],
+    ['4 MiB that are no UTF-8', Buffer.alloc(4 * 1024 * 1024, 0xff)],
+    [
+      'a bind with a megabyte of spaces before it',
+      ' '.repeat(1 << 20) + JSON.stringify(request('config', {})),
+    ],
+  ] as const) {
+    it(`of ${what} reaches nobody, and is not parsed`, async () => {
+      const world = cloud();
+      expect(await world.ask(payload)).to.deep.equal({ kind: 'drop' });
+      expect(world.events).to.have.length(1);
+      expect(world.events[0]).to.include({ step: 'request', outcome: 'faulty', reason: 'too_large' });
+      expect(world.events[0], 'nothing was read of it').not.to.have.any.keys('method', 'tid');
+    });
+  }
+
+  it('of a backend passes as it is', async () => {
+    const world = cloud();
+    world.asker = 'service';
+    expect(await world.ask(padded(LIMIT + 1))).to.deep.equal({ kind: 'pass' });
   });
 
   for (const place of ['tid', 'bid', 'gateway', 'unknown', 'data', 'method']) {
-    it(`of 100,000 nested arrays as ${place} is survived`, async () => {
-      const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    it(`of 8,000 nested arrays as ${place} is survived`, async () => {
+      const deep = '['.repeat(8000) + ']'.repeat(8000);
       const payload = `{"method":"airport_bind_status","data":{"devices":[{"sn":"${GATEWAY}"}]},"${place}":${deep}}`;
       const verdict = await cloud().ask(payload);
       expect(verdict.kind).to.equal(place === 'method' ? 'pass' : 'reply');

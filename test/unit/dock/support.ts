@@ -32,6 +32,7 @@ export function bindingOf(sn: string, more: Partial<Binding> = {}): Binding {
     callsign: `callsign of ${sn}`,
     modelKey: '3-3-0',
     gateway: GATEWAY,
+    account: 'yard',
     boundAt: '2026-01-02T03:04:05.000Z',
     ...more,
   };
@@ -77,7 +78,7 @@ class World {
   /** Set: every store call does this instead. */
   trouble: (() => Promise<never>) | undefined;
   /** Set: only binding does this instead. */
-  bindTrouble: (() => Promise<never>) | undefined;
+  bindTrouble: (() => Promise<never> | undefined) | undefined;
   /** Set: the organization goes away between the look-up of its code and the bind. */
   organizationVanishes = false;
   /** How often a binding code was looked up, and a device bound. */

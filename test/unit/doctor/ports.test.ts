@@ -112,37 +112,38 @@ describe('doctor', () => {
       grpcTlsClientCa: file('grpc/ca.pem'),
       ...change,
     });
-    const check = (change: Partial<Config> = {}): string[] => troubles(complete(checkGrpcTls(files(change))));
+    const check = async (change: Partial<Config> = {}): Promise<string[]> =>
+      troubles(complete(await checkGrpcTls(files(change))));
 
-    it('is content with those that deploy/tls makes', () => {
-      expect(check()).to.deep.equal([]);
+    it('is content with those that deploy/tls makes', async () => {
+      expect(await check()).to.deep.equal([]);
     });
 
-    it('has nothing to say where TLS is off', () => {
-      expect(checkGrpcTls(readConfig({}))).to.deep.equal([]);
+    it('has nothing to say where TLS is off', async () => {
+      expect(await checkGrpcTls(readConfig({}))).to.deep.equal([]);
     });
 
-    it('names what cannot be used', () => {
-      expect(check({ grpcTlsKey: file('grpc/emqx.key') })).to.deep.equal(['error grpc_tls_unusable']);
-      expect(check({ grpcTlsCert: file('grpc/none.pem') })).to.deep.equal(['error grpc_tls_unusable']);
+    it('names what cannot be used', async () => {
+      expect(await check({ grpcTlsKey: file('grpc/emqx.key') })).to.deep.equal(['error grpc_tls_unusable']);
+      expect(await check({ grpcTlsCert: file('grpc/none.pem') })).to.deep.equal(['error grpc_tls_unusable']);
     });
 
-    it('warns of a key that everybody may read', () => {
+    it('warns of a key that everybody may read', async () => {
       const key = join(empty(), 'open.key');
       copyFileSync(file('grpc/dockhook.key'), key);
       chmodSync(key, 0o644);
-      expect(check({ grpcTlsKey: key })).to.deep.equal(['warning grpc_key_readable']);
+      expect(await check({ grpcTlsKey: key })).to.deep.equal(['warning grpc_key_readable']);
       chmodSync(key, 0o640);
-      expect(check({ grpcTlsKey: key })).to.deep.equal([]);
+      expect(await check({ grpcTlsKey: key })).to.deep.equal([]);
     });
 
-    it('refuses a client CA that is none, and one that signs for everybody', () => {
-      expect(check({ grpcTlsClientCa: file('grpc/emqx.pem') })).to.deep.equal([
+    it('refuses a client CA that is none, and one that signs for everybody', async () => {
+      expect(await check({ grpcTlsClientCa: file('grpc/emqx.pem') })).to.deep.equal([
         'error grpc_client_ca_is_none',
       ]);
       const publicCa = join(empty(), 'ca.pem');
       writeFileSync(publicCa, rootCertificates[0]!);
-      expect(check({ grpcTlsClientCa: publicCa })).to.deep.equal(['error grpc_client_ca_public']);
+      expect(await check({ grpcTlsClientCa: publicCa })).to.deep.equal(['error grpc_client_ca_public']);
     });
 
     it('looks at the certificate that docks see', () => {

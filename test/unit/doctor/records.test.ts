@@ -151,6 +151,13 @@ describe('doctor', () => {
       });
     }
 
+    it('names one whose name is no good inside a client id', async () => {
+      const scope: Scope = { kind: 'gateways', gateways: ['SN2'] };
+      const findings = await check({ name: 'good' }, { name: 'a|b', scope });
+      expect(troubles(findings)).to.deep.equal(['warning account_separator']);
+      expect(found(findings, 'account_separator').what).to.match(/: "a\|b"$/);
+    });
+
     it('leaves those that have expired in peace if they are disabled', async () => {
       expect(
         troubles(await check({ name: 'd1' }, { name: 'old', disabled: true, expiresAt: at(0) })),

@@ -136,7 +136,8 @@ describe('a data directory', function () {
     await command.accounts.addTogether(async (addMany) => {
       await addMany([anAccount('together 1')]);
       beside = holder.accounts.add(anAccount('beside'));
-      expect(await addMany([anAccount('together 1'), anAccount('together 2')])).to.deep.equal(['together 1']);
+      const leftOut = await addMany([anAccount('together 1'), anAccount('together 2')]);
+      expect([...leftOut.keys()]).to.deep.equal(['together 1']);
       return 'rollback';
     });
     await beside;

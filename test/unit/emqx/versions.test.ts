@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import {
+  ignoresRetainerSwitch,
   dialectOf,
   lineOf,
   losesHooks,
@@ -64,7 +65,18 @@ describe('versions of EMQX', () => {
     expect(among(all, verifiesExhook)).to.deep.equal(['5.8.8', '5.9.2', '5.10.1', '6.0.0']);
   });
 
-  it('refuse a client without a password by themselves before 5.9 (seen on 5.8.9 and 5.10.4)', () => {
-    expect(among(['5.8.9', '5.9.0', '5.10.4'], refusesWithoutPassword)).to.deep.equal(['5.8.9']);
+  it('refuse a client without a password by themselves (seen on 5.8.9, 6.2.0 and not on 5.10.4; read in the others)', () => {
+    const all =
+      '5.0.12 5.8.9 5.9.0 5.9.2 5.9.3 5.10.0 5.10.3 5.10.4 6.0.0 6.0.2 6.0.3 6.1.1 6.1.2 6.2.0 6.2.1 6.2.2'.split(
+        ' ',
+      );
+    expect(among(all, refusesWithoutPassword).join(' ')).to.equal(
+      '5.0.12 5.8.9 5.9.0 5.9.2 5.10.0 5.10.3 6.0.0 6.0.2 6.1.1 6.2.0',
+    );
+  });
+
+  it('ignore retainer.enable from 5.9 on, until the patch of each line that has it back (read)', () => {
+    const all = '5.8.9 5.9.2 5.9.3 5.10.3 5.10.4 6.0.2 6.0.3 6.1.1 6.1.2 6.2.0 6.2.1'.split(' ');
+    expect(among(all, ignoresRetainerSwitch).join(' ')).to.equal('5.9.2 5.10.3 6.0.2 6.1.1 6.2.0');
   });
 });

@@ -185,6 +185,21 @@ for (const version of VERSIONS) {
       expect(certificateCn).to.equal('dock-SN0001');
     });
 
+    it('tells what a client calls itself, without the account that the broker put in front', () => {
+      const told = (username: string, clientid: string) =>
+        clientOf({
+          clientinfo: { node: '', clientid, username, password: '', peerhost: '', peerport: 0, cn: '' },
+        }).clientId;
+      expect(told('yard', 'yard|7CTDTEST00000A')).to.equal('7CTDTEST00000A');
+      expect(told('yard', '7CTDTEST00000A')).to.equal('7CTDTEST00000A');
+      expect(told('yard', 'other|7CTDTEST00000A')).to.equal('other|7CTDTEST00000A');
+      const sent = { ...MESSAGE, from: 'u|SN' };
+      expect(messageOf(sent).from).to.equal('SN');
+      expect(messageOf({ ...sent, headers: {} }).from, 'a will').to.equal('u|SN');
+      // EMQX gets back what it sent.
+      expect(publishResponse(sent, { kind: 'drop' }).message?.from).to.equal('u|SN');
+    });
+
     it('tells publish from subscribe', () => {
       const actions = recorded
         .filter(({ method }) => method === 'OnClientAuthorize')

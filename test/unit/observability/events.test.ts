@@ -8,6 +8,10 @@ import { createMetrics } from '../../../src/observability/metrics.js';
 const about = { clientId: '7CTDTEST00000A', account: 'dock-1', gateway: '7CTDTEST00000A' };
 
 function logged(event: AccessEvent, level = 'debug'): Record<string, unknown>[] {
+  return allLogged([event], level);
+}
+
+function allLogged(events: AccessEvent[], level: string): Record<string, unknown>[] {
   const lines: Record<string, unknown>[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -15,7 +19,8 @@ function logged(event: AccessEvent, level = 'debug'): Record<string, unknown>[] 
       done();
     },
   });
-  logEvents(createLog(level, sink))(event);
+  const tell = logEvents(createLog(level, sink));
+  for (const event of events) tell(event);
   return lines;
 }
 
@@ -93,6 +98,24 @@ describe('an event in the log', () => {
       ...about,
     };
     expect(logged(event, 'info')).to.deep.equal([]);
+  });
+
+  it('does not let one account fill the disk, and says so once', () => {
+    const bind: AccessEvent = { step: 'bind', outcome: 'faulty', result: 210230, ...about };
+    const flood = Array<AccessEvent>(2000).fill(bind);
+    const lines = allLogged([...flood, { ...bind, account: 'dock-2' }], 'info');
+    // A few may come back while the test runs.
+    expect(
+      lines.filter(({ account, event }) => account === 'dock-1' && event === 'bind'),
+    ).to.have.length.within(1000, 1100);
+    expect(lines.filter(({ event }) => event === 'log_limited')).to.have.length(1);
+    expect(lines.at(-1)).to.include({ event: 'bind', account: 'dock-2' });
+  });
+
+  it('leaves nothing out at debug', () => {
+    const bind: AccessEvent = { step: 'bind', outcome: 'ok', ...about };
+    const lines = allLogged(Array<AccessEvent>(2000).fill(bind), 'debug');
+    expect(lines.filter(({ event }) => event === 'bind')).to.have.length(2000);
   });
 });
 

@@ -1,14 +1,14 @@
 import { expect } from 'chai';
-import { startHttp, type HttpServer } from '../../../src/observability/http.js';
+import { startHttp, type HttpServer, type Readiness } from '../../../src/observability/http.js';
 import { createMetrics, type Metrics } from '../../../src/observability/metrics.js';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
 describe('the HTTP port', () => {
   let server: HttpServer | undefined;
-  let isReady = true;
+  let readiness: Readiness = { isReady: true };
   const start = async (readMetrics: Metrics['read'] = createMetrics().read): Promise<void> => {
-    server = await startHttp(LOOPBACK, () => isReady, readMetrics);
+    server = await startHttp(LOOPBACK, () => readiness, readMetrics);
   };
   const ask = async (path: string, method = 'GET'): Promise<[number, string]> => {
     const response = await fetch(`http://127.0.0.1:${server?.port ?? 0}${path}`, { method });
@@ -18,10 +18,12 @@ describe('the HTTP port', () => {
 
   it('says whether the process is alive and whether a broker should be sent here', async () => {
     await start();
-    isReady = false;
+    readiness = { isReady: false, why: 'it\nstops' };
     expect(await ask('/healthz')).to.deep.equal([200, 'ok\n']);
-    expect((await ask('/readyz'))[0]).to.equal(503);
-    isReady = true;
+    expect(await ask('/readyz')).to.deep.equal([503, 'not ready: it stops\n']);
+    readiness = { isReady: true, why: 'not for long' };
+    expect(await ask('/readyz')).to.deep.equal([200, 'ready: not for long\n']);
+    readiness = { isReady: true };
     expect(await ask('/readyz?probe=1')).to.deep.equal([200, 'ready\n']);
   });
 
@@ -40,7 +42,7 @@ describe('the HTTP port', () => {
   it('names the setting if its address is taken', async () => {
     await start();
     const listen = { host: '127.0.0.1', port: server?.port ?? 0 };
-    const error = await startHttp(listen, () => true, createMetrics().read).catch(
+    const error = await startHttp(listen, () => readiness, createMetrics().read).catch(
       (reason: unknown) => reason,
     );
     expect(error).to.have.property('code', 'usage');

@@ -4,6 +4,7 @@ import { mergeReads } from '../../../src/stores/merged-reads.js';
 
 interface Sent {
   keys: readonly string[];
+  /** With this text for each key. */
   answer(text: string): void;
   fail(error: Error): void;
 }
@@ -11,9 +12,18 @@ interface Sent {
 /** A store that answers when it is told to. */
 function fakeStore() {
   const sent: Sent[] = [];
-  const read = mergeReads<string>(
-    (keys) => new Promise((answer, fail) => void sent.push({ keys, answer, fail })),
+  const merged = mergeReads<string>(
+    (keys) =>
+      new Promise((resolve, fail) => {
+        const answer = (text: string): void => {
+          resolve(new Map(keys.map((key) => [key, text])));
+        };
+        sent.push({ keys, answer, fail });
+      }),
   );
+  /** The text of the first of these keys. */
+  const read = async (keys: readonly string[]): Promise<string | undefined> =>
+    (await merged(keys)).get(keys[0] ?? '');
   return { sent, read, sentKeys: () => sent.map(({ keys }) => keys) };
 }
 
@@ -119,7 +129,8 @@ describe('merged reads', () => {
 
   it('are refused while too many wait, so that a database which is stuck does not fill the memory', async () => {
     const { sent, read, sentKeys } = fakeStore();
-    const ask = (): Promise<string> => read(Array.from({ length: 1000 }, (_, index) => `key ${index}`));
+    const ask = (): Promise<string | undefined> =>
+      read(Array.from({ length: 1000 }, (_, index) => `key ${index}`));
     void ask();
     void ask();
     await turn();
@@ -134,5 +145,72 @@ describe('merged reads', () => {
     }
     await Promise.all(waiting);
     expect(sentKeys()).to.have.length(2 + 51);
+  });
+
+  describe('with a key that PostgreSQL refuses', () => {
+    const sqlError = (code: string): Error => Object.assign(new Error(`refused with ${code}`), { code });
+
+    /** A store that has a row for each key but those it refuses. */
+    function refusingStore(refused: Readonly<Record<string, string>>) {
+      const sent: string[][] = [];
+      const read = mergeReads<string>(async (keys) => {
+        sent.push([...keys]);
+        const code = keys.map((key) => refused[key]).find(Boolean);
+        if (code !== undefined) throw sqlError(code);
+        return new Map(keys.map((key) => [key, `row of ${key}`]));
+      });
+      const one = async (key: string): Promise<string | undefined> => (await read([key])).get(key);
+      return { sent, read, one };
+    }
+
+    for (const [name, code] of [
+      ['北', '22P05'],
+      ['Łódź', '22P05'],
+      ['🚁', '22021'],
+    ] as const) {
+      it(`such as ${name}, which its encoding lacks, is absent, and the others are there`, async () => {
+        const { one, sent } = refusingStore({ [name]: code });
+        const reads = ['dock-1', name, 'dock-2', 'é'].map(one);
+        expect(await Promise.all(reads)).to.deep.equal([
+          'row of dock-1',
+          undefined,
+          'row of dock-2',
+          'row of é',
+        ]);
+        expect(sent[1], 'ASCII goes at once').to.deep.equal(['dock-1', 'dock-2']);
+      });
+    }
+
+    it('for another reason fails for its reader alone, and is never absent', async () => {
+      for (const [key, code] of [
+        ['dock-2', '22P05'],
+        ['dock-2', '22P02'],
+        ['北', '22P02'],
+      ] as const) {
+        const { read, one } = refusingStore({ [key]: code });
+        const [good, bad, both] = [one('dock-1'), one(key), read(['dock-3', key])];
+        expect(await failure(bad)).to.equal(`refused with ${code}`);
+        expect(await failure(both)).to.equal(`refused with ${code}`);
+        expect(await good).to.equal('row of dock-1');
+      }
+    });
+
+    it('costs a bounded number of statements, whoever sends a thousand of them', async () => {
+      const names = Array.from({ length: 900 }, (_, index) => `北${index}`);
+      const { one, sent } = refusingStore(Object.fromEntries(names.map((name) => [name, '22P05'])));
+      const strangers = names.map((name) => one(name).catch((error: unknown) => error));
+      expect(await one('dock-1')).to.equal('row of dock-1');
+      expect(await one('é')).to.equal('row of é');
+      const answers = await Promise.all(strangers);
+      expect(answers.filter((answer) => typeof answer === 'string')).to.deep.equal([]);
+      expect(sent.length).to.be.lessThan(130);
+    });
+
+    it('does not make a statement that fails for another reason be sent again', async () => {
+      const { one, sent } = refusingStore({ 'dock-2': '42501' });
+      const reads = ['dock-1', 'dock-2'].map((key) => failure(one(key)));
+      expect(await Promise.all(reads)).to.deep.equal(['refused with 42501', 'refused with 42501']);
+      expect(sent).to.have.length(1);
+    });
   });
 });

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { expect } from 'chai';
+import type { DockhookError } from '../../../src/errors.js';
 import type { Database } from '../../../src/stores/database.js';
-import { adviceFor, lacksRight } from '../../../src/stores/run.js';
+import { adviceFor } from '../../../src/stores/run.js';
 import { openStores } from '../../../src/stores/stores.js';
 import { anAccount, anOrganization, rejection } from '../../contract/store-suite.js';
 
@@ -24,15 +25,64 @@ function sqlError(code: string, message: string): Error {
 }
 
 describe('a store operation', () => {
-  it('reports a driver’s error as an unavailable store, with its message and nothing else of it', async () => {
-    for (const code of ['57P01', '42501', '40001', '22P02', '23502', '23514', 'ECONNREFUSED']) {
-      const stores = openStores(failing(sqlError(code, 'what happened')));
-      for (const work of [stores.accounts.get('alice'), stores.accounts.add(anAccount('alice'))]) {
-        const error = await rejection(work, 'store_unavailable');
-        expect(error.message).to.include('"alice"').and.include('what happened');
-        expect(error.cause).to.have.property('code', code);
-        expect(inspect(error, { depth: 10 })).to.not.include('the-secret');
+  const failures = [
+    ['store_unavailable', 'silence', ['57P01', '57P03', '08006', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']],
+    [
+      'store_refused',
+      'an answer',
+      ['42501', '40001', '22P02', '23502', '23514', '25006', '53300', '53100', '55P03', '57014', 'XX000'],
+    ],
+  ] as const;
+  for (const [fault, what, codes] of failures) {
+    it(`tells ${what} as ${fault}, with the driver’s message and nothing else of it`, async () => {
+      for (const code of codes) {
+        const stores = openStores(failing(sqlError(code, 'what happened')));
+        for (const work of [
+          () => stores.accounts.get('alice'),
+          () => stores.accounts.add(anAccount('alice')),
+        ]) {
+          const error = await rejection(work(), fault);
+          expect(error.message).to.include('"alice"').and.include('what happened');
+          expect(error.cause).to.have.property('code', code);
+          expect(inspect(error, { depth: 10 })).to.not.include('the-secret');
+        }
       }
+    });
+  }
+
+  it('sends again what PostgreSQL means to be sent again, a few times, and nothing else', async () => {
+    for (const [code, times] of [
+      ['40001', 5],
+      ['40P01', 5],
+      ['57014', 1],
+      ['53300', 1],
+      ['ECONNRESET', 1],
+    ] as const) {
+      let sent = 0;
+      const database: Database = {
+        ...failing(sqlError(code, 'x')),
+        async query(sql) {
+          if (!sql.startsWith('INSERT')) return [];
+          sent += 1;
+          throw sqlError(code, 'x');
+        },
+      };
+      await openStores(database)
+        .accounts.add(anAccount('alice'))
+        .catch(() => undefined);
+      expect(sent, code).to.equal(times);
+    }
+  });
+
+  it('says where the tables are, and what to grant, when schema public may not be used', () => {
+    for (const message of [
+      'permission denied for schema public',
+      'keine Berechtigung für Schema public',
+      'droit refusé pour le schéma « public » (schema public)',
+    ]) {
+      expect(adviceFor(sqlError('42501', message)))
+        .to.include('GRANT USAGE, CREATE ON SCHEMA public TO')
+        .and.include('whatever search_path says');
     }
   });
 
@@ -49,19 +99,16 @@ describe('a store operation', () => {
 
   it('says who may do what when the role lacks a right', async () => {
     const stores = openStores(failing(sqlError('42501', 'permission denied for table dockhook_accounts')));
-    const error = await rejection(stores.accounts.add(anAccount('alice')), 'store_unavailable');
+    const error = await rejection(stores.accounts.add(anAccount('alice')), 'store_refused');
     expect(error.message)
       .to.include('dockhook_server is for dockhook serve alone')
       .and.include('dockhook_operator');
-    expect(lacksRight(error)).to.equal(true);
-    const gone = openStores(failing(sqlError('57P01', 'gone')));
-    expect(lacksRight(await rejection(gone.accounts.get('alice'), 'store_unavailable'))).to.equal(false);
   });
 
   it('takes only a violated constraint for a conflict', async () => {
     const stores = openStores(failing(sqlError('23505', 'duplicate key')));
     await rejection(stores.organizations.add(anOrganization('one')), 'conflict');
-    await rejection(stores.organizations.get('one'), 'store_unavailable');
+    await rejection(stores.organizations.get('one'), 'store_refused');
   });
 
   it('is told with its table, name, time and failure', async () => {
@@ -79,10 +126,16 @@ describe('a store operation', () => {
     const stores = openStores(empty, { onQuery });
     await stores.bindings.getMany(['SN1']);
     await rejection(stores.accounts.remove('alice'), 'not_found');
-    expect(told.map(([table, operation, , failed]) => [table, operation, failed])).to.deep.equal([
-      ['dockhook_accounts', 'get', true],
-      ['dockhook_bindings', 'getMany', false],
-      ['dockhook_accounts', 'remove', false],
+    expect(
+      told.map(([table, operation, , failure]) => [
+        table,
+        operation,
+        (failure as DockhookError | undefined)?.code,
+      ]),
+    ).to.deep.equal([
+      ['dockhook_accounts', 'get', 'store_unavailable'],
+      ['dockhook_bindings', 'getMany', undefined],
+      ['dockhook_accounts', 'remove', undefined],
     ]);
     for (const [, , milliseconds] of told) expect(milliseconds).to.be.a('number').and.at.least(0);
   });

@@ -1,5 +1,6 @@
 /** What a story means: order, time and doubt. The faults themselves are injected in `integration/dock.test.ts`. */
 import { expect } from 'chai';
+import type { Ban } from '../../../src/emqx/bans.js';
 import type { Account, TimelineDetails, TimelineEntry } from '../../../src/stores/types.js';
 import { diagnose, type Diagnosis } from '../../../src/timeline/diagnosis.js';
 import { listingAccounts, listingsOf, type DockFacts } from '../../../src/timeline/facts.js';
@@ -127,6 +128,18 @@ describe('a refused connect', () => {
     expect(codes(diagnosis)).to.deep.equal(['stopped at config', 'license_refused', 'wrong_password']);
     expect(diagnosis.findings[1]).to.include({ blocks: false });
     expect(diagnosis.findings[1]?.what).to.include('somebody else');
+  });
+
+  it('by the database is told as its answer, or as its silence', () => {
+    for (const [reason, brief] of [
+      ['store_refused', 'database refuses'],
+      ['store_unavailable', 'database away'],
+    ] as const) {
+      const diagnosis = new Story().refuse(HOME, reason).diagnose();
+      expect(codes(diagnosis)).to.deep.equal(['refused', reason]);
+      expect(diagnosis.findings[0]).to.include({ brief });
+      expect(diagnosis.findings[0]?.todo.join()).to.include('dockhook doctor');
+    }
   });
 
   it('is history once the dock was let in', () => {
@@ -337,6 +350,14 @@ describe('a bind fault', () => {
     expect(codes(story.diagnose())).to.deep.equal(['online']);
   });
 
+  it('of ours is told with what the database said', () => {
+    for (const reason of ['store_refused', 'store_unavailable'] as const) {
+      const diagnosis = faulty(reason, { detail: 'its encoding lacks a letter of this' }).diagnose(UNBOUND);
+      expect(codes(diagnosis)).to.deep.equal(['not bound', reason]);
+      expect(diagnosis.findings[0]?.what).to.include('its encoding lacks a letter');
+    }
+  });
+
   it('of the drone alone keeps no dock from being online', () => {
     const diagnosis = faulty('bound_elsewhere', { sn: 'DRONE1', organizationId: 'north' }).diagnose();
     expect(codes(diagnosis)).to.deep.equal(['online', 'bound_elsewhere']);
@@ -435,6 +456,133 @@ describe('an account that is typed into a second dock, too', () => {
       ...{ gateway: OTHER, own: false, outcome: 'dropped', reason: 'not_in_scope' },
     });
     expect(story.diagnose({ sn: OTHER }).findings[0]?.todo.join('\n')).to.include(both);
+  });
+});
+
+describe('a dock and its broker', () => {
+  describe('that comes and goes is told', () => {
+    const storm = (story: Story, times: number, everyMs: number, detail?: string): Story => {
+      for (let port = 1; port <= times; port += 1)
+        story
+          .connect(port)
+          .disconnect(detail, port)
+          .wait(everyMs - 3000);
+      return story;
+    };
+
+    it('from one that connects and asks for nothing: 8 times in half a minute, let in each time', () => {
+      const diagnosis = storm(new Story(), 8, 4000).diagnose(UNBOUND);
+      expect(codes(diagnosis)).to.deep.equal(['unstable', 'reconnects']);
+      expect(diagnosis.findings[0]?.what).to.include(
+        'at least 8 within 28 s (tcp_closed), the last from 192.0.2.1',
+      );
+    });
+
+    it('also if the recorder joined some of its entries, if it says goodbye, and if it is back since a moment', () => {
+      const joined = new Story()
+        .connect()
+        .add('disconnected', { count: 9, details: { detail: 'ssl_closed' } });
+      expect(joined.diagnose(UNBOUND).state).to.equal('unstable');
+      const polite = storm(new Story(), 5, 5000, 'normal').diagnose();
+      expect(polite.findings[0]?.todo.join()).to.include('test tool in a loop');
+      expect(storm(new Story(), 5, 5000).connect(6).wait(20_000).diagnose().state).to.equal('unstable');
+    });
+
+    it('whose link falls silent again and again', () => {
+      const silent = storm(new Story(), 3, 8 * 60_000, 'keepalive_timeout').diagnose();
+      expect(codes(silent)).to.deep.equal(['unstable', 'reconnects']);
+      expect(silent.findings[0]?.todo[0]).to.include('falls silent');
+    });
+
+    it('and not one that was restarted, has recovered, was kicked, or refuses its license', () => {
+      expect(storm(new Story(), 4, 5000).diagnose().state).to.equal('offline');
+      expect(storm(new Story(), 3, 8 * 60_000).diagnose().state).to.equal('offline');
+      expect(storm(new Story(), 9, 4000).connect(10).wait(61_000).diagnose().state).to.equal('online');
+      expect(
+        storm(new Story(), 9, 4000)
+          .wait(11 * 60_000)
+          .diagnose().state,
+      ).to.equal('offline');
+      expect(storm(new Story(), 9, 4000, 'kicked').diagnose().state).to.equal('offline');
+      const license = new Story();
+      for (let port = 1; port <= 6; port += 1)
+        license.connect(port).request('config').disconnect('tcp_closed', port);
+      expect(codes(license.diagnose(UNBOUND))).to.deep.equal(['stopped at config', 'license_refused']);
+    });
+  });
+
+  it('keeps a topic of somebody else that the dock asked for, as a hint, while that session lasts', () => {
+    const story = new Story().connect().add('authorize', {
+      ...{ own: false, gateway: '7CTDTEST00000B', outcome: 'refused', reason: 'not_in_scope' },
+      details: { topic: 'thing/product/7CTDTEST00000B/osd', action: 'subscribe' },
+    });
+    story.request('airport_bind_status');
+    const [hint, ...others] = story.diagnose().findings;
+    expect(others).to.deep.equal([]);
+    expect([hint?.code, hint?.blocks]).to.deep.equal(['foreign_topic', false]);
+    expect(hint?.what).to.include('subscribe thing/product/7CTDTEST00000B/osd');
+    expect(codes(story.disconnect().connect(2).request('config').diagnose())).to.deep.equal(['online']);
+  });
+
+  it('does not send a dock that never came to tcp:// alone', () => {
+    const [finding] = new Story().diagnose(UNBOUND).findings;
+    expect(finding?.todo.join()).to.match(/tcp:\/\/.*ssl:\/\//);
+  });
+
+  describe('that EMQX bans is told so', () => {
+    const ban = (as: string, who: string, by = 'mgmt_api'): Ban => ({
+      as,
+      who,
+      by,
+      until: undefined,
+      reason: 'r',
+    });
+    const seen = (): Story => new Story().connect().request('airport_bind_status').disconnect();
+    for (const [as, who] of [
+      ['clientid', SN],
+      ['clientid', `drc-${SN}`],
+      ['clientid', `dock-1|${SN}`],
+      ['clientid_re', String.raw`^dock-1\|`],
+      ['username', 'dock-1'],
+      ['peerhost', HOME],
+      ['clientid_re', '^7CTDTEST'],
+      ['username_re', 'dock-[0-9]'],
+      ['peerhost_net', '192.0.2.0/24'],
+    ] as const) {
+      it(`by ${as} ${who}`, () => {
+        const [finding] = seen().diagnose({ bans: [ban(as, who)] }).findings;
+        expect([finding?.code, finding?.state]).to.deep.equal(['banned_by_emqx', 'refused']);
+        expect(finding?.what).to.include(who).and.include('for ever').and.include('mgmt_api');
+        expect(finding?.todo[0]).to.include(`DELETE /api/v5/banned/${as}/${encodeURIComponent(who)}`);
+      });
+    }
+
+    it('also of a dock that never came, and with its end', () => {
+      const until = START + 3_600_000;
+      const bans = [{ ...ban('clientid', SN, 'flapping detector'), until }];
+      const [finding, ...more] = new Story().diagnose({ bans }).findings;
+      expect(more).to.deep.equal([]);
+      expect(finding?.brief).to.equal(`banned by EMQX until ${new Date(until).toLocaleString('sv-SE')}`);
+      expect(finding?.todo[1]).to.include('flapping_detect');
+    });
+
+    it('and takes no other ban for its own', () => {
+      const bans = [
+        ...[
+          ban('clientid', `${SN}X`),
+          ban('clientid', 'dock-1|other'),
+          ban('username', 'dock-10'),
+          ban('peerhost', '192.0.2.10'),
+        ],
+        ...[ban('clientid_re', '(['), ban('peerhost_net', '10.0.0.0/8'), ban('peerhost_net', 'nonsense')],
+      ];
+      expect(codes(seen().diagnose({ bans }))).to.deep.equal(['offline', 'offline']);
+    });
+
+    it('and not while it is connected', () => {
+      const bans = [ban('username', 'dock-1')];
+      expect(new Story().connect().request('config').diagnose({ bans }).state).to.equal('online');
+    });
   });
 });
 

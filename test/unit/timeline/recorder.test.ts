@@ -236,16 +236,34 @@ describe('the recorder', () => {
 
   it('holds a hundred thousand entries and no more if nobody takes them, and repeats among them', () => {
     for (let index = 0; index < 30_000; index += 1) {
-      for (const method of ['a', 'b', 'c', 'd']) request({ clientId: `client-${index}`, method });
+      const client = { account: `account-${index % 10}`, clientId: `client-${index}` };
+      for (const method of ['a', 'b', 'c', 'd']) request({ ...client, method });
     }
     expect(dropped).to.equal(20_000);
-    request({ clientId: 'client-0', method: 'd' });
+    request({ account: 'account-0', clientId: 'client-0', method: 'd' });
     expect(recorder.turn(true)).to.equal(100_000);
     expect(dropped).to.equal(20_001);
     expect(recorder.take(1)).to.have.length(1);
     request({ clientId: 'another' });
     request({ clientId: 'another', method: 'no room' });
     expect(dropped).to.equal(20_002);
+  });
+
+  it('keeps fifty thousand entries of one account and then two a second, and all of the others', () => {
+    const invent = (count: number): void => {
+      for (let index = 0; index < count; index += 1) {
+        const sn = `INVENTED${(invented += 1)}`;
+        request({ clientId: sn, gateway: sn, account: 'shared' });
+      }
+    };
+    let invented = 0;
+    invent(60_000);
+    request();
+    expect(take()).to.have.length(50_001);
+    expect(dropped).to.equal(10_000);
+    now += 10_000;
+    invent(100);
+    expect(take()).to.have.length(20);
   });
 
   it('holds five thousand entries of others, which take no room of the docks', () => {

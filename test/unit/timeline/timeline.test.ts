@@ -22,7 +22,10 @@ describe('the timeline keeper', () => {
     keeper = keepTimeline({
       store: {
         ...openMemoryStores().timeline,
-        append: async (entries) => void batches.push(entries),
+        async append(entries) {
+          batches.push(entries);
+          return 0;
+        },
         trim: async (gateways) => void trimmed.push(gateways),
         ...store,
       },
@@ -44,6 +47,7 @@ describe('the timeline keeper', () => {
       async append(entries) {
         await sleep(400);
         batches.push(entries);
+        return 0;
       },
     });
     tellOf(4000);
@@ -63,6 +67,7 @@ describe('the timeline keeper', () => {
       async append(entries) {
         if (isAway) throw new Error('away');
         batches.push(entries);
+        return 0;
       },
     });
     tellOf(1200);
@@ -74,6 +79,18 @@ describe('the timeline keeper', () => {
     expect(written()).to.equal(1);
   });
 
+  it('counts what the store left out of a batch, and takes the rest for written', async () => {
+    keep({
+      async append(entries) {
+        batches.push(entries);
+        return 2;
+      },
+    });
+    tellOf(5);
+    await keeper.stop();
+    expect([written(), dropped, errors]).to.deep.equal([5, 2, 0]);
+  });
+
   it('writes between the parts of a sweep that takes long', async () => {
     const order: string[] = [];
     keep(
@@ -81,6 +98,7 @@ describe('the timeline keeper', () => {
         async append(entries) {
           batches.push(entries);
           order.push('write');
+          return 0;
         },
         async trim(gateways) {
           await sleep(400);
@@ -119,7 +137,7 @@ describe('the timeline keeper', () => {
   });
 
   it('counts what a last write did not come to, and stops in three seconds', async () => {
-    keep({ append: () => sleep(800) });
+    keep({ append: () => sleep(800, 0) });
     tellOf(3000);
     const start = performance.now();
     await keeper.stop();

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { DockhookError } from '../../../../src/errors.js';
 import {
   DRONE,
   GATEWAY,
@@ -139,6 +140,17 @@ describe('airport_organization_bind', () => {
     });
   }
 
+  for (const code of ['store_refused', 'bad_row', 'usage'] as const) {
+    it(`replies 210231 to one device alone if the store answered it with ${code}`, async () => {
+      let binds = 0;
+      world.bindTrouble = () => {
+        binds += 1;
+        return binds === 2 ? Promise.reject(new DockhookError(code, 'of this one')) : undefined;
+      };
+      await expectCodes([asked('DRONE1'), asked('DRONE2'), asked('DRONE3')], [0, 210231, 0]);
+    });
+  }
+
   it('replies 210231 from the device on where the store failed, and does not try the rest', async () => {
     await expectCodes([asked(GATEWAY)], [0]);
     world.bindTrouble = down;
@@ -154,6 +166,15 @@ describe('airport_organization_bind', () => {
     await expectCodes([asked(GATEWAY, wrong)], [210230]);
     await expectCodes([asked(GATEWAY)], [210230]);
     expect(world.events.at(-2)).to.include({ step: 'bind', reason: 'too_many_wrong_codes' });
+  });
+
+  it('is refused for a device that is one too many of this gateway, and no other is touched', async () => {
+    for (let i = 0; i < 20; i++) await expectCodes([asked(`INVENTED${i}`)], [0]);
+    await expectCodes([asked('INVENTED0'), asked(DRONE)], [0, 210231]);
+    expect(world.bindings.has(DRONE)).to.equal(false);
+    expect(world.events.at(-2)).to.include({ step: 'bind', sn: DRONE, reason: 'too_many_binds' });
+    world.now += 60_000;
+    await expectCodes([asked(DRONE)], [0]);
   });
 
   it('takes an empty code for no guess', async () => {
