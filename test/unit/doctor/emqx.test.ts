@@ -276,7 +276,9 @@ describe('checkEmqx', () => {
     [
       'error emqx_banned',
       'a ban of a client id with the account in front of the SN',
-      () => { ban({ as: 'clientid', who: 'dock-1|7CTDTEST00001' }); },
+      () => {
+        ban({ as: 'clientid', who: 'dock-1|7CTDTEST00001' });
+      },
       { accounts: [{ name: 'dock-1', scope: { kind: 'gateways', gateways: ['7CTDTEST00001'] } }] },
     ],
     [
