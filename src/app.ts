@@ -196,8 +196,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   async function shutDown(unreadyMs: number): Promise<void> {
     stopping = true;
     stopped.abort();
-    clearInterval(following);
     watch.stop();
+    clearInterval(following);
     exhook.setServing(false);
     await pause(unreadyMs);
     await exhook.stop(GRACE_MS);
@@ -248,19 +248,6 @@ function timelineOf({ stores, metrics, log, timeline }: AppParts): TimelineKeepe
   });
 }
 
-/** Names at the start what could make answers of the database wrong; `dockhook doctor` says the same. */
-async function tellUnsound({ stores, log }: AppParts): Promise<void> {
-  try {
-    for (const { level, code, what, why, mend } of await stores.unsound()) {
-      const line = { event: 'database_unsound', code, detail: `${what}: ${why}; ${mend}` };
-      if (level === 'error') log.error(line);
-      else log.warn(line);
-    }
-  } catch (error) {
-    log.warn({ event: 'database_unsound', detail: `not looked at: ${messageOf(error)}` });
-  }
-}
-
 function watchOf(config: Config, { log, metrics }: AppParts): Watch {
   return watchEmqx({
     // The calls to EMQX are short, and none may keep `serve` from its end.
@@ -275,6 +262,19 @@ function watchOf(config: Config, { log, metrics }: AppParts): Watch {
     onClosed: metrics.emqxListenersClosed,
     onOpened: metrics.emqxListenerOpened,
   });
+}
+
+/** Names at the start what could make answers of the database wrong; `dockhook doctor` says the same. */
+async function tellUnsound({ stores, log }: AppParts): Promise<void> {
+  try {
+    for (const { level, code, what, why, mend } of await stores.unsound()) {
+      const line = { event: 'database_unsound', code, detail: `${what}: ${why}; ${mend}` };
+      if (level === 'error') log.error(line);
+      else log.warn(line);
+    }
+  } catch (error) {
+    log.warn({ event: 'database_unsound', detail: `not looked at: ${messageOf(error)}` });
+  }
 }
 
 function sessionOf({ clientId, username, peerHost, peerPort, node }: Client) {

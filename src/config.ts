@@ -313,6 +313,15 @@ function oneOf<const T extends string>(...choices: T[]): (text: string) => T {
   };
 }
 
+/** EMQX's ids, as its REST API has them. */
+function listenerIds(value: string): string[] {
+  const ids = value.split(',').map((id) => id.trim());
+  if (value.trim() === '') return [];
+  const wrong = ids.find((id) => !/^(tcp|ssl|ws|wss|quic):[A-Za-z0-9_-]+$/.test(id));
+  if (wrong !== undefined) throw new Error(`"${wrong}" is no listener's id such as tcp:default`);
+  return [...new Set(ids)];
+}
+
 function wholeNumber(least: number, most: number): (text: string) => number {
   return (value) => {
     const number = Number(value);
@@ -321,15 +330,6 @@ function wholeNumber(least: number, most: number): (text: string) => number {
     }
     return number;
   };
-}
-
-/** EMQX's ids, as its REST API has them. */
-function listenerIds(value: string): string[] {
-  const ids = value.split(',').map((id) => id.trim());
-  if (value.trim() === '') return [];
-  const wrong = ids.find((id) => !/^(tcp|ssl|ws|wss|quic):[A-Za-z0-9_-]+$/.test(id));
-  if (wrong !== undefined) throw new Error(`"${wrong}" is no listener's id such as tcp:default`);
-  return [...new Set(ids)];
 }
 
 function yesOrNo(value: string): boolean {

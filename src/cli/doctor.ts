@@ -143,12 +143,9 @@ async function examineEmqx(
   const api = await openEmqx(config);
   if (!api) return [];
   const accounts = (await stores?.accounts.list())?.records ?? [];
-  const { unknownAccounts, timeline, emqxListeners: opens, emqxProvider } = config;
-  return checkEmqx(api, {
-    ...{ accounts, unknownAccounts, timeline, opens },
-    provider: provider ?? emqxProvider,
-    exhookUrl: ownExhookUrl(config),
-  });
+  const { unknownAccounts, timeline, emqxListeners: opens } = config;
+  const facts = { accounts, unknownAccounts, timeline, opens, exhookUrl: ownExhookUrl(config) };
+  return checkEmqx(api, { ...facts, provider: provider ?? config.emqxProvider });
 }
 
 /** Opens the stores if they can be looked at. */

@@ -10,10 +10,10 @@ export interface EmqxFacts {
   unknownAccounts: Config['unknownAccounts'];
   /** Whether dockhook asks for `client.connected` and `client.disconnected`. */
   timeline: boolean;
-  /** Where dockhook listens by its settings, if that can be told for an EMQX on the same machine. */
-  exhookUrl?: string | undefined;
   /** Ids of the listeners that dockhook opens. */
   opens: readonly string[];
+  /** Where dockhook listens by its settings, if that can be told for an EMQX on the same machine. */
+  exhookUrl?: string | undefined;
   /** The provider's name in EMQX; `dockhook` unless given. */
   provider?: string | undefined;
 }

@@ -51,7 +51,11 @@ export async function clientsUntil(
 ): Promise<EmqxClient[]> {
   const found = await list(api, `node=${encodeURIComponent(node)}&lte_connected_at=${Math.ceil(until)}`);
   return found.filter(
-    (client) => client.node === node && listeners.has(client.listener) && client.connectedAt <= until,
+    (client) =>
+      client.connected &&
+      client.node === node &&
+      listeners.has(client.listener) &&
+      client.connectedAt <= until,
   );
 }
 
@@ -111,18 +115,11 @@ async function list(api: EmqxApi, filter: string): Promise<ListedClient[]> {
   for (let page = 1; ; page += 1) {
     const { data } = await api.get(`/clients?${filter}&limit=${PAGE}&page=${page}`, answers.clients);
     const before = seen.size;
-    for (const {
-      clientid: clientId,
-      username: told,
-      connected = true,
-      connected_at: since = '',
-      ...where
-    } of data) {
-      const { node = '', listener = '' } = where;
+    for (const { clientid: clientId, username: told, connected = true, ...where } of data) {
       const username = told ?? '';
-      const ownId = ownClientId(username, clientId);
-      const connectedAt = Date.parse(since);
-      seen.set(clientId, { clientId, ownId, username, connected, node, listener, connectedAt });
+      const { node = '', listener = '', connected_at: since = '' } = where;
+      const came = { node, listener, connectedAt: Date.parse(since) };
+      seen.set(clientId, { clientId, ownId: ownClientId(username, clientId), username, connected, ...came });
     }
     // Also if a page brings nothing new: what takes no notice of `page` must not be asked for ever.
     if (data.length < PAGE || seen.size === before) break;

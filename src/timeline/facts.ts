@@ -15,10 +15,10 @@ export interface DockFacts {
   organizations: ReadonlyMap<string, Organization>;
   /** By SN, of docks and drones. */
   bindings: ReadonlyMap<string, Binding>;
-  /** Whom EMQX keeps out by itself; absent where it was not asked. */
-  bans?: readonly Ban[];
   /** When each node of the broker started, in milliseconds since the epoch, in order. */
   boots: ReadonlyMap<string, readonly number[]>;
+  /** Whom EMQX keeps out by itself; absent where it was not asked. */
+  bans?: readonly Ban[];
 }
 
 /** Under which the timeline keeps what the broker's nodes did. */
