@@ -61,7 +61,7 @@ const FIELDS = [
 ] as const satisfies readonly (keyof AccessEvent)[];
 
 /** Lines about one account at once, and the time in which one more is allowed, in milliseconds: five a second. */
-const LINES_PER_ACCOUNT = { burst: 1000, refillMs: 200 };
+const LINES_PER_ACCOUNT = { burst: 10_000, refillMs: 200 };
 /** How often it is said of one account that it has no more lines, in milliseconds. */
 const TOLD_AGAIN_MS = 60_000;
 
