@@ -43,6 +43,7 @@ export type Reason =
   | 'internal_error'
   | 'not_in_scope'
   | 'foreign_gateway'
+  | 'too_many_gateways'
   | 'kept_client_id'
   | 'foreign_organization'
   | 'too_large'

@@ -95,12 +95,11 @@ export function createAccess(options: AccessOptions): Access {
    */
   async function refusalOfClientId(account: Account, clientId: string, within: Within): Promise<Refusal> {
     // In the same turn, so that both take one round trip.
-    const [kept, foreign] = await Promise.all([
+    const [kept, refusal] = await Promise.all([
       isKeptFromIt(account, clientId, within),
-      namesForeignGateway(account, clientId, within),
+      refusalOfNamedGateways(account, clientId, within),
     ]);
-    if (kept) return 'kept_client_id';
-    return foreign ? 'foreign_gateway' : undefined;
+    return kept ? 'kept_client_id' : refusal;
   }
 
   async function isKeptFromIt({ scope }: Account, clientId: string, within: Within): Promise<boolean> {
@@ -111,19 +110,24 @@ export function createAccess(options: AccessOptions): Access {
     return within(accounts.keepsClientId(clientId));
   }
 
-  async function namesForeignGateway(account: Account, clientId: string, within: Within): Promise<boolean> {
-    const { scope } = account;
-    if (scope.kind === 'any-gateway' || scope.kind === 'service') return false;
-    const isForeign = async (sn: string): Promise<boolean> => {
-      if (scope.kind === 'client-id') return claims.isForeign(account.name, sn, within);
-      return !isOwnGateway(scope, clientId, sn) && (await isGateway(sn, within));
+  async function refusalOfNamedGateways(
+    account: Account,
+    clientId: string,
+    within: Within,
+  ): Promise<Refusal> {
+    const { name, scope } = account;
+    if (scope.kind === 'any-gateway' || scope.kind === 'service') return undefined;
+    const named = serialNumbersIn(clientId);
+    // Of `SN-TIME`, a second session, nothing tells which part is the SN, until it acts.
+    const asks = named.length === 1 ? 'to act' : 'may be named';
+    const refusalOf = async (sn: string): Promise<Refusal> => {
+      if (scope.kind === 'client-id') return claims.refusalOf(name, sn, within, asks);
+      return !isOwnGateway(scope, clientId, sn) && (await isGateway(sn, within))
+        ? 'foreign_gateway'
+        : undefined;
     };
-    const answers = await Promise.all(serialNumbersIn(clientId).map(isForeign));
-    return answers.includes(true);
-  }
-
-  async function refusalOfClaim({ name }: Account, sn: string, within: Within): Promise<Refusal> {
-    return (await claims.isForeign(name, sn, within)) ? 'foreign_gateway' : undefined;
+    const refusals = await Promise.all(named.map(refusalOf));
+    return refusals.find((refusal) => refusal !== undefined);
   }
 
   async function refusalOfDrone(own: string[], sn: string, within: Within): Promise<Refusal> {
@@ -219,7 +223,7 @@ export function createAccess(options: AccessOptions): Access {
     return refusalOfSerialNumber(account, clientId, judgement.sn, () =>
       judgement.as === 'drone'
         ? refusalOfDrone(gatewaysOf(account.scope, clientId), judgement.sn, within)
-        : refusalOfClaim(account, judgement.sn, within),
+        : claims.refusalOf(account.name, judgement.sn, within),
     );
   }
 
@@ -248,7 +252,7 @@ export function createAccess(options: AccessOptions): Access {
     if (!isOwnGateway(account.scope, clientId, gateway)) return 'stranger';
     if (account.scope.kind !== 'client-id') return 'dock';
     const refusal = await refusalOfSerialNumber(account, clientId, gateway, () =>
-      refusalOfClaim(account, gateway, within),
+      claims.refusalOf(account.name, gateway, within),
     );
     return refusal ? 'stranger' : 'dock';
   }

@@ -72,6 +72,15 @@ export function wordsOfRefusal(entry: TimelineEntry, facts: DockFacts): Words {
           `see what is demanded: dockhook account show ${name}`,
         ],
       };
+    case 'too_many_gateways':
+      return {
+        brief: 'account brings too many new SNs',
+        what: `${who}: this account came under 1,000 SNs that are bound nowhere; further ones are let in one in ten seconds.`,
+        todo: [
+          'if nobody invents SNs with this password, wait, or list the dock in an account of its own: dockhook account add NAME --gateway SN --generate',
+          `else make a new password: dockhook account set ${name} --generate`,
+        ],
+      };
     case 'foreign_gateway':
       return {
         brief: "client id is another account's dock",

@@ -313,6 +313,32 @@ describe('access', () => {
 
     describe('with a client id that claims a gateway (scope client-id)', () => {
       const scope = { kind: 'client-id' } as const;
+
+      it('counts the SNs that nobody knows, and lets those that came and those that are bound come again', async () => {
+        await add('shared', { scope });
+        await add('other', { scope });
+        await bind(GATEWAY, 'north', GATEWAY, 'shared');
+        const enter = (clientId: string, name = 'shared') =>
+          access.authenticate(client(name, { clientId }), 'right');
+        for (let index = 0; index < 1000; index += 1) {
+          expect(await enter(`INVENTED${index}`)).to.equal(true);
+        }
+        expect(await enter('INVENTED1000')).to.equal(false);
+        expect(events.at(-1)).to.include({ outcome: 'refused', reason: 'too_many_gateways' });
+        for (const known of ['INVENTED0', 'INVENTED999', GATEWAY, `${GATEWAY}-1780390153000`]) {
+          expect(await enter(known), known).to.equal(true);
+        }
+        expect(await enter('INVENTED1000', 'other'), 'of another account').to.equal(true);
+        // A client id of several parts may name many things: what it acts as is counted.
+        const invented = client('shared', { clientId: 'INVENTED1000-INVENTED1001' });
+        expect(await access.authorize(invented, 'subscribe', 'thing/product/INVENTED1001/osd')).to.equal(
+          false,
+        );
+        const second = client('shared', { clientId: `${GATEWAY}-1780390153000` });
+        expect(await access.authorize(second, 'subscribe', `thing/product/${GATEWAY}/drc/down`)).to.equal(
+          true,
+        );
+      });
       beforeEach(async () => {
         await add('fleet', { scope });
         await add('other-fleet', { scope });
