@@ -71,10 +71,13 @@ echo $? >"${directory}/code"
   }
 
   let served: Served | undefined;
-  afterEach(() => {
+  afterEach(async () => {
     served?.reader.stdout?.resume();
-    if (served && !existsSync(join(directory, 'code')) && existsSync(join(directory, 'pid')))
+    if (served && !existsSync(join(directory, 'code')) && existsSync(join(directory, 'pid'))) {
       served.signal('SIGKILL');
+      // Else its word of the end would be taken for that of the next.
+      await served.ended();
+    }
     served = undefined;
     for (const name of ['pid', 'code']) rmSync(join(directory, name), { force: true });
   });
