@@ -25,7 +25,7 @@ export function addScopeOptions(command: Command): Command {
     .option('--gateway <sn...>', 'acts as these gateways (docks); recommended, one account per dock')
     .option(
       '--client-id-is-gateway',
-      'acts as the gateway that its MQTT client id names (SN, PREFIX-SN or SN-SUFFIX)',
+      'acts as the gateway that its MQTT client id names: its SN, alone or as a part between - or _',
     )
     .option('--any-gateway', 'acts as any gateway; isolates nothing')
     .option('--service', 'is a backend and no dock')
