@@ -5,7 +5,7 @@ import type { ListedListener, Node } from '../emqx/answers.js';
 import { DockhookError, messageOf } from '../errors.js';
 import { apiOf, waitOf } from './emqx-api.js';
 import { addExamples, addSettingFlags, configOf, wantsJson } from './options.js';
-import { print, printJson, printTable } from './output.js';
+import { print, printJson, printTable, say } from './output.js';
 
 /** A dead node is waited for for a minute; in seconds. */
 const WAIT_S = '90';
@@ -64,7 +64,7 @@ async function openListeners(options: { name?: string; wait: string }, command: 
       );
     }
     if (round.waitingFor !== said && round.waitingFor !== undefined && process.stderr.isTTY && !json)
-      process.stderr.write(`waiting: ${round.waitingFor}\n`);
+      say(`waiting: ${round.waitingFor}`);
     said = round.waitingFor;
     await pause(LOOK_MS);
   }
