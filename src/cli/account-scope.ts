@@ -122,7 +122,7 @@ export function checkedClientIds(where: string, clientIds: string[]): string[] {
   if (unsafe === undefined) return named;
   throw new DockhookError(
     'usage',
-    `${where} ${unsafe}: a client id with + # / | or a control character in it, or of more than 255, never gets in`,
+    `${where} ${unsafe}: a client id with + # / | or a control character in it, or of more than 255 characters, never gets in`,
   );
 }
 
