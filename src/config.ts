@@ -138,8 +138,8 @@ const settings = {
     environment: 'DOCKHOOK_EMQX_URL',
     flag: 'emqx',
     description:
-      "EMQX's REST API, as `http://host:18083`: for `dockhook emqx`, `dockhook doctor`, and so that a disabled " +
-      'account is disconnected at once.',
+      "EMQX's REST API, as `http://host:18083`: for `dockhook emqx`, `dockhook doctor`, and so that `serve` opens " +
+      'listeners, and a disabled account is disconnected at once.',
     default: '',
     parse: optional(webAddress),
   }),

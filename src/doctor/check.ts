@@ -32,3 +32,8 @@ export function some(names: readonly string[]): string {
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
+
+/** `1 account wants a certificate`, `2 accounts want a certificate`. */
+export function accountsWantCertificate(number: number): string {
+  return `${count(number, 'account')} ${number === 1 ? 'wants' : 'want'} a certificate`;
+}

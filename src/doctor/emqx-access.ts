@@ -3,6 +3,7 @@ import { answers, type Authenticator } from '../emqx/answers.js';
 import { durationMs } from '../emqx/durations.js';
 import { refusesWithoutPassword } from '../emqx/versions.js';
 import { deniesRetainedRequests, verdictForAll } from './acl-rules.js';
+import { accountsWantCertificate, count } from './check.js';
 import type { EmqxContext } from './emqx-facts.js';
 import type { Finding } from './finding.js';
 
@@ -24,7 +25,7 @@ export async function checkAuthentication(context: EmqxContext): Promise<Finding
     findings.push({
       level: 'warning',
       code: 'emqx_certificate_without_password',
-      what: `${needCertificate} accounts want a certificate, and this EMQX refuses clients that send no password`,
+      what: `${accountsWantCertificate(needCertificate)}, and this EMQX refuses clients that send no password`,
       why: 'its empty authenticator says no to them (134) before dockhook is asked; a certificate alone is not enough',
       mend: 'type the account’s password into the client beside its certificate; docks always send one',
     });
@@ -63,8 +64,8 @@ async function usersOf(authenticator: Authenticator, { api }: EmqxContext): Prom
     `/authentication/${encodeURIComponent(id)}/users?page=1&limit=1`,
     answers.users,
   );
-  const count = meta?.count ?? data.length;
-  if (data.length === 0 && count === 0) {
+  const users = meta?.count ?? data.length;
+  if (data.length === 0 && users === 0) {
     return [
       {
         level: 'ok',
@@ -77,7 +78,7 @@ async function usersOf(authenticator: Authenticator, { api }: EmqxContext): Prom
     {
       level: 'warning',
       code: 'emqx_authenticator_users',
-      what: `authenticator ${id} holds ${count} users`,
+      what: `authenticator ${id} holds ${count(users, 'user')}`,
       why: 'EMQX decides on them alone: they connect without dockhook being asked, also when it would refuse them',
       mend: `move them to dockhook (dockhook account add), and delete them from ${id} (dashboard, Authentication)`,
     },

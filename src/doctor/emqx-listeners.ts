@@ -2,6 +2,7 @@
 import { answers, type Listener, type Zone } from '../emqx/answers.js';
 import { opensBeforeHooks, skipsWebSocketHooks } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
+import { accountsWantCertificate } from './check.js';
 import { ofClientId } from './emqx-client-id.js';
 import type { EmqxContext } from './emqx-facts.js';
 import { limitsOfListener } from './emqx-listener-limits.js';
@@ -31,7 +32,7 @@ export async function checkListeners(context: EmqxContext): Promise<Finding[]> {
     findings.push({
       level: 'error',
       code: 'emqx_no_client_certificates',
-      what: `${needCertificate} accounts want a certificate, and no listener asks for one`,
+      what: `${accountsWantCertificate(needCertificate)}, and no listener asks for one`,
       why: 'EMQX then tells dockhook no common name, and these accounts are always refused',
       mend: 'ssl_options.verify = verify_peer and cacertfile for a TLS listener: dockhook emqx config --listeners client-certificate',
     });

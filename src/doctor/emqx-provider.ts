@@ -6,6 +6,7 @@ import { proveAsked, whatProofSays } from '../emqx/proof.js';
 import { verifiesExhook } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
 import { printableUrl } from '../printable.js';
+import { count } from './check.js';
 import type { EmqxContext } from './emqx-facts.js';
 import type { Finding } from './finding.js';
 
@@ -103,7 +104,7 @@ async function ofProof(provider: Provider, context: EmqxContext): Promise<Findin
     return {
       level: 'ok',
       code: 'emqx_provider',
-      what: `provider "${name}" is connected on all ${nodes.length} nodes with ${hooks.length} hooks, and answered a call`,
+      what: `provider "${name}" is connected on ${nodes.length === 1 ? '1 node' : `all ${nodes.length} nodes`} with ${count(hooks.length, 'hook')}, and answered a call`,
     };
   }
   if (proof.kind === 'untried') {

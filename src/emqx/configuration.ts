@@ -44,7 +44,7 @@ export interface ConfigurationOptions {
 /** Makes the account part of every client id; `client-id.ts` says how and why. */
 export const CLIENT_ID_OVERRIDE = `concat([username,'${CLIENT_ID_SEPARATOR}',clientid])`;
 
-/** What differs between the lines of versions: one switch's name, and what each value rests on. */
+/** What differs between the lines of versions: what each value rests on, and a few values themselves. */
 interface LineTexts {
   title: string;
   /** The version on which things were seen. */
@@ -96,7 +96,7 @@ const TEXTS: Record<Line, LineTexts> = {
     retained: NOT_RETAINED,
     listeners: `# Every listener is closed here: this EMQX opens its listeners before its authenticators and hooks are there, and who
 # came in then with a WRONG password stayed and got the license (seen on 5.8.9). dockhook serve opens those that
-# DOCKHOOK_EMQX_LISTENERS names, over REST, once its hooks are mounted on every node (seen: 0 of 8,424 strangers got in).
+# DOCKHOOK_EMQX_LISTENERS names, over REST, once its hooks are mounted on every node (seen: nobody got in; deploy/emqx/README.md).
 # What that writes into cluster.hocon is gone at the next restart: emqx.conf wins, and EMQX is closed again (seen).
 # \`enable\` and not \`enabled\`, which does nothing once a listener was edited over REST or in the dashboard (seen).
 ${ENABLE_AUTHN}`,

@@ -117,9 +117,33 @@ export function hasTransformations(version: Version): boolean {
   return !isBefore(version, [5, 9, 0]);
 }
 
-/** `retainer.enable` is taken and not heeded (the schema of each tag calls it deprecated; it came back in 5.9.3, …). */
+/** Ranges in which the schema of each tag calls `retainer.enable` deprecated. */
+const IGNORES_RETAINER_SWITCH: readonly (readonly [Version, Version])[] = [
+  [
+    [5, 9, 0],
+    [5, 9, 2],
+  ],
+  [
+    [5, 10, 0],
+    [5, 10, 3],
+  ],
+  [
+    [6, 0, 0],
+    [6, 0, 2],
+  ],
+  [
+    [6, 1, 0],
+    [6, 1, 1],
+  ],
+  [
+    [6, 2, 0],
+    [6, 2, 0],
+  ],
+];
+
+/** `retainer.enable` is taken and not heeded (read). */
 export function ignoresRetainerSwitch(version: Version): boolean {
-  return refusesWithoutPassword(version) && !isBefore(version, [5, 9, 0]);
+  return isWithin(version, IGNORES_RETAINER_SWITCH);
 }
 
 function isWithin(version: Version, ranges: readonly (readonly [Version, Version])[]): boolean {
