@@ -199,7 +199,7 @@ describe('the watch over EMQX', () => {
       expect((await line('emqx_listener_was_open'))['listeners']).to.deep.equal(['tcp:default']);
       await line('emqx_early_clients_disconnected');
       expect(clientIds()).to.deep.equal(['later', 'elsewhere']);
-      await asked('GET /nodes', 3);
+      await asked('GET /listeners', 2);
       expect(lines.filter(({ event }) => event === 'emqx_listener_was_open')).to.have.length(1);
     });
 
@@ -235,7 +235,7 @@ describe('the watch over EMQX', () => {
         start();
         for (const one of loaded) watch!.loaded(one);
         await line('emqx_listeners_open');
-        await asked('GET /nodes', 2);
+        await asked('GET /listeners', 2);
         expect(clientIds()).to.have.length(5);
         expect(emqx.calls.filter((call) => call.includes('clients'))).to.deep.equal([]);
       });
@@ -250,16 +250,16 @@ describe('the watch over EMQX', () => {
       ];
       const since = emqx.calls.length;
       watch!.loaded({ ...BOOTED, uptimeMs: 3500 });
-      await asked('GET /nodes', 3);
+      await asked('GET /listeners', 2);
       expect(emqx.calls.slice(since).filter((call) => call.includes('clients'))).to.deep.equal([]);
       expect(clientIds()).to.deep.equal(['fleet']);
     });
 
-    /** Listeners run, and nobody is sent away. */
+    /** Listeners run, and nobody is sent away by the end of the next look but one. */
     const sparesAll = async (): Promise<void> => {
       emqx.state.listeners['tcp:default']!['enable'] = true;
       await line('emqx_listeners_open');
-      await asked('GET /nodes', 2);
+      await asked('GET /listeners', 2);
       expect(clientIds()).to.have.length(5);
       expect(emqx.calls.filter((call) => call.includes('clients'))).to.deep.equal([]);
     };
@@ -304,7 +304,7 @@ describe('the watch over EMQX', () => {
         { clientid: 'fleet', username: 'dock', connected_at: at(0), listener: 'tcp:default' },
       ];
       await asked('GET /clients');
-      await asked('GET /nodes', 2);
+      await asked('GET /listeners', 2);
       expect(clientIds()).to.deep.equal(['fleet']);
       expect(lines.map(({ event }) => event)).to.deep.equal(['emqx_listeners_open']);
     });
