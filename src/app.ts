@@ -186,9 +186,10 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
         return true;
       } catch (error) {
         unreached = messageOf(error);
-        // Said once, then every minute: until then every client is refused.
-        if (attempt % 60 === 1) {
-          log.error({ event: storeFault(error) ?? 'store_unavailable', detail: messageOf(error) });
+        const fault = storeFault(error) ?? 'store_unavailable';
+        // Said once, then every minute: until then every client is refused. What PostgreSQL refuses, `database_refuses` says.
+        if (attempt % 60 === 1 && fault !== 'store_refused') {
+          log.error({ event: fault, detail: messageOf(error) });
         }
         await pause(RETRY_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
       }

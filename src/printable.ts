@@ -14,8 +14,8 @@ const MAX_SHOWN = 2000;
 const UNSEEN =
   /[\p{Control}\p{Format}\p{Surrogate}\p{Line_Separator}\p{Paragraph_Separator}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** User name and password in an address, whatever follows. */
-const USER_INFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"]*@/gi;
+/** User name and password in an address, whatever follows; but not the form that our own advice shows. */
+const USER_INFO = /\b([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)(?!USER:PASSWORD@HOST:5432\/DATABASE\b)[^\s/?#"]*@/g;
 
 /** One line for a terminal. */
 export function printable(text: string): string {

@@ -105,8 +105,7 @@ export function createAccess(options: AccessOptions): Access {
   async function isKeptFromIt({ scope }: Account, clientId: string, within: Within): Promise<boolean> {
     if (scope.kind === 'service' && scope.clientIds?.includes(clientId)) return false;
     // A dock under its own SN is never refused, and costs no question.
-    if (scope.kind === 'gateways' && serialNumbersIn(clientId).some((sn) => scope.gateways.includes(sn)))
-      return false;
+    if (scope.kind === 'gateways' && scope.gateways.includes(clientId)) return false;
     return within(accounts.keepsClientId(clientId));
   }
 

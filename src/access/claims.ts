@@ -6,13 +6,12 @@ import type { Within } from '../budget.js';
 import type { Reason } from '../events.js';
 import type { Accounts, Binding, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
-import { standingOf } from './standing.js';
 
 /**
  * SNs that nobody knows yet, which one account may bring at once, and the time in which it may bring one more, in
  * milliseconds. A fleet is set up by hand, dock by dock; who invents SNs fills the list of docks.
  */
-const NEWCOMERS = { burst: 1000, refillMs: 10_000 };
+const NEWCOMERS = { burst: 10_000, refillMs: 10_000 };
 /** Newcomers that are remembered, of all accounts: each may come again as often as it likes. */
 const MAX_NEWCOMERS = 50_000;
 
@@ -42,15 +41,15 @@ export function createClaims(accounts: Accounts, bindings: Bindings, now: () => 
   }
 
   /**
-   * Whether an account other than the claimant bound this, and may still act as what it bound. One that is gone,
-   * disabled or expired holds nothing any more: a shared account can be replaced by another. Nor does one that has
-   * got a list since: what it lists was looked up already.
+   * Whether an account other than the claimant bound this. One that is disabled or expired holds it still: else another
+   * could take its docks for good in the meantime. One that was removed holds nothing, so that a shared account can be
+   * replaced by another; nor does one that has got a list since, for what it lists was looked up already.
    */
   async function isHeld(binding: Binding, claimant: string, within: Within): Promise<boolean> {
     // Rows of before accounts were recorded name none: they hold nothing against anybody, or whole fleets were shut out.
     if (binding.account === undefined || binding.account === claimant) return false;
     const holder = await within(accounts.get(binding.account));
-    if (holder === undefined || standingOf(holder, now()) !== undefined) return false;
+    if (holder === undefined) return false;
     return holder.scope.kind === 'client-id' || holder.scope.kind === 'any-gateway';
   }
 

@@ -24,7 +24,7 @@ export function accountNameFault(name: string): string | undefined {
   if (name.length > MAX_NAME) return `has more than ${MAX_NAME} characters`;
   if (isUnsafeName(name)) return 'has one of + # / or a control character in it';
   if (name.includes(CLIENT_ID_SEPARATOR))
-    return `has a ${CLIENT_ID_SEPARATOR} in it, which is kept for client ids`;
+    return `must not have ${CLIENT_ID_SEPARATOR} in it: EMQX puts the account and a ${CLIENT_ID_SEPARATOR} in front of client ids`;
   return undefined;
 }
 

@@ -88,11 +88,18 @@ function allowedUnderOwn({ rest }: DeviceTopic, action: Action): boolean {
 const MAX_PARTS = 6;
 
 /**
- * The SNs that a client id may name: its parts between `-` and `_`. Second (DRC) sessions were seen to be called
- * `SN-TIME`, `drc-SN`, `drc-SN-TIME` and `SN_drc`, where nothing tells the SN from the rest.
+ * What a part of a client id must look like to be taken for an SN: DJI's have 14 and 20 characters, letters and
+ * digits. Else who binds a device with the SN "drc" would keep the second sessions of all others out.
+ */
+const LIKELY_SERIAL_NUMBER = /^(?=.*[A-Za-z])(?=.*[0-9])[A-Za-z0-9]{10,64}$/;
+
+/**
+ * The SNs that a client id may name: the whole of it, or its parts between `-` and `_` that look like one. Second
+ * (DRC) sessions were seen to be called `SN-TIME`, `drc-SN`, `drc-SN-TIME` and `SN_drc`.
  */
 export function serialNumbersIn(clientId: string): string[] {
+  if (isSerialNumber(clientId)) return [clientId];
   const parts = clientId.split(/[-_]/);
   const named = parts.length > MAX_PARTS ? [parts[0] ?? '', parts.at(-1) ?? ''] : parts;
-  return [...new Set(named)].filter(isSerialNumber);
+  return [...new Set(named)].filter((part) => LIKELY_SERIAL_NUMBER.test(part));
 }

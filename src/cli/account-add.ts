@@ -53,7 +53,7 @@ export async function addAccount(name: string, options: AddOptions, command: Com
     return;
   }
   print(`account "${name}" added: ${describeScope(scope)}`);
-  if (clients?.disconnected) print(`Of other accounts under its SNs and client ids: ${clients.text}`);
+  printOthers(clients);
   printPassword(password);
 }
 
@@ -88,6 +88,18 @@ export function disconnectOthers(
     clientIds,
     accounts: async () => (await accounts.list()).records,
   });
+}
+
+/** Tells what became of them. @param others undefined if there was nothing to look for */
+export function printOthers(others: Disconnected | undefined): void {
+  if (others?.disconnected === null) {
+    print(
+      'Clients of other accounts that are connected under its SNs or client ids stay until they reconnect: end them in ' +
+        'the broker, or set DOCKHOOK_EMQX_URL.',
+    );
+  } else if (others !== undefined && others.disconnected > 0) {
+    print(`Other accounts used its SNs or client ids: ${others.text}`);
+  }
 }
 
 export function warnOf(name: string, scope: Scope, shared: Shared, command: Command): void {

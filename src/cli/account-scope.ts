@@ -25,7 +25,7 @@ export function addScopeOptions(command: Command): Command {
     .option('--gateway <sn...>', 'acts as these gateways (docks); recommended, one account per dock')
     .option(
       '--client-id-is-gateway',
-      'acts as the gateway that its MQTT client id names (SN, PREFIX-SN or SN-SUFFIX)',
+      'acts as the gateway that its MQTT client id names: its SN, alone or as a part between - or _',
     )
     .option('--any-gateway', 'acts as any gateway; isolates nothing')
     .option('--service', 'is a backend and no dock')
@@ -122,7 +122,7 @@ export function checkedClientIds(where: string, clientIds: string[]): string[] {
   if (unsafe === undefined) return named;
   throw new DockhookError(
     'usage',
-    `${where} ${unsafe}: a client id with + # / | or a control character in it, or of more than 255, never gets in`,
+    `${where} ${unsafe}: a client id with + # / | or a control character in it, or of more than 255 characters, never gets in`,
   );
 }
 

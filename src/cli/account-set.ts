@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { DockhookError } from '../errors.js';
 import type { Account, Scope } from '../stores/types.js';
-import { disconnectOthers, takenOf, warnOf } from './account-add.js';
+import { disconnectOthers, printOthers, takenOf, warnOf } from './account-add.js';
 import { noAccount, publicAccount } from './account-output.js';
 import { newPassword, printPassword, type PasswordOptions } from './account-password.js';
 import {
@@ -83,7 +83,7 @@ export async function setAccount(name: string, options: SetOptions, command: Com
   if (password) printPassword(password);
   if (password) print('The dock needs it, too: type it into DJI Pilot 2.');
   if (clients) print(clients.text);
-  if (others?.disconnected) print(`Of other accounts under its SNs and client ids: ${others.text}`);
+  printOthers(others);
 }
 
 /** What a scope has that the other had not, of SNs and client ids. */

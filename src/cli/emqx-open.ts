@@ -5,7 +5,7 @@ import type { ListedListener, Node } from '../emqx/answers.js';
 import { DockhookError, messageOf } from '../errors.js';
 import { apiOf, waitOf } from './emqx-api.js';
 import { addExamples, addSettingFlags, configOf, wantsJson } from './options.js';
-import { print, printJson, printTable } from './output.js';
+import { print, printJson, printTable, say } from './output.js';
 
 /** A dead node is waited for for a minute; in seconds. */
 const WAIT_S = '90';
@@ -43,7 +43,7 @@ async function openListeners(options: { name?: string; wait: string }, command: 
     );
   }
   const api = await apiOf(command);
-  const { createGate } = await import('../emqx/gate.js');
+  const { createGate, unknownText } = await import('../emqx/gate.js');
   const { statusOf } = await import('../emqx/api.js');
   const json = wantsJson(command);
   const gate = createGate({ listeners, provider: options.name ?? emqxProvider });
@@ -53,9 +53,13 @@ async function openListeners(options: { name?: string; wait: string }, command: 
     // While a node boots, EMQX may not answer; a key that it refuses, it will refuse again.
     const round = await gate.round(api).catch((error: unknown) => {
       if ([401, 403].includes(statusOf(error) ?? 0)) throw error;
-      return { opened: [], waitingFor: messageOf(error) };
+      return { opened: [], unknown: [], listeners: [], waitingFor: messageOf(error) };
     });
     for (const id of round.opened) opened.add(id);
+    if (round.unknown.length > 0) {
+      const done = opened.size > 0 ? `opened ${[...opened].join(', ')}, but ` : '';
+      throw new DockhookError('not_found', done + unknownText(round.unknown, round.listeners ?? []));
+    }
     if (round.waitingFor === undefined && round.opened.length === 0) break;
     if (performance.now() >= deadline) {
       throw new DockhookError(
@@ -64,7 +68,7 @@ async function openListeners(options: { name?: string; wait: string }, command: 
       );
     }
     if (round.waitingFor !== said && round.waitingFor !== undefined && process.stderr.isTTY && !json)
-      process.stderr.write(`waiting: ${round.waitingFor}\n`);
+      say(`waiting: ${round.waitingFor}`);
     said = round.waitingFor;
     await pause(LOOK_MS);
   }
@@ -97,11 +101,37 @@ export async function listenerStates(
   }));
 }
 
-/** Why docks cannot connect though EMQX asks dockhook; undefined if they can. */
-export function closedDoors(states: readonly ListenerState[]): string | undefined {
-  const closed = states.filter(({ ours, closedOn }) => ours && closedOn.length > 0);
-  if (closed.length === 0) return undefined;
-  return closed.map(({ id, closedOn }) => `${id} is closed on ${closedOn.join(', ')}`).join('; ');
+export interface ClosedDoors {
+  problem: string;
+  mend: string;
+}
+
+/**
+ * Why docks cannot connect though EMQX asks dockhook; undefined if they can.
+ * @param running how many nodes run
+ * @param isKeptClosed whether it is an EMQX whose listeners our configuration closes
+ */
+export async function closedDoors(
+  states: readonly ListenerState[],
+  { running, isKeptClosed }: { running: number; isKeptClosed: boolean },
+): Promise<ClosedDoors | undefined> {
+  const { isForDocks } = await import('../emqx/gate.js');
+  const ours = states.filter((state) => state.ours);
+  const closed = ours.filter(({ closedOn }) => closedOn.length > 0);
+  if (closed.length > 0) {
+    return {
+      problem: closed.map(({ id, closedOn }) => `${id} is closed on ${closedOn.join(', ')}`).join('; '),
+      mend:
+        'dockhook serve opens them if DOCKHOOK_EMQX_URL and DOCKHOOK_EMQX_LISTENERS are set for it; dockhook emqx open ' +
+        'does it by hand',
+    };
+  }
+  const areClosed = states.filter(isForDocks).every(({ closedOn }) => closedOn.length >= running);
+  if (ours.length > 0 || !isKeptClosed || !areClosed) return undefined;
+  return {
+    problem: 'no tcp or ssl listener is open, and DOCKHOOK_EMQX_LISTENERS names none: no dock can connect',
+    mend: 'Set it for dockhook serve, or run dockhook emqx open --emqx-listeners tcp:default',
+  };
 }
 
 export function printListeners(states: readonly ListenerState[], nodes: number): void {

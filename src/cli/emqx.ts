@@ -141,7 +141,8 @@ async function printConfiguration(options: ConfigOptions, command: Command): Pro
   if (!overridesClientId(version)) {
     warn(
       `EMQX ${wanted} cannot make the account part of a client id: a client that comes with the client id of another ` +
-        'account takes over its session. 5.8.3 and later can',
+        'account takes over its session. 5.8.3 and later can; until then keep the ids of backends for them: dockhook ' +
+        'account set BACKEND --client-id ID',
       json,
     );
   }
@@ -225,7 +226,8 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   const { answers } = await import('../emqx/answers.js');
   const { whatIsWrong } = await import('../emqx/exhook.js');
   const { proveAsked, whatProofSays } = await import('../emqx/proof.js');
-  const { dialectOf, parseVersion } = await import('../emqx/versions.js');
+  const { isRunning } = await import('../emqx/gate.js');
+  const { dialectOf, opensBeforeHooks, parseVersion } = await import('../emqx/versions.js');
   const name = options.name ?? configOf(command).emqxProvider;
   const nodes = await api.get('/nodes', answers.nodes);
   const providers = await api.get('/exhooks', answers.providers);
@@ -247,7 +249,9 @@ async function showStatus(options: { name?: string }, command: Command): Promise
   const wrong = said ?? (proof && whatProofSays(proof));
   const ours = configOf(command).emqxListeners;
   const listeners = await listenerStates(await api.get('/listeners', answers.listeners), nodes, ours);
-  const closed = closedDoors(listeners);
+  const running = nodes.filter(isRunning).length;
+  const isKeptClosed = nodes.some(({ version = '' }) => opensBeforeHooks(parseVersion(version) ?? [0, 0, 0]));
+  const closed = await closedDoors(listeners, { running, isKeptClosed });
   const states = nodes.map(({ node, version = 'unknown' }) => {
     const parsed = parseVersion(version);
     return {
@@ -264,7 +268,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
       nodes: states,
       call: proof?.kind ?? null,
       listeners,
-      problem: wrong ?? closed ?? null,
+      problem: wrong ?? closed?.problem ?? null,
     });
   } else {
     printFields({
@@ -293,7 +297,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
       );
     }
     print('');
-    printListeners(listeners, nodes.length);
+    printListeners(listeners, running);
     print('');
     if (proof?.kind === 'answered' && closed === undefined)
       print(style('green', `EMQX asks dockhook. A call on ${proof.nodes.join(', ')} was answered.`));
@@ -304,7 +308,7 @@ async function showStatus(options: { name?: string }, command: Command): Promise
       );
   }
   if (wrong === undefined && closed !== undefined) {
-    const text = `EMQX asks dockhook, but ${closed}. dockhook serve opens it if it has the settings of EMQX; dockhook emqx open does it by hand`;
+    const text = `EMQX asks dockhook, but ${closed.problem}. ${closed.mend}`;
     process.exitCode = reportError(new DockhookError('failed', text), json);
   }
   if (wrong !== undefined) {

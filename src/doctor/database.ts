@@ -18,6 +18,7 @@ const CLOCK_TOLERANCE_MS = 2000;
 /** With one of these, nothing in the tables can be looked at. */
 export const WITHOUT_TABLES: ReadonlySet<string> = new Set([
   'database_unreachable',
+  'database_not_utf8',
   'tables_missing',
   'table_is_none',
   'rows_hidden',
@@ -57,9 +58,21 @@ export async function checkDatabase(database: Database, where: string): Promise<
   // What they hold, and what they are, cannot be judged then.
   if (unsound.some(({ code }) => WITHOUT_TABLES.has(code))) return findings;
   const missing = tableNames.filter((name) => !tables.some((table) => table.name === name));
+  if (missing.includes('dockhook_settings') && unsound.some(isEncoding)) {
+    return findings.map((finding) => (isEncoding(finding) ? { ...finding, ...NOT_FOR_TABLES } : finding));
+  }
   if (missing.length > 0) return [...findings, tablesMissing(missing, server)];
   return [...findings, ...checkRights(tables, server), ...checkGuards(tables), ...checkTriggers(tables)];
 }
+
+/** An empty database in another encoding is refused by `serve`, too. */
+const NOT_FOR_TABLES = {
+  level: 'error',
+  code: 'database_not_utf8',
+  why: 'dockhook makes no tables there, and lets nobody in',
+} as const;
+
+const isEncoding = ({ code }: Pick<Finding, 'code'>): boolean => code === 'database_encoding';
 
 export function unreachable(where: string, error: unknown): Finding {
   return {

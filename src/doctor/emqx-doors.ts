@@ -4,7 +4,7 @@
  * dockhook is not to open was opened by EMQX itself.
  */
 import { answers, type ListedListener } from '../emqx/answers.js';
-import { closedOn } from '../emqx/gate.js';
+import { closedOn, isForDocks, isRunning } from '../emqx/gate.js';
 import { opensBeforeHooks } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
 import type { EmqxContext } from './emqx-facts.js';
@@ -15,7 +15,7 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
   if (!versions.some(opensBeforeHooks)) return [];
   const nodes = await api.get('/nodes', answers.nodes);
   const listed = await api.get('/listeners', answers.listeners);
-  const running = nodes.filter(({ node_status: status }) => status === 'running').length;
+  const running = nodes.filter(isRunning).length;
   const open = listed.filter((listener) => closedOn(listener, nodes).length < running);
   const others = open.filter(({ id }) => !opens.includes(id));
   const [early, local] = [others.filter((one) => !isLocal(one)), others.filter(isLocal)];
@@ -33,7 +33,7 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       why:
         'before 5.9 EMQX opens listeners before its authenticators and hooks are there; who comes in then with a wrong ' +
         'password stays and gets the license, and docks are left without answers',
-      mend: `in emqx.conf of every node: ${early.map(({ id }) => `listeners.${id.replace(':', '.')}.enable = false`).join(', ')}; then DOCKHOOK_EMQX_LISTENERS=${[...opens, ...early.map(({ id }) => id)].join(',')} for dockhook serve opens them in time`,
+      mend: closeAndLetOpen(early, opens),
     });
   }
   if (local.length > 0) {
@@ -63,7 +63,8 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       mend: `write ids of EMQX: ${listed.map(({ id }) => id).join(', ')}`,
     });
   }
-  if (findings.length > 0) return findings;
+  // That no dock can connect is told of the listeners.
+  if (findings.length > 0 || (opens.length === 0 && open.length === 0)) return findings;
   return [
     {
       level: 'ok',
@@ -73,6 +74,17 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
         'next restart the log of dockhook must say emqx_listener_opened for each',
     },
   ];
+}
+
+/** Only listeners that docks use are to be opened again. */
+function closeAndLetOpen(early: readonly ListedListener[], opens: readonly string[]): string {
+  const close = early.map(({ id }) => `listeners.${id.replace(':', '.')}.enable = false`).join(', ');
+  const forDocks = early.filter(isForDocks).map(({ id }) => id);
+  const open =
+    forDocks.length === 0
+      ? ''
+      : `; then set DOCKHOOK_EMQX_LISTENERS=${[...opens, ...forDocks].join(',')} for dockhook serve, which opens them in time`;
+  return `in emqx.conf of every node: ${close}${open}`;
 }
 
 function isLocal({ bind = '' }: ListedListener): boolean {

@@ -1,6 +1,6 @@
 /** Where clients connect to EMQX, and the MQTT settings by which replies vanish or names change. */
 import { answers, type Listener, type Zone } from '../emqx/answers.js';
-import { skipsWebSocketHooks } from '../emqx/versions.js';
+import { opensBeforeHooks, skipsWebSocketHooks } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
 import { ofClientId } from './emqx-client-id.js';
 import type { EmqxContext } from './emqx-facts.js';
@@ -17,10 +17,12 @@ export async function checkListeners(context: EmqxContext): Promise<Finding[]> {
   const { api, accounts } = context;
   const listed = await api.get('/listeners', answers.listeners);
   const listeners: NamedListener[] = [];
-  for (const { id, type } of listed) {
+  for (const { id, type, node_status: states = [] } of listed) {
     const listener = await api.find(`/listeners/${encodeURIComponent(id)}`, answers.listener);
-    // `enabled` is the name before 5.1.3.
-    if (listener && (listener.enable ?? listener.enabled) !== false)
+    if (!listener) continue;
+    // `enabled` is the name before 5.1.2. What was started past the configuration runs all the same.
+    const isEnabled = (listener.enable ?? listener.enabled) !== false;
+    if (isEnabled || states.some(({ status }) => status.running === true))
       listeners.push({ ...listener, id, type });
   }
   const findings = listeners.flatMap((listener) => ofListener(listener, context));
@@ -40,10 +42,17 @@ export async function checkListeners(context: EmqxContext): Promise<Finding[]> {
       code: 'emqx_no_listener',
       what: 'EMQX has no enabled listener',
       why: 'no dock can connect',
-      mend: 'dockhook emqx config prints listeners',
+      mend: howToOpen(listed.length > 0, context),
     });
   }
   return findings;
+}
+
+function howToOpen(hasListeners: boolean, { versions, opens }: EmqxContext): string {
+  if (!hasListeners || !versions.some(opensBeforeHooks)) return 'dockhook emqx config prints listeners';
+  return opens.length > 0
+    ? 'run dockhook serve with these settings: it opens them'
+    : 'set DOCKHOOK_EMQX_LISTENERS=tcp:default,ssl:default (what dockhook emqx config closed), and restart dockhook serve';
 }
 
 function ofListener(listener: NamedListener, { versions }: EmqxContext): Finding[] {

@@ -67,8 +67,8 @@ const ENABLE_AUTHN = '# enable_authn: with false EMQX lets everybody in and does
 const NOT_RETAINED = `# With this nothing is retained for anybody on this broker, and a dock that sets the flag is answered (seen on 5.8.9).
 retainer.enable = false`;
 
-const FLAG_TAKEN_AWAY = `# This takes the flag away, and a dock that sets it is answered. The modules of 5.10.4 and 6.2.0 did so, run by
-# themselves; no whole node was run. retainer.enable = false is ignored before 5.9.3, 5.10.4, 6.0.3, 6.1.2 and 6.2.1
+const FLAG_TAKEN_AWAY = `# This takes the flag away, and a dock that sets it is answered (seen on 5.10.4; of 6.2.0 only the module was run, and
+# did so). retainer.enable = false is ignored before 5.9.3, 5.10.4, 6.0.3, 6.1.2 and 6.2.1
 # (read). Keep other transformations that you have by adding them here.
 message_transformation.transformations = [{
   name = dock_requests_are_not_retained
@@ -129,8 +129,8 @@ ${ENABLE_AUTHN}`,
     title: '6',
     seen: '5.10.4',
     preface: `
-# No whole node of EMQX 6 was run: "seen on 5.10.4" is the nearest there is; ExHook's modules are the same there, but
-# for its manager (read).`,
+# 6.2.0 and 6.2.2 were run with this configuration, before client ids and retained messages were in it: they stayed
+# closed. "Seen on 5.10.4" is what was looked at more closely there.`,
     failedAction: `
   # dockhook was there and is away: connect, subscribe and publish are refused (seen on 5.10.4). A request that is
   # still let through, by what EMQX remembers of client.authorize, goes on unanswered and unchanged.`,

@@ -39,6 +39,8 @@ export interface Round {
   opened: string[];
   /** Ids that ran since the node's start and do not any more: somebody stopped them, and that stands. */
   stopped: string[];
+  /** Ids that EMQX does not have; empty if it was not asked. */
+  unknown: string[];
   /** As EMQX told them; absent if it was not asked, since hooks are missing. */
   listeners?: readonly ListedListener[];
   nodes: readonly Node[];
@@ -143,7 +145,8 @@ export function createGate({ listeners, provider, now = () => performance.now() 
 
   async function open(api: EmqxApi): Promise<Round> {
     const { nodes, told, withoutHooks, no } = await check(api);
-    if (no !== undefined) return { waitingFor: no, opened: [], stopped: [], nodes, withoutHooks };
+    if (no !== undefined)
+      return { waitingFor: no, opened: [], stopped: [], unknown: [], nodes, withoutHooks };
     const listed = await api.get('/listeners', answers.listeners);
     const stopped = whichWereStopped(listed, nodes, told);
     const unknown = listeners.filter((id) => !listed.some((listener) => listener.id === id));
@@ -153,7 +156,7 @@ export function createGate({ listeners, provider, now = () => performance.now() 
         closedOn(listener, nodes).length > 0 &&
         !stopped.includes(listener.id),
     );
-    const round: Round = { opened: [], stopped, listeners: listed, nodes, withoutHooks };
+    const round: Round = { opened: [], stopped, unknown, listeners: listed, nodes, withoutHooks };
     for (const { id } of closed) {
       if (now() - (startedAt.get(id) ?? -Infinity) < START_AGAIN_MS) {
         round.waitingFor = `${id} was started, and does not run yet`;
@@ -173,7 +176,7 @@ export function createGate({ listeners, provider, now = () => performance.now() 
       }
     }
     if (unknown.length > 0) {
-      round.waitingFor = `EMQX has no listener ${unknown.join(', ')}; DOCKHOOK_EMQX_LISTENERS takes ids such as tcp:default`;
+      round.waitingFor = unknownText(unknown, listed);
     }
     return round;
   }
@@ -195,7 +198,7 @@ function mayBeOne(one: Span, other: Span): boolean {
   return one.from - UPTIME_MS < other.to && other.from - UPTIME_MS < one.to;
 }
 
-function isRunning({ node_status: status }: Node): boolean {
+export function isRunning({ node_status: status }: Node): boolean {
   return status === 'running';
 }
 
@@ -205,4 +208,14 @@ export function closedOn({ node_status: states = [] }: ListedListener, nodes: re
     .filter(isRunning)
     .map(({ node }) => node)
     .filter((node) => states.find((one) => one.node === node)?.status.running !== true);
+}
+
+/** Docks use no other type. */
+export function isForDocks({ id }: { id: string }): boolean {
+  return /^(?:tcp|ssl):/.test(id);
+}
+
+export function unknownText(ids: readonly string[], listed: readonly ListedListener[]): string {
+  const has = listed.map(({ id }) => id).join(', ') || 'none';
+  return `EMQX has no listener ${ids.join(', ')}; it has ${has} (--emqx-listeners, DOCKHOOK_EMQX_LISTENERS)`;
 }

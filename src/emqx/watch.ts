@@ -7,7 +7,7 @@ import { messageOf } from '../errors.js';
 import { answers, type Node } from './answers.js';
 import { statusOf, type EmqxApi } from './api.js';
 import { clientsUntil, disconnect, forEachClient } from './clients.js';
-import { closedOn, createGate, type Round } from './gate.js';
+import { closedOn, createGate, isRunning, type Round } from './gate.js';
 import { opensBeforeHooks, parseVersion } from './versions.js';
 
 /** Between two looks, in milliseconds: while listeners are closed, at first and later; if EMQX refuses the key; and while all run. */
@@ -32,8 +32,8 @@ const CLOCK_LOOK_MS = 50;
 const EARLY_MS = 5 * 60_000;
 
 const UNGUARDED =
-  'this EMQX opens its listeners before it asks dockhook, and who comes in then with a wrong password stays. Close ' +
-  'them (dockhook emqx config), and let dockhook open them: DOCKHOOK_EMQX_LISTENERS and DOCKHOOK_EMQX_URL';
+  'up to 5.8 EMQX must start with closed listeners that dockhook opens: dockhook emqx config prints such a ' +
+  'configuration; name the listeners in DOCKHOOK_EMQX_LISTENERS, beside DOCKHOOK_EMQX_URL';
 
 const WAS_OPEN =
   'clients came through it before EMQX had its hooks: emqx.conf does not keep it closed, and strangers get in while ' +
@@ -276,8 +276,7 @@ export function watchEmqx({
       warned.delete(node);
       const told = parseVersion(version);
       if (told && opensBeforeHooks(told)) {
-        if (listeners.length === 0)
-          log('warn', { event: 'emqx_opens_before_hooks', node, detail: UNGUARDED });
+        if (listeners.length === 0) log('warn', { event: 'emqx_unguarded', node, detail: UNGUARDED });
         noteMount(node, uptimeMs);
       }
       wake?.();
@@ -296,10 +295,11 @@ function stoppedText(ids: readonly string[]): string {
   return `${ids.join(', ')} ran, and somebody stopped it: it stays closed until EMQX starts again, or dockhook emqx open`;
 }
 
-function isFreshAndOpensEarly({ version = '', node_status: status, uptime }: Node): boolean {
+function isFreshAndOpensEarly(node: Node): boolean {
+  const { version = '', uptime } = node;
   const told = parseVersion(version);
   return (
-    status === 'running' &&
+    isRunning(node) &&
     told !== undefined &&
     opensBeforeHooks(told) &&
     uptime !== undefined &&

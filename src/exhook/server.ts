@@ -3,6 +3,7 @@
  * question to the given {@link Hooks} and knows nothing of docks, accounts or stores.
  */
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { ServerHttp2Stream } from 'node:http2';
 import { HealthImplementation } from 'grpc-health-check';
 import { HOOK_DEADLINE_MS } from '../budget.js';
 import { DockhookError, messageOf } from '../errors.js';
@@ -66,6 +67,7 @@ export async function startExhookServer(options: ExhookServerOptions): Promise<E
     'grpc.keepalive_time_ms': keepaliveMs,
     'grpc.keepalive_timeout_ms': keepaliveMs,
   });
+  spareDestroyedStreams(server);
   const service = createService({ hooks, hookDeadlineMs, onCall, onError });
   for (const version of VERSIONS) server.addService(hookProvider(version), service);
   const health = new HealthImplementation();
@@ -102,6 +104,20 @@ export async function startExhookServer(options: ExhookServerOptions): Promise<E
       return (stopped ??= shutDown(server, graceMs));
     },
   };
+}
+
+/**
+ * A call and a fault of the connection that come in the same bytes end the stream before grpc-js 1.14 hears of it. It
+ * then answers a call that it does not know, or that is no gRPC, on that stream, where Node throws: any client could
+ * end the process. There is no hook for it, so the handler of streams is wrapped.
+ */
+function spareDestroyedStreams(server: Server): void {
+  const name = '_channelzHandler';
+  const handle = Reflect.get(server, name) as (...parameters: [unknown, ServerHttp2Stream, unknown]) => void;
+  Reflect.set(server, name, ((interceptors, stream, headers) => {
+    if (stream.destroyed) stream.on('error', ignore);
+    else handle.call(server, interceptors, stream, headers);
+  }) satisfies typeof handle);
 }
 
 function bindFault(address: string, detail: string): string {

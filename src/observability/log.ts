@@ -79,13 +79,15 @@ export function logEvents(log: Logger): Tell {
       if (value !== undefined) line[name] = clip(name, value);
     }
     const level = levelOf(event);
-    if (level === 'debug' || lines.take(event.account)) {
+    const account = String(line['account']);
+    // Who was refused has not shown whose account it is, and strangers are limited by where they come from.
+    const isStranger = event.step === 'authenticate' && event.outcome !== 'ok';
+    if (level === 'debug' || isStranger || lines.take(account)) {
       log[level](line);
       return;
     }
     log.debug(line);
-    if (limitTold.take(event.account))
-      log.warn({ event: 'log_limited', account: clip('account', event.account) });
+    if (limitTold.take(account)) log.warn({ event: 'log_limited', account });
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
+import { connectAdvice } from './connect-advice.js';
 import type { Database, Row, Session } from './database.js';
 import { ACCOUNT_TRIGGERS, ACCOUNTS_CHANNEL, ACCOUNTS_OID, areAccountTriggers } from './tables.js';
 
@@ -106,9 +107,11 @@ export function hearAccountChanges(
   };
 }
 
-/** An aborted pause hides why. */
+/** With what to do about it. An aborted pause hides why. */
 function reasonOf(error: unknown): string {
-  return messageOf(error instanceof Error && error.name === 'AbortError' ? error.cause : error);
+  const reason = error instanceof Error && error.name === 'AbortError' ? error.cause : error;
+  const advice = connectAdvice(reason);
+  return `${messageOf(reason)}${advice === undefined ? '' : `; ${advice}`}`;
 }
 
 /**

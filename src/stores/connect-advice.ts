@@ -42,6 +42,10 @@ const OUR_CERTIFICATE =
 /** By words: of pg, which has no codes, of PostgreSQL in English, and of OpenSSL. */
 const BY_MESSAGE: readonly [RegExp, string][] = [
   [/DATABASE_URL has none$/, 'write it into DATABASE_URL: postgres://USER:PASSWORD@HOST:5432/DATABASE'],
+  [
+    /no PostgreSQL user name specified/,
+    'DATABASE_URL names no user: postgres://USER:PASSWORD@HOST:5432/DATABASE',
+  ],
   [/no pg_hba\.conf entry.*no encryption|requires? (SSL|TLS)|SSL (connection )?is required/i, WANTS_TLS],
   [
     /no pg_hba\.conf entry/,

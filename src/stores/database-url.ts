@@ -51,6 +51,12 @@ export function readDatabaseUrl(url: string): DatabaseAddress {
   if (/read-only|standby/.test(parameters.get('target_session_attrs') ?? '')) {
     unusable('dockhook writes, so target_session_attrs must not ask for a standby');
   }
+  if (parameters.get('channel_binding') === 'require') {
+    unusable(
+      'channel_binding=require is not taken, for the driver cannot promise it: leave it out, and write ' +
+        'sslmode=verify-full, which proves by certificate who the server is',
+    );
+  }
   const handedOn = new URLSearchParams(parameters);
   for (const name of OURS) handedOn.delete(name);
   const connectionString = handedOn.size === 0 ? base : `${base}?${handedOn.toString()}`;

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { messageOf } from '../errors.js';
 import { isRefusedLogin, refusesOneMore } from './connect-advice.js';
 import { sqlState, type Refusal } from './database.js';
-import { PostgresClient } from './postgres-client.js';
+import { PostgresClient, type ConnectWatch } from './postgres-client.js';
 
 /** How long to make do with fewer connections after the server refused one more, in milliseconds. */
 const FEWER_MS = 10_000;
@@ -23,6 +23,8 @@ export interface PostgresPool {
   giveOneUp(within: number): Promise<boolean>;
   /** Why the server lets nobody in, if that is so. */
   refusal(): Refusal | undefined;
+  /** Of connections that are made beside the pool: whether they are let in counts, too. */
+  watch: ConnectWatch;
   /** Ends when those that wait for a connection had it. */
   retire(): void;
   end(): Promise<void>;
@@ -38,6 +40,15 @@ export function openPool(
   let refused: Refusal | undefined;
   let moreLater: NodeJS.Timeout | undefined;
 
+  const letIn = (): void => {
+    refused = undefined;
+  };
+  const turnedAway = (error: Error): void => {
+    refused = isRefusedLogin(error)
+      ? { why: messageOf(error), since: refused?.since ?? performance.now() }
+      : undefined;
+  };
+
   class Client extends PostgresClient {
     constructor() {
       super(settings, {
@@ -46,13 +57,11 @@ export function openPool(
         },
         connected: () => {
           connecting -= 1;
-          refused = undefined;
+          letIn();
         },
         failed: (error) => {
           connecting -= 1;
-          refused = isRefusedLogin(error)
-            ? { why: messageOf(error), since: refused?.since ?? performance.now() }
-            : undefined;
+          turnedAway(error);
           // Before the pool, which counts this one still, starts another in its place.
           if (refusesOneMore(error)) haveAtMost(pool.totalCount - 1);
         },
@@ -114,6 +123,7 @@ export function openPool(
       return true;
     },
     refusal: () => (connected() > 0 ? undefined : refused),
+    watch: { started: () => undefined, connected: letIn, failed: turnedAway },
     retire: function retire() {
       if (pool.waitingCount > 0) setTimeout(retire, RETIRE_MS).unref();
       else pool.end().catch(() => undefined);

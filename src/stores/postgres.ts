@@ -5,7 +5,7 @@ import { DockhookError, messageOf } from '../errors.js';
 import { refusesOneMore } from './connect-advice.js';
 import { readDatabaseUrl } from './database-url.js';
 import type { Database, Query, Session, SessionListener } from './database.js';
-import { PostgresClient } from './postgres-client.js';
+import { PostgresClient, type ConnectWatch } from './postgres-client.js';
 import { openPool } from './postgres-pool.js';
 
 /** Either is within the time that one hook may spend on the store (see `budget.ts`). */
@@ -125,7 +125,7 @@ export function connectPostgres(url: string, options: PostgresOptions = {}): Dat
     },
     async openSession(listener) {
       const open = async (): Promise<Session> => {
-        const session = await openSession(settings, {
+        const session = await openSession(settings, pool.watch, {
           notified: listener.notified,
           ended() {
             sessions.delete(session);
@@ -152,8 +152,12 @@ export function connectPostgres(url: string, options: PostgresOptions = {}): Dat
   };
 }
 
-async function openSession(settings: pg.ClientConfig, listener: SessionListener): Promise<Session> {
-  const client = new PostgresClient(settings);
+async function openSession(
+  settings: pg.ClientConfig,
+  watch: ConnectWatch,
+  listener: SessionListener,
+): Promise<Session> {
+  const client = new PostgresClient(settings, watch);
   await client.connect();
   client.on('notification', listener.notified);
   client.on('end', listener.ended);

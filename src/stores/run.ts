@@ -117,8 +117,8 @@ const IN_PUBLIC =
 export function failureOf(operation: string, subject: string, error: unknown): DockhookError {
   const [code, what] =
     answeredState(error) === undefined
-      ? (['store_unavailable', 'the store is not available'] as const)
-      : (['store_refused', 'the store refuses'] as const);
+      ? (['store_unavailable', 'the database cannot be reached'] as const)
+      : (['store_refused', 'the database refuses'] as const);
   const advice = adviceFor(error);
   const cause = Object.assign(new Error(messageOf(error)), { code: sqlState(error) });
   const text = `${what} (${operation}, ${subject}): ${messageOf(error)}${advice ? `; ${advice}` : ''}`;

@@ -121,7 +121,9 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
     if (isFull(entry) || (!entry.own && ofOthers >= MAX_OF_OTHERS)) return false;
     client.burst = client.turn === turn ? client.burst + 1 : 1;
     client.turn = turn;
-    return client.burst <= MAX_OF_CLIENT && accounts.take(entry.account);
+    // Who was refused has not shown whose account it is.
+    const isStranger = entry.step === 'authenticate' && entry.outcome !== 'ok';
+    return client.burst <= MAX_OF_CLIENT && (isStranger || accounts.take(entry.account));
   }
 
   function tell(event: AccessEvent, at = now()): void {

@@ -75,7 +75,7 @@ export function wordsOfRefusal(entry: TimelineEntry, facts: DockFacts): Words {
     case 'too_many_gateways':
       return {
         brief: 'account brings too many new SNs',
-        what: `${who}: this account came under 1,000 SNs that are bound nowhere; further ones are let in one in ten seconds.`,
+        what: `${who}: this account came under 10,000 SNs that are bound nowhere; further ones are let in one in ten seconds.`,
         todo: [
           'if nobody invents SNs with this password, wait, or list the dock in an account of its own: dockhook account add NAME --gateway SN --generate',
           `else make a new password: dockhook account set ${name} --generate`,

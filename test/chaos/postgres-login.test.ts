@@ -80,6 +80,9 @@ describeWithOwnPostgres('while Postgres refuses to let the server in', function 
     const [status, why] = await get('/readyz');
     expect(status).to.equal(503);
     expect(why).to.include('DATABASE_URL has none').and.include('postgres://USER:PASSWORD@HOST');
+    const said = server.lines.filter((line) => /"event":"(database_refuses|store_refused)"/.test(line));
+    expect(said).to.have.length(1);
+    expect(said[0]).to.include('write it into DATABASE_URL: postgres://USER:PASSWORD@HOST:5432/DATABASE');
     expect(await end('SIGTERM')).to.equal(0);
     await strangersGone(postgres);
   });
@@ -89,7 +92,7 @@ describeWithOwnPostgres('while Postgres refuses to let the server in', function 
     for (const args of [['organization', 'list'], ['doctor']]) {
       const { code, stdout, stderr } = await run(['--json', ...args], { environment });
       expect(code).to.equal(1);
-      expect(stdout + stderr).to.include('write it into DATABASE_URL');
+      expect(stdout + stderr).to.include('write it into DATABASE_URL: postgres://USER:PASSWORD@HOST:5432');
     }
     await strangersGone(postgres);
   });

@@ -6,6 +6,7 @@ import { createConnection, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { hookProvider, serviceName, VERSIONS } from '../../src/exhook/proto.js';
 import { MAX_REQUEST_BYTES } from '../../src/exhook/server.js';
+import { callFields, END_HEADERS, headerBlock, http2Frame, opening, Type } from '../support/fuzz-http2.js';
 import { connectGrpc, frame, Status, unframe, type GrpcConnection } from '../support/grpc.js';
 import { recordings } from '../support/recordings.js';
 
@@ -118,6 +119,31 @@ export function hookProviderContract(address: () => { host: string; port: number
       socket.resetAndDestroy();
       await expectAlive();
     });
+  }
+
+  const unknown = callFields('/nothing.Here/Method');
+  const notGrpc = { ...callFields(pathOf('OnClientAuthorize')), 'content-type': 'text/plain' };
+  for (const [what, fields] of [
+    ['a method that does not exist', unknown],
+    ['no gRPC', notGrpc],
+    ['a call that it knows', callFields(pathOf('OnClientAuthorize'))],
+  ] as const) {
+    for (const [fault, broken] of [
+      ['HEADERS on a stream that a client may not open', http2Frame(Type.HEADERS, END_HEADERS, 2)],
+      ['headers that cannot be read', http2Frame(Type.HEADERS, END_HEADERS, 3, Buffer.from([0, 5, 1, 2]))],
+      ['DATA for the connection', http2Frame(Type.DATA, 0, 0, Buffer.alloc(8))],
+      ['a frame longer than allowed', Buffer.from('ffffff040000000000', 'hex')],
+      ['a SETTINGS frame of an odd length', http2Frame(Type.SETTINGS, 0, 0, Buffer.alloc(5))],
+    ] as const) {
+      it(`survives ${what} and ${fault} in the same bytes`, async () => {
+        const socket = await open(address());
+        const call = http2Frame(Type.HEADERS, END_HEADERS, 1, headerBlock(fields));
+        socket.write(Buffer.concat([opening(), call, broken]));
+        await dismissed(socket);
+        socket.destroy();
+        await expectAlive();
+      });
+    }
   }
 
   for (const [what, bytes] of [

@@ -7,7 +7,9 @@ import { DockhookError } from '../../src/errors.js';
 import type { Database } from '../../src/stores/database.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { adviceFor } from '../../src/stores/run.js';
+import { openServerStores } from '../../src/stores/stores.js';
 import { certificateDirectories } from '../support/certificates.js';
+import { startDockhook } from '../support/dockhook.js';
 import { setAccess, setTls, strangers, strangersGone } from '../support/postgres-access.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';
 
@@ -354,6 +356,50 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
       writeFileSync(file, urlOf({ password: 'second' }));
       await database?.query('SELECT 1');
       expect(database?.refusal?.()).to.equal(undefined);
+    });
+
+    it('makes a server unready that nobody calls, and ready once its password is right again', async () => {
+      await postgres.query('GRANT CREATE ON SCHEMA public TO role');
+      open();
+      const opened = database!;
+      const heard: string[] = [];
+      let wake = (): void => undefined;
+      const stores = openServerStores(opened, {
+        onHeard: (isHeard, why = '') => {
+          heard.push(isHeard ? 'heard' : why);
+          wake();
+        },
+      });
+      const told = async (condition: () => boolean): Promise<void> => {
+        while (!condition()) await new Promise<void>((resolve) => (wake = resolve));
+      };
+      const app = await startDockhook({
+        stores,
+        refusal: opened.refusal,
+        refusedMs: 0,
+        environment: { DOCKHOOK_TIMELINE: 'off' },
+      });
+      const readyz = async (): Promise<[number, string]> => {
+        const response = await fetch(`http://${app.http}/readyz`);
+        return [response.status, await response.text()];
+      };
+      try {
+        await app.ready;
+        await told(() => heard.includes('heard'));
+        await postgres.query("ALTER ROLE role PASSWORD 'second'");
+        await disconnect();
+        await told(() => heard.at(-1)?.includes('password authentication failed') === true);
+        expect(heard.at(-1)).to.include('check user and password in DATABASE_URL');
+        const [status, why] = await readyz();
+        expect(status).to.equal(503);
+        expect(why).to.include('refuses user or password').and.include('password authentication failed');
+        await postgres.query("ALTER ROLE role PASSWORD 'first'");
+        await told(() => heard.at(-1) === 'heard');
+        expect(await readyz()).to.deep.equal([200, 'ready\n']);
+      } finally {
+        await app.stop();
+        database = undefined;
+      }
     });
 
     it('is no refusal while the server is away', async () => {

@@ -271,6 +271,15 @@ describeWithPostgres('doctor on a database', function () {
     ['LATIN1', 'error'],
     ['SQL_ASCII', 'warning'],
   ] as const) {
+    it(`sends nobody to start serve on an empty database in ${encoding}, where it makes no tables`, async () => {
+      const empty = await freshDatabase(
+        undefined,
+        `ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
+      );
+      expect(troubles(await look(empty.url))).to.deep.equal(['error database_not_utf8']);
+      await empty.drop();
+    });
+
     it(`finds the encoding ${encoding}, and its rows move to the database that it names`, async () => {
       const old = await freshDatabase(
         undefined,

@@ -62,6 +62,18 @@ describe('the listeners of EMQX', function () {
       expect(emqx.calls).to.have.length(1);
     });
 
+    it('says at once that EMQX has no such listener, and which it has', async () => {
+      const wanted = 'tcp:defualt,tcp:default';
+      const { code, stderr } = await dockhook('emqx', 'open', '--emqx-listeners', wanted);
+      expect(code).to.equal(3);
+      expect(stderr)
+        .to.include(
+          'opened tcp:default, but EMQX has no listener tcp:defualt; it has tcp:default, ws:default',
+        )
+        .and.to.include('DOCKHOOK_EMQX_LISTENERS');
+      expect(emqx.calls.filter((call) => call === 'GET /listeners')).to.have.length(1);
+    });
+
     it('wants to be told which, and a time that is one', async () => {
       environment = emqx.environment;
       const nothing = await dockhook('emqx', 'open');
@@ -87,7 +99,34 @@ describe('the listeners of EMQX', function () {
       const { code, stdout, stderr } = await dockhook('--json', 'emqx', 'status');
       expect(code).to.equal(1);
       expect(JSON.parse(stdout)).to.include({ problem: `tcp:default is closed on ${NODE}` });
-      expect(stderr).to.include('dockhook emqx open');
+      expect(stderr).to.include('dockhook emqx open').and.to.include('DOCKHOOK_EMQX_LISTENERS');
+    });
+
+    it('exits with 1 if EMQX starts closed and nobody is told to open a listener for docks', async () => {
+      environment = emqx.environment;
+      const problem =
+        'no tcp or ssl listener is open, and DOCKHOOK_EMQX_LISTENERS names none: no dock can connect';
+      for (const [id, listener] of Object.entries(emqx.state.listeners))
+        listener['enable'] = id === 'ws:default';
+      const { code, stdout, stderr } = await dockhook('--json', 'emqx', 'status');
+      expect(code, stdout).to.equal(1);
+      expect(JSON.parse(stdout)).to.include({ problem });
+      expect(stderr).to.include('dockhook emqx open --emqx-listeners tcp:default');
+      const shown = await dockhook('emqx', 'status');
+      expect([shown.code, shown.stdout.includes('EMQX asks dockhook.')]).to.deep.equal([1, false]);
+    });
+
+    it('leaves that alone where a node has one open, and where EMQX itself opens them in time', async () => {
+      environment = emqx.environment;
+      emqx.state.nodes.push('emqx@b', 'emqx@c');
+      emqx.state.nodeStates['emqx@c'] = 'stopped';
+      emqx.state.listeners['tcp:default'] = { enable: true, bind: '127.0.0.1:1883' };
+      emqx.state.closedOn['tcp:default'] = ['emqx@b'];
+      expect((await dockhook('emqx', 'status')).code).to.equal(0);
+      emqx.state.closedOn['tcp:default'] = [NODE, 'emqx@b'];
+      expect((await dockhook('emqx', 'status')).code).to.equal(1);
+      emqx.state.version = '5.9.0';
+      expect((await dockhook('emqx', 'status')).code).to.equal(0);
     });
 
     it('shows a cluster of which a node is stopped', async () => {

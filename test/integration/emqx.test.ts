@@ -93,7 +93,9 @@ describe('dockhook emqx config', function () {
     for (const version of ['5.1.2', '5.7', '5.8.2']) {
       const { stdout, stderr } = await config('--emqx-version', version);
       expect(stdout, version).to.not.include('clientid_override');
-      expect(stderr, version).to.include('takes over its session');
+      expect(stderr, version)
+        .to.include('takes over its session')
+        .and.to.include('dockhook account set BACKEND --client-id');
     }
   });
 

@@ -206,7 +206,9 @@ describeWithPostgres('a change of an account or a binding', function () {
       'LISTED1',
       '--generate',
     );
-    expect(stdout, stderr).to.include('1 client was disconnected, and 1 kept session');
+    expect(stdout, stderr).to.include(
+      'Other accounts used its SNs or client ids: 1 client was disconnected, and 1 kept session',
+    );
     expect(
       await json('account', 'add', 'worker', '--service', '--client-id', 'worker-1', '--generate'),
     ).to.include({
@@ -218,6 +220,30 @@ describeWithPostgres('a change of an account or a binding', function () {
     await json('account', 'set', 'new-dock', '--gateway', 'LISTED1', 'LISTED2');
     const looked = emqx.calls.filter((call) => call.includes('like_clientid'));
     expect(new Set(looked)).to.deep.equal(new Set(['GET /clients?like_clientid=LISTED2&limit=1000&page=1']));
+  });
+
+  it('of an account that lists an SN or a client id says that others stay, if EMQX cannot be asked', async () => {
+    const stay =
+      'Clients of other accounts that are connected under its SNs or client ids stay until they reconnect';
+    const alone = async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await run(args, { environment: { DATABASE_URL: database.url } });
+      expect(code, stderr).to.equal(0);
+      return stdout;
+    };
+    const added = (name: string, ...scope: string[]): Promise<string> =>
+      alone('account', 'add', name, ...scope, '--generate');
+    expect(await added('first', '--gateway', 'FIRST1'))
+      .to.include(stay)
+      .and.to.include('DOCKHOOK_EMQX_URL');
+    expect(await added('backend', '--service', '--client-id', 'backend-1')).to.include(stay);
+    for (const scope of ['--any-gateway', '--client-id-is-gateway', '--service'])
+      expect(await added(`kind${scope}`, scope)).to.not.include(stay);
+
+    expect(await alone('account', 'set', 'first', '--gateway', 'FIRST1', 'FIRST2')).to.include(stay);
+    expect(await alone('account', 'set', 'first', '--gateway', 'FIRST1')).to.not.include(stay);
+    expect(await alone('account', 'set', 'first', '--note', 'on the roof')).to.not.include(stay);
+    const json = await alone('--json', 'account', 'add', 'script', '--gateway', 'SCRIPT1', '--generate');
+    expect(JSON.parse(json)).to.include({ disconnected: null });
   });
 
   it('of a binding disconnects the gateway by client id or by its account, and spares the other docks', async () => {

@@ -93,10 +93,19 @@ describeWithPostgres('serve on PostgreSQL', function () {
         `UPDATE dockhook_accounts SET value = jsonb_set(value::jsonb, '{value,disabled}', $1::jsonb)::text WHERE key = 'dock-1'`,
         [String(disabled)],
       );
+    /** A change is in force once PostgreSQL has told of it, some milliseconds after its commit. */
+    const comesOnline = async (expected: boolean): Promise<void> => {
+      for (;;) {
+        const session = await dockOnline().catch(() => undefined);
+        await session?.close();
+        if ((session !== undefined) === expected) return;
+      }
+    };
     await set(true);
-    expect(await dockOnline().catch((error: unknown) => error)).to.be.instanceOf(Error);
+    await comesOnline(false);
+    expect(await dockOnline().catch((error: unknown) => error), 'for good').to.be.instanceOf(Error);
     await set(false);
-    await (await dockOnline()).close();
+    await comesOnline(true);
   });
 
   it('logs one line for each refusal and step, with account and SN and no secret', () => {

@@ -284,6 +284,28 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
       expect(await status()).to.include('"is_device_bind_organization":false');
     });
 
+    it('what the version before cannot read is taken out, and nothing else', async () => {
+      const client = await ask('emqx_u');
+      const device = { device_binding_code: 'mnpqr-stuvw', organization_id: 'north', sn: GATEWAY };
+      await client.request('airport_organization_bind', { bind_devices: [device] });
+      await dockhook(['account', 'add', 'backend', '--service', '--client-id', 'backend', '--generate']);
+      const values = async (table: string): Promise<Record<string, Record<string, unknown>>> => {
+        const rows = await query('operator', `SELECT key, value::jsonb -> 'value' AS value FROM ${table}`);
+        return Object.fromEntries(
+          rows.map(({ key, value }) => [String(key), value as Record<string, unknown>]),
+        );
+      };
+      const [bound, accounts] = [await values('dockhook_bindings'), await values('dockhook_accounts')];
+      const { account, ...binding } = bound[GATEWAY] ?? {};
+      expect(account).to.equal('emqx_u');
+      const { clientIds, ...scope } = accounts['backend']?.['scope'] as Record<string, unknown>;
+      expect(clientIds).to.deep.equal(['backend']);
+      await next('take out what the version before');
+      expect(await values('dockhook_bindings')).to.deep.equal({ [GATEWAY]: binding });
+      const left = { ...accounts, backend: { ...accounts['backend'], scope } };
+      expect(await values('dockhook_accounts')).to.deep.equal(left);
+    });
+
     it('and there is no other statement in it', () => {
       expect(done).to.have.length(statements.length);
       expect(statements).to.have.length(read('README.md').split('```sql').length - 1);

@@ -37,6 +37,8 @@ export interface EmqxState {
   listeners: Record<string, Json>;
   /** Nodes on which a listener does not run though it is enabled, by its id; a start empties it. */
   closedOn: Record<string, string[]>;
+  /** Listeners that run though they are not enabled: `emqx eval` started them. */
+  startedByHand: string[];
   mqtt: Json;
   /** What a zone has beside `mqtt`. */
   zone: Json;
@@ -100,6 +102,7 @@ export function closedState(): EmqxState {
       'ws:default': { enable: false, bind: '0.0.0.0:8083', enable_authn: true },
     },
     closedOn: {},
+    startedByHand: [],
     mqtt: {
       ignore_loop_deliver: false,
       peer_cert_as_username: 'disabled',
@@ -287,7 +290,8 @@ function joined(state: EmqxState): string[] {
   return state.nodes.filter((node) => stateOf(state, node) !== 'stopped');
 }
 
-function runs({ listeners, closedOn }: EmqxState, id: string, node: string): boolean {
+function runs({ listeners, closedOn, startedByHand }: EmqxState, id: string, node: string): boolean {
+  if (startedByHand.includes(id)) return true;
   return (listeners[id]?.['enable'] ?? listeners[id]?.['enabled']) !== false && !closedOn[id]?.includes(node);
 }
 

@@ -15,6 +15,7 @@ import {
 } from '../../src/cli/output.js';
 import { createLog, logEvents } from '../../src/observability/log.js';
 import { printable, printableLines, printableUrl } from '../../src/printable.js';
+import { failureOf } from '../../src/stores/run.js';
 
 /** Each with what of it must come out on no terminal. */
 const NASTY: Record<string, [text: string, shown: RegExp]> = {
@@ -172,6 +173,34 @@ describe('a text from outside', () => {
     });
     expect(out).to.not.match(/the-secret|key@/);
   });
+});
+
+describe('the form of a database URL that advice shows', () => {
+  const FORM = 'postgres://USER:PASSWORD@HOST:5432/DATABASE';
+
+  it('stays whole in an error', async () => {
+    const missing = new Error('the server asks for a password, and DATABASE_URL has none');
+    const error = failureOf('list', 'accounts', missing);
+    expect(error.message).to.include(FORM);
+    for (const json of [false, true]) {
+      expect(await written(() => reportError(error, json))).to.include(FORM);
+    }
+    const said = await written(() => {
+      say(`write ${FORM}`);
+    });
+    expect(said).to.include(FORM);
+  });
+
+  for (const [text, shown] of [
+    ['postgres://user:password@host:5432/database', 'postgres://host:5432/database'],
+    ['POSTGRES://USER:PASSWORD@db:5432/DATABASE', 'POSTGRES://db:5432/DATABASE'],
+    ['postgres://USER:PASSWORD@HOST:5432/DATABASE2', 'postgres://HOST:5432/DATABASE2'],
+    ['postgres://USER:the-secret@HOST:5432/DATABASE', 'postgres://HOST:5432/DATABASE'],
+  ] as const) {
+    it(`does not keep ${text}`, () => {
+      expect(printable(text)).to.equal(shown);
+    });
+  }
 });
 
 describe('an address that is shown', () => {

@@ -203,7 +203,7 @@ describe('gatewaysOf', () => {
     expect(gatewaysOf(scope, 'mqttjs_1')).to.deep.equal([OWN, OTHER]);
   });
   it('is what the client id names, for the scope of that name', () => {
-    expect(gatewaysOf({ kind: 'client-id' }, `p-${OWN}`)).to.deep.equal(['p', OWN]);
+    expect(gatewaysOf({ kind: 'client-id' }, `p-${OWN}`)).to.deep.equal([OWN]);
     expect(gatewaysOf({ kind: 'client-id' }, 'not an sn!')).to.deep.equal([]);
     // Client ids of second (DRC) sessions that clouds hand out.
     for (const id of [`${OWN}-1780390153000`, `drc-${OWN}-1780390153000`, `drc-${OWN}-x7f`, `${OWN}_drc`]) {

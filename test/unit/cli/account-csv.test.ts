@@ -187,7 +187,7 @@ describe('a line of an import', () => {
       ['a', 'service', 'a|b'],
       /client_ids a\|b: .*never gets in/,
     ],
-    ['a name with the separator', 'name', ['a|b'], /kept for client ids/],
+    ['a name with the separator', 'name', ['a|b'], /must not have \| in it/],
     ['too few columns', 'name,scope', ['a'], /columns: 1 here, 2 in the first line/],
     ['too many columns', 'name', ['a', 'b'], /columns: 2 here/],
     ['no name', 'name,scope', ['', 'client-id'], /name is empty/],

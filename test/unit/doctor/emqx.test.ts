@@ -601,6 +601,53 @@ describe('checkEmqx', () => {
     });
   }
 
+  /** As our configuration leaves it at boot. */
+  const closeAll = (): void => {
+    emqx.state.listeners['tcp:default'] = { enable: false, bind: '0.0.0.0:1883' };
+    emqx.state.listeners['ssl:default'] = { ...listener(), enable: false };
+  };
+
+  it('says how listeners come to be opened that an EMQX up to 5.8 keeps closed, and calls no door sound', async () => {
+    closeAll();
+    const found = await check({ opens: [] });
+    const fault = found.filter(({ level }) => level !== 'ok');
+    expect(fault.map(({ code }) => code)).to.deep.equal(['emqx_no_listener']);
+    expect(fault[0]?.mend).to.include('DOCKHOOK_EMQX_LISTENERS=');
+    expect(found.map(({ code }) => code)).to.not.include('emqx_doors');
+  });
+
+  it('does not tell to set DOCKHOOK_EMQX_LISTENERS where it is set, where it does nothing, and where no listener is', async () => {
+    const mend = async (opens: string[]): Promise<string | undefined> =>
+      (await check({ opens })).find(({ code }) => code === 'emqx_no_listener')?.mend;
+    closeAll();
+    expect(await mend(['ssl:default'])).to.include('dockhook serve');
+    emqx.state.version = '5.9.0';
+    expect(await mend([])).to.equal('dockhook emqx config prints listeners');
+    emqx.state.version = '5.8.9';
+    emqx.state.listeners = {};
+    expect(await mend([])).to.equal('dockhook emqx config prints listeners');
+  });
+
+  it('looks at a listener that runs though the configuration has it off', async () => {
+    closeAll();
+    emqx.state.startedByHand = ['tcp:default'];
+    const found = await faults({ opens: ['tcp:default'] });
+    expect(found).to.deep.equal(['warning emqx_listener_plain']);
+  });
+
+  it('lets dockhook open again only listeners that docks use', async () => {
+    const mend = async (): Promise<string | undefined> =>
+      (await check()).find(({ code }) => code === 'emqx_open_at_start')?.mend;
+    emqx.state.listeners['ws:default'] = { enable: true, bind: '0.0.0.0:8083' };
+    expect(await mend()).to.equal('in emqx.conf of every node: listeners.ws.default.enable = false');
+    emqx.state.listeners['tcp:default'] = { enable: true, bind: '0.0.0.0:1883' };
+    expect(await mend())
+      .to.include('listeners.ws.default.enable = false')
+      .and.to.include(
+        'DOCKHOOK_EMQX_LISTENERS=ssl:default,tcp:default for dockhook serve, which opens them in time',
+      );
+  });
+
   it('looks at a cluster of which a node is stopped', async () => {
     emqx.state.nodes.push('emqx@b');
     emqx.state.nodeStates['emqx@b'] = 'stopped';

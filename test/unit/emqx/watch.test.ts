@@ -140,7 +140,8 @@ describe('the watch over EMQX', () => {
     expect(lines).to.deep.equal([]);
     watch!.loaded({ ...BOOTED, uptimeMs: undefined });
     expect(lines).to.have.length(1);
-    expect(lines[0]).to.include({ level: 'warn', event: 'emqx_opens_before_hooks', node: NODE });
+    expect(lines[0]).to.include({ level: 'warn', event: 'emqx_unguarded', node: NODE });
+    expect(lines[0]?.['detail']).to.include('DOCKHOOK_EMQX_LISTENERS').and.to.include('dockhook emqx config');
   });
 
   it('says that a listener runs on a node that has booted and has no hooks yet', async () => {

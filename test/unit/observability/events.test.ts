@@ -112,6 +112,19 @@ describe('an event in the log', () => {
     expect(lines.at(-1)).to.include({ event: 'bind', account: 'dock-2' });
   });
 
+  it('charges no account with strangers who come under its name', () => {
+    const refused: AccessEvent = {
+      step: 'authenticate',
+      outcome: 'refused',
+      reason: 'wrong_password',
+      ...about,
+    };
+    const bind: AccessEvent = { step: 'bind', outcome: 'ok', ...about };
+    const lines = allLogged([...Array<AccessEvent>(20_000).fill(refused), bind], 'info');
+    expect(lines).to.have.length(20_001);
+    expect(lines.at(-1)).to.include({ event: 'bind' });
+  });
+
   it('leaves nothing out at debug', () => {
     const bind: AccessEvent = { step: 'bind', outcome: 'ok', ...about };
     const lines = allLogged(Array<AccessEvent>(20_000).fill(bind), 'debug');

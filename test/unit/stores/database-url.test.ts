@@ -78,11 +78,13 @@ describe('DATABASE_URL', () => {
       ['sslcrl=/x', 'sslcrl'],
       ['sslpassword=the-secret', 'sslpassword'],
       ['uselibpqcompat=true', 'uselibpqcompat'],
+      ['channel_binding=require', 'sslmode=verify-full'],
       ['target_session_attrs=standby', 'standby'],
       ['target_session_attrs=prefer-standby', 'standby'],
     ] as const) {
       expect(faultOf(`postgres://u:the-secret@h/d?${parameter}`), parameter).to.include(word);
     }
+    expect(readDatabaseUrl('postgres://h/d?channel_binding=prefer').where).to.include('h:5432/d');
     expect(readDatabaseUrl('postgres://h/d?schema=public&target_session_attrs=read-write').where).to.include(
       'h:5432/d',
     );

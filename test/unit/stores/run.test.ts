@@ -43,6 +43,7 @@ describe('a store operation', () => {
         ]) {
           const error = await rejection(work(), fault);
           expect(error.message).to.include('"alice"').and.include('what happened');
+          expect(error.message).to.match(/^the database (refuses|cannot be reached) \(/);
           expect(error.cause).to.have.property('code', code);
           expect(inspect(error, { depth: 10 })).to.not.include('the-secret');
         }
@@ -84,6 +85,12 @@ describe('a store operation', () => {
         .to.include('GRANT USAGE, CREATE ON SCHEMA public TO')
         .and.include('whatever search_path says');
     }
+  });
+
+  it('says that DATABASE_URL names no user', () => {
+    expect(adviceFor(sqlError('28000', 'no PostgreSQL user name specified in startup packet'))).to.equal(
+      'DATABASE_URL names no user: postgres://USER:PASSWORD@HOST:5432/DATABASE',
+    );
   });
 
   it('advises to create the database that was named, and no other', () => {

@@ -266,6 +266,17 @@ describe('the recorder', () => {
     expect(take()).to.have.length(20);
   });
 
+  it('charges no account with strangers who come under its name', () => {
+    for (let turn = 0; turn < 600; turn += 1) {
+      for (let index = 0; index < 100; index += 1) {
+        tell({ step: 'authenticate', outcome: 'refused', clientId: `stranger-${turn}-${index}` });
+      }
+      take();
+    }
+    request();
+    expect(take()).to.have.length(1);
+  });
+
   it('holds five thousand entries of others, which take no room of the docks', () => {
     for (let turn = 0; turn < 60; turn += 1) {
       for (let index = 0; index < 100; index += 1) {
