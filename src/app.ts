@@ -113,7 +113,10 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       watch.loaded(broker);
       timeline?.booted(broker);
     },
-    authenticate: access.authenticate,
+    authenticate: (client, password) => {
+      watch.asked(client.node);
+      return access.authenticate(client, password);
+    },
     authorize: access.authorize,
     publish: requests.publish,
     connected: (client) => {

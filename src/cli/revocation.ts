@@ -34,8 +34,11 @@ const STAYS =
   'A client that is connected stays on until it reconnects. A session that the broker keeps (clean session off) keeps ' +
   'its subscriptions even then: end both in the broker, or let dockhook do it (DOCKHOOK_EMQX_URL).';
 
-/** After which nobody comes in any more who was let in before a change, in milliseconds: replicas hear of it sooner. */
-const LATE_MS = 1000;
+/**
+ * After which nobody comes in any more who was let in before a change, in milliseconds: an account that was read may be a
+ * second old when a client comes, and the answer to that may take two.
+ */
+const LATE_MS = 3000;
 
 /**
  * Disconnects the clients and forgets what EMQX cached of their rights, if EMQX's API is configured.

@@ -25,7 +25,7 @@ export interface EmqxClient {
 }
 
 /** Through which listener of which node it came, and when by EMQX's clock, in milliseconds since the epoch. */
-interface ListedClient extends EmqxClient {
+export interface ListedClient extends EmqxClient {
   node: string;
   listener: string;
   connectedAt: number;
@@ -48,7 +48,7 @@ export async function clientsNaming(api: EmqxApi, part: string): Promise<EmqxCli
 export async function clientsUntil(
   api: EmqxApi,
   { node, listeners, until }: { node: string; listeners: ReadonlySet<string>; until: number },
-): Promise<EmqxClient[]> {
+): Promise<ListedClient[]> {
   const found = await list(api, `node=${encodeURIComponent(node)}&lte_connected_at=${Math.ceil(until)}`);
   return found.filter(
     (client) =>

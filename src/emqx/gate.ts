@@ -20,7 +20,7 @@ const GAP_MS = 5000;
 /** A listener is not started again before this, in milliseconds: what opens nothing is not repeated at each look. */
 const START_AGAIN_MS = 1000;
 /** A node tells how long it runs this precisely; two of its starts are further apart. In milliseconds. */
-const SAME_BOOT_MS = 1000;
+const UPTIME_MS = 1000;
 
 export interface GateOptions {
   /** EMQX's ids of the listeners to open, such as `tcp:default`; no other is touched. */
@@ -50,11 +50,16 @@ export interface Round {
 
 interface Checked {
   nodes: Node[];
-  /** When they were told. */
-  at: number;
+  /** When they were told: between these two, which are as far apart as EMQX took to answer. */
+  told: Span;
   withoutHooks: string[];
   /** What stands in the way of a start. */
   no?: string;
+}
+
+interface Span {
+  from: number;
+  to: number;
 }
 
 export interface Gate {
@@ -69,16 +74,18 @@ export function createGate({ listeners, provider, now = () => performance.now() 
   const away = new Map<string, number>();
   const startedAt = new Map<string, number>();
   /** By listener and node: the start of the node after which it was seen running. */
-  const ranSince = new Map<string, number>();
+  const ranSince = new Map<string, Span>();
   let lookedAt = -Infinity;
 
   /** Asks for nodes and hooks. */
   async function check(api: EmqxApi): Promise<Checked> {
     // In this order: a node that comes between the two is in the second answer alone, and that is a no.
+    const from = now();
     const nodes = await api.get('/nodes', answers.nodes);
+    const told = { from, to: now() };
     const running = nodes.filter(isRunning).map(({ node }) => node);
     const missing = whoIsAway(running, nodes);
-    const answer: Checked = { nodes, at: now(), withoutHooks: [] };
+    const answer: Checked = { nodes, told, withoutHooks: [] };
     if (missing.length > 0) return { ...answer, no: `not running: ${missing.join(', ')}` };
     const found = await api.find(`/exhooks/${encodeURIComponent(provider)}`, answers.provider);
     if (!found) return { ...answer, no: `EMQX has no provider "${provider}" (dockhook emqx register)` };
@@ -120,27 +127,28 @@ export function createGate({ listeners, provider, now = () => performance.now() 
   }
 
   /** A start goes to all nodes: where it was stopped on one, it is started on none. */
-  function whichWereStopped(listed: readonly ListedListener[], nodes: readonly Node[], at: number): string[] {
+  function whichWereStopped(listed: readonly ListedListener[], nodes: readonly Node[], told: Span): string[] {
     const stopped = new Set<string>();
     for (const listener of listed) {
       const closed = closedOn(listener, nodes);
       for (const { node, uptime } of nodes.filter(isRunning)) {
         if (uptime === undefined) continue;
-        const boot = at - uptime;
+        const boot = { from: told.from - uptime, to: told.to - uptime };
         const key = `${listener.id} ${node}`;
+        const ran = ranSince.get(key);
         if (!closed.includes(node)) ranSince.set(key, boot);
-        else if (Math.abs((ranSince.get(key) ?? Infinity) - boot) < SAME_BOOT_MS) stopped.add(listener.id);
+        else if (ran && mayBeOne(ran, boot)) stopped.add(listener.id);
       }
     }
     return listeners.filter((id) => stopped.has(id));
   }
 
   async function open(api: EmqxApi): Promise<Round> {
-    const { nodes, at, withoutHooks, no } = await check(api);
+    const { nodes, told, withoutHooks, no } = await check(api);
     if (no !== undefined)
       return { waitingFor: no, opened: [], stopped: [], unknown: [], nodes, withoutHooks };
     const listed = await api.get('/listeners', answers.listeners);
-    const stopped = whichWereStopped(listed, nodes, at);
+    const stopped = whichWereStopped(listed, nodes, told);
     const unknown = listeners.filter((id) => !listed.some((listener) => listener.id === id));
     const closed = listed.filter(
       (listener) =>
@@ -183,6 +191,11 @@ export function createGate({ listeners, provider, now = () => performance.now() 
       }
     },
   };
+}
+
+/** Whether two boots, each known to lie in a span, may be the same. */
+function mayBeOne(one: Span, other: Span): boolean {
+  return one.from - UPTIME_MS < other.to && other.from - UPTIME_MS < one.to;
 }
 
 export function isRunning({ node_status: status }: Node): boolean {

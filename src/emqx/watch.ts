@@ -2,6 +2,7 @@
  * The gate, kept for as long as `serve` runs: opens EMQX's listeners when every node asks dockhook, and disconnects
  * who came in before. It never rejects, each of its calls to EMQX ends in time, and no answer to a broker waits for it.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import { answers, type Node } from './answers.js';
 import { statusOf, type EmqxApi } from './api.js';
@@ -18,15 +19,15 @@ const OPEN_MS = 1000;
 /** The same is logged again after this, in milliseconds, and no two lines sooner than that. */
 const SAY_AGAIN_MS = 60_000;
 const SAY_MS = 1000;
-/**
- * Only a node that booted this recently is taken to have had no hooks before, in milliseconds. Later ones may have had
- * them: an operator updated the provider, and the fleet was authenticated long ago.
- */
+/** Only a node that booted this recently is warned of, in milliseconds: one that has no hooks later has lost them. */
 const FRESH_MS = 10 * 60_000;
-/** Two boots are at least this far apart; how long one is ago, a node tells that precisely. In milliseconds. */
-const SAME_BOOT_MS = 3000;
-/** EMQX mounts hooks this soon after it was told them, in milliseconds. */
-const MOUNT_MS = 500;
+/** A node that asks for hooks later after its boot than this may have had some, in milliseconds. */
+const FIRST_HOOKS_MS = 60_000;
+/** A node tells this precisely when it booted, in milliseconds. */
+const BOOT_MS = 1000;
+/** EMQX shows its clock in whole seconds: how long it is looked at, and how often, in milliseconds. */
+const CLOCK_MS = 1000;
+const CLOCK_LOOK_MS = 50;
 /** Who came in early is looked for at most this long after, in milliseconds. */
 const EARLY_MS = 5 * 60_000;
 
@@ -35,8 +36,16 @@ const UNGUARDED =
   'configuration; name the listeners in DOCKHOOK_EMQX_LISTENERS, beside DOCKHOOK_EMQX_URL';
 
 const WAS_OPEN =
-  'open after a start of EMQX, and not by this dockhook: if no other replica did it, emqx.conf does not keep it closed, ' +
-  'and strangers get in while EMQX starts';
+  'clients came through it before EMQX had its hooks: emqx.conf does not keep it closed, and strangers get in while ' +
+  'EMQX starts';
+
+const NOT_SOUGHT =
+  'EMQX was started before dockhook: clients that connected before it had hooks cannot be told from others, and are not ' +
+  'disconnected. A dock among them is deaf until it connects again';
+
+const NO_CLOCK =
+  'EMQX answers without its time (no Date header), so clients that connected before it had hooks are not disconnected; ' +
+  'see that no proxy takes it away';
 
 export type Level = 'info' | 'warn' | 'error';
 
@@ -49,6 +58,8 @@ export interface WatchOptions {
   /** How many of `listeners` are not known to run on every node. */
   onClosed: (count: number) => void;
   onOpened: (listener: string) => void;
+  /** Since when it was known who asked, by `performance.now()`; for tests. */
+  since?: number;
 }
 
 /** What a node says of itself when it asks for the hooks. */
@@ -61,21 +72,36 @@ export interface LoadedBroker {
 export interface Watch {
   /** A node is about to mount the hooks. */
   loaded(broker: LoadedBroker): void;
+  /** A node asked whether a client may come in: it has the hooks. */
+  asked(node: string): void;
   /** Breaks off what is under way. */
   stop(): void;
 }
 
 interface Mount {
   at: number;
+  /** Whether nobody was asked for before it, as far as can be known. */
+  isFirst: boolean;
   /** Listeners that ran before dockhook opened any; undefined until they were asked for. */
   ran?: ReadonlySet<string>;
+  /** `at` by EMQX's clock. */
+  until?: number | undefined;
 }
 
-export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }: WatchOptions): Watch {
+export function watchEmqx({
+  open,
+  listeners,
+  provider,
+  log,
+  onClosed,
+  onOpened,
+  since = performance.now(),
+}: WatchOptions): Watch {
   const stopped = new AbortController();
   const gate = createGate({ listeners, provider });
   const mounts = new Map<string, Mount>();
-  const boots = new Map<string, number>();
+  /** When nodes were last known to have hooks: their clients may have been authenticated since their boot. */
+  const hooked = new Map<string, number>();
   const warned = new Set<string>();
   let api: EmqxApi | undefined;
   let closedSince = performance.now();
@@ -97,6 +123,8 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
       api ??= await open?.(stopped.signal);
       if (api === undefined) return OPEN_MS;
       const round = await gate.round(api);
+      if (round.listeners !== undefined)
+        for (const { node } of round.nodes) hooked.set(node, performance.now());
       report(round);
       await disconnectEarly(api, round);
       const isOpen = round.waitingFor === undefined && round.opened.length === 0;
@@ -136,35 +164,64 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
     }
   }
 
-  /** Who came through a listener that ran before the hooks were there was asked for nothing. */
+  /**
+   * Who came through a listener that ran before the hooks were there was asked for nothing. Rather one of them stays
+   * than one is sent away that was asked.
+   */
   async function disconnectEarly(emqx: EmqxApi, { listeners: listed, nodes, opened }: Round): Promise<void> {
     if (listed === undefined) return;
     for (const [node, mount] of mounts) {
-      const ago = performance.now() - mount.at;
-      if (ago > EARLY_MS) mounts.delete(node);
+      if (performance.now() - mount.at > EARLY_MS) mounts.delete(node);
       // It may be a node of another cluster.
       if (!nodes.some((one) => one.node === node)) continue;
       // Asked before any was opened in this round.
-      const isFirst = mount.ran === undefined;
       mount.ran ??= new Set(
         listed
           .filter((listener) => !closedOn(listener, nodes).includes(node) && !opened.includes(listener.id))
           .map(({ id }) => id),
       );
-      const ours = listeners.filter((id) => mount.ran?.has(id));
-      if (isFirst && ours.length > 0)
-        log('warn', { event: 'emqx_listener_was_open', node, listeners: ours, detail: WAS_OPEN });
       if (mount.ran.size > 0) {
-        // EMQX's clock shows up to a second less than it is: rather somebody comes again than stays deaf.
-        const until = (await emqx.clock()) + 1000 - ago + MOUNT_MS;
-        const clients = await clientsUntil(emqx, { node, listeners: mount.ran, until });
-        const { done, failure } = await forEachClient(clients, (id) => disconnect(emqx, id));
-        if (done.length > 0)
-          log('warn', { event: 'emqx_early_clients_disconnected', node, clients: done.length });
-        if (failure instanceof Error) throw failure;
+        if (mount.isFirst) mount.until ??= await emqxTime(emqx, mount.at);
+        const { ran, until, isFirst } = mount;
+        if (until !== undefined) await disconnectUntil(emqx, { node, listeners: ran, until });
+        else
+          log('warn', {
+            event: 'emqx_early_clients_not_sought',
+            node,
+            detail: isFirst ? NO_CLOCK : NOT_SOUGHT,
+          });
       }
-      mounts.delete(node);
+      // It may have started again meanwhile.
+      if (mounts.get(node) === mount) mounts.delete(node);
     }
+  }
+
+  async function disconnectUntil(
+    emqx: EmqxApi,
+    came: { node: string; listeners: ReadonlySet<string>; until: number },
+  ): Promise<void> {
+    const { node } = came;
+    const clients = await clientsUntil(emqx, came);
+    const { done, failure } = await forEachClient(clients, (id) => disconnect(emqx, id));
+    if (done.length > 0) {
+      const ours = listeners.filter((id) => clients.some(({ listener }) => listener === id));
+      if (ours.length > 0)
+        log('warn', { event: 'emqx_listener_was_open', node, listeners: ours, detail: WAS_OPEN });
+      log('warn', { event: 'emqx_early_clients_disconnected', node, clients: done.length });
+    }
+    if (failure instanceof Error) throw failure;
+  }
+
+  /** What EMQX's clock said then, and never more. What it shows is nearest just after it has changed. */
+  async function emqxTime(emqx: EmqxApi, then: number): Promise<number | undefined> {
+    let ahead = -Infinity;
+    for (const end = performance.now() + CLOCK_MS; performance.now() < end;) {
+      const shown = await emqx.clock();
+      if (shown === undefined) return undefined;
+      ahead = Math.max(ahead, shown - performance.now());
+      await pause(CLOCK_LOOK_MS, undefined, { signal: stopped.signal });
+    }
+    return then + ahead;
   }
 
   /** A listener that runs on a node without hooks was not opened by us. */
@@ -184,7 +241,7 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
 
   async function watch(): Promise<void> {
     while (!stopped.signal.aborted) {
-      const isIdle = open === undefined || (listeners.length === 0 && mounts.size === 0);
+      const isIdle = open === undefined || listeners.length === 0;
       const delay = isIdle ? undefined : await look();
       await sleep(delay);
     }
@@ -202,25 +259,30 @@ export function watchEmqx({ open, listeners, provider, log, onClosed, onOpened }
     });
   }
 
-  function isReload(node: string, boot: number): boolean {
-    const before = boots.get(node) ?? -Infinity;
-    boots.set(node, boot);
-    return Math.abs(before - boot) < SAME_BOOT_MS;
+  /** Whoever is connected to the node came before it had hooks, unless it may have had some since its boot. */
+  function noteMount(node: string, uptimeMs: number | undefined): void {
+    const now = performance.now();
+    const before = hooked.get(node) ?? -Infinity;
+    hooked.set(node, now);
+    if (listeners.length === 0 || uptimeMs === undefined || uptimeMs >= FIRST_HOOKS_MS) return;
+    const boot = now - uptimeMs - BOOT_MS;
+    if (before < boot) mounts.set(node, { at: now, isFirst: since < boot });
   }
 
   void watch();
   return {
     loaded({ node, version, uptimeMs }) {
-      const now = performance.now();
-      closedSince = now;
+      closedSince = performance.now();
       warned.delete(node);
       const told = parseVersion(version);
       if (told && opensBeforeHooks(told)) {
         if (listeners.length === 0) log('warn', { event: 'emqx_unguarded', node, detail: UNGUARDED });
-        if (uptimeMs !== undefined && uptimeMs < FRESH_MS && !isReload(node, now - uptimeMs))
-          mounts.set(node, { at: now });
+        noteMount(node, uptimeMs);
       }
       wake?.();
+    },
+    asked(node) {
+      hooked.set(node, performance.now());
     },
     stop() {
       stopped.abort();

@@ -198,32 +198,36 @@ function faultsOfTable(row: Row): Unsound[] {
 export const ROWS_HIDDEN = 'DH003';
 /** How old the last look may be when rows are read, in milliseconds. */
 const LOOK_MS = 1000;
+/** How old the last look that found all rows may be, in milliseconds, while later ones fail for other reasons. */
+const MAX_AGE_MS = 10_000;
 /** A look that gets no answer for so long holds up nobody any longer: what it was for tries itself. */
 const LATE_MS = 250;
 
 /**
- * The same database, which runs a query only if it was seen, a second ago at most, that no rows are hidden. PostgreSQL
- * itself would say so with row_security = off, but a pooler hands that to whoever comes next.
+ * The same database, which runs a query only if it was seen that no rows are hidden: a second ago, or ten if it cannot be
+ * looked at since. PostgreSQL itself would say so with row_security = off, but a pooler hands that to whoever comes next.
  * @param now monotonic clock in milliseconds; for tests
  */
 export function withWholeRows(database: Database, now = () => performance.now()): Database {
-  let isSeen = false;
-  let seenAt = -Infinity;
+  /** When the last look was begun that found all rows; none since rows were found hidden. */
+  let wholeAt = -Infinity;
+  let lookedAt = -Infinity;
   let looking: Promise<void> | undefined;
 
   async function look(): Promise<void> {
-    seenAt = now();
+    const begun = now();
+    lookedAt = begun;
     const [fault] = hiddenRows(await database.query(HIDDEN_ROWS));
-    isSeen = fault === undefined;
+    wholeAt = fault === undefined ? begun : -Infinity;
     if (fault === undefined) return;
     throw Object.assign(new Error(`${fault.what}: ${fault.why}; ${fault.mend}`), { code: ROWS_HIDDEN });
   }
 
   async function ensure(): Promise<void> {
-    if (!isSeen) {
+    if (now() - wholeAt >= MAX_AGE_MS) {
       looking ??= look().finally(() => (looking = undefined));
       await looking;
-    } else if (now() - seenAt >= LOOK_MS) {
+    } else if (now() - lookedAt >= LOOK_MS) {
       const again = look().catch((error: unknown) => {
         if (sqlState(error) === ROWS_HIDDEN) throw error;
       });

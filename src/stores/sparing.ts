@@ -36,14 +36,28 @@ export async function sparing<Member>(
   await attempt(members);
 }
 
-/** ASCII is in every encoding: where there is both, one cut parts the good from the doubtful. */
+/**
+ * ASCII is in every encoding: where there is both, one cut parts the good from the doubtful. The others are tried from
+ * the lowest letters on: LATIN1 has all up to ÿ, so that its own are out before statements run short.
+ */
 function partsOf<Member>(
   members: readonly Member[],
   textOf: (member: Member) => string,
 ): readonly Member[][] {
   const plain = members.filter((member) => isAscii(textOf(member)));
-  const half = members.length >> 1;
-  return plain.length > 0 && plain.length < members.length
-    ? [plain, members.filter((member) => !isAscii(textOf(member)))]
-    : [members.slice(0, half), members.slice(half)];
+  const others = members
+    .filter((member) => !isAscii(textOf(member)))
+    .map((member) => ({ member, highest: highestLetter(textOf(member)) }))
+    .sort((one, other) => one.highest - other.highest)
+    .map(({ member }) => member);
+  if (plain.length > 0 && others.length > 0) return [plain, others];
+  const all = plain.length > 0 ? plain : others;
+  const half = all.length >> 1;
+  return [all.slice(0, half), all.slice(half)];
+}
+
+function highestLetter(text: string): number {
+  let highest = 0;
+  for (const letter of text) highest = Math.max(highest, letter.codePointAt(0) ?? 0);
+  return highest;
 }

@@ -159,7 +159,9 @@ describeWithPostgres('a change of an account or a binding', function () {
     await add('loops', '--any-gateway');
     emqx.state.clients = [{ clientid: 'first', username: 'loops' }];
     emqx.fault = (call) => {
-      if (call === 'DELETE /clients/first') emqx.state.clients.push({ clientid: 'late', username: 'loops' });
+      const late = { clientid: 'late', username: 'loops' };
+      // The answer that lets it in may take two seconds.
+      if (call === 'DELETE /clients/first') setTimeout(() => emqx.state.clients.push(late), 2000);
       return undefined;
     };
     expect(await json('account', 'disable', 'loops')).to.include({ disconnected: 2 });

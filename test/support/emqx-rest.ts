@@ -35,6 +35,8 @@ export interface FakeEmqx {
   /** `GET /nodes`, in order of arrival, with their queries. */
   calls: string[];
   state: EmqxState;
+  /** Whether answers have a `Date`; true unless set. */
+  tellsTime: boolean;
   /** Bodies of `POST /publish`. */
   published: object[];
   /** Decides what goes wrong with a call such as `GET /nodes`; nothing unless set. */
@@ -73,6 +75,7 @@ export async function startEmqxRest({ tls, prefix = '' }: FakeEmqxOptions = {}):
     },
     calls: [],
     state: closedState(),
+    tellsTime: true,
     published: [],
     fault: () => undefined,
     close: async () => {
@@ -89,6 +92,7 @@ export async function startEmqxRest({ tls, prefix = '' }: FakeEmqxOptions = {}):
     const method = request.method ?? '';
     const base = `${prefix}/api/v5`;
     const path = pathname.slice(base.length);
+    response.sendDate = fake.tellsTime;
     fake.calls.push(`${method} ${path}${search}`);
     const fault = request.headers.authorization === AUTHORIZATION ? fake.fault(`${method} ${path}`) : 401;
     switch (fault) {

@@ -181,6 +181,17 @@ describe('the gate to EMQX', () => {
       expect(round).to.not.have.property('waitingFor');
     });
 
+    it('also if EMQX takes its time to say how long it runs', async () => {
+      await watch(2);
+      emqx.state.listeners['tcp:default']!['enable'] = false;
+      emqx.fault = (call) => {
+        if (call === 'GET /nodes') now += 2500;
+        return undefined;
+      };
+      expect(await gate.round(api)).to.deep.include({ opened: [], stopped: ['tcp:default'] });
+      expect(starts()).to.have.length(2);
+    });
+
     it('on one node, before it is taken out', async () => {
       emqx.state.closedOn['tcp:default'] = [A];
       expect(await gate.round(api)).to.deep.include({ opened: [], stopped: ['tcp:default'] });

@@ -47,6 +47,8 @@ describe('the watch over EMQX', () => {
       },
       onClosed: (count) => closed.push(count),
       onOpened: (listener) => opened.push(listener),
+      // Long before EMQX.
+      since: -Infinity,
       ...options,
     }));
   const line = (event: string): Promise<Line> =>
@@ -169,8 +171,8 @@ describe('the watch over EMQX', () => {
     beforeEach(() => {
       emqx.state.clients = [
         { clientid: 'stranger', username: 'dock', connected_at: at(-2), listener: 'ssl:default' },
-        { clientid: 'deaf', username: 'dock', connected_at: at(-0.1), listener: 'ssl:default' },
-        { clientid: 'later', username: 'dock', connected_at: at(3), listener: 'ssl:default' },
+        { clientid: 'deaf', username: 'dock', connected_at: at(-1.2), listener: 'ssl:default' },
+        { clientid: 'later', username: 'dock', connected_at: at(0), listener: 'ssl:default' },
         {
           clientid: 'elsewhere',
           username: 'dock',
@@ -182,15 +184,14 @@ describe('the watch over EMQX', () => {
       ];
     });
 
-    for (const listeners of [['tcp:default'], []]) {
-      it(`through a listener that dockhook did not open (it opens ${listeners.join() || 'none'})`, async () => {
-        start({ listeners });
-        watch!.loaded(BOOTED);
-        const done = await line('emqx_early_clients_disconnected');
-        expect(done).to.include({ level: 'warn', node: NODE, clients: 2 });
-        expect(clientIds()).to.deep.equal(['later', 'elsewhere', 'behind']);
-      });
-    }
+    it('through a listener that dockhook did not open', async () => {
+      start();
+      watch!.loaded(BOOTED);
+      const done = await line('emqx_early_clients_disconnected');
+      expect(done).to.include({ level: 'warn', node: NODE, clients: 2 });
+      expect(clientIds()).to.deep.equal(['later', 'elsewhere', 'behind']);
+      expect(lines.map(({ event }) => event)).to.not.include('emqx_listener_was_open');
+    });
 
     it('and says that a listener of ours was open before we opened it', async () => {
       emqx.state.listeners['tcp:default']!['enable'] = true;
@@ -199,7 +200,7 @@ describe('the watch over EMQX', () => {
       expect((await line('emqx_listener_was_open'))['listeners']).to.deep.equal(['tcp:default']);
       await line('emqx_early_clients_disconnected');
       expect(clientIds()).to.deep.equal(['later', 'elsewhere']);
-      await asked('GET /nodes', 3);
+      await asked('GET /listeners', 2);
       expect(lines.filter(({ event }) => event === 'emqx_listener_was_open')).to.have.length(1);
     });
 
@@ -223,7 +224,7 @@ describe('the watch over EMQX', () => {
     });
 
     const spared: [what: string, loaded: LoadedBroker[]][] = [
-      ['the provider was loaded again long after the start', [{ ...BOOTED, uptimeMs: 3_600_000 }]],
+      ['the provider was loaded again long after the start', [{ ...BOOTED, uptimeMs: 60_000 }]],
       ['EMQX 5.10 loads it again after each outage', [{ ...BOOTED, version: '5.10.4' }]],
       ['EMQX 6 closes itself', [{ ...BOOTED, version: '6.2.0' }]],
       ['the broker does not say how long it runs', [{ ...BOOTED, uptimeMs: undefined }]],
@@ -235,7 +236,7 @@ describe('the watch over EMQX', () => {
         start();
         for (const one of loaded) watch!.loaded(one);
         await line('emqx_listeners_open');
-        await asked('GET /nodes', 2);
+        await asked('GET /listeners', 2);
         expect(clientIds()).to.have.length(5);
         expect(emqx.calls.filter((call) => call.includes('clients'))).to.deep.equal([]);
       });
@@ -250,9 +251,75 @@ describe('the watch over EMQX', () => {
       ];
       const since = emqx.calls.length;
       watch!.loaded({ ...BOOTED, uptimeMs: 3500 });
-      await asked('GET /nodes', 3);
+      await asked('GET /listeners', 2);
       expect(emqx.calls.slice(since).filter((call) => call.includes('clients'))).to.deep.equal([]);
       expect(clientIds()).to.deep.equal(['fleet']);
+    });
+
+    /** Listeners run, and nobody is sent away by the end of the next look but one. */
+    const sparesAll = async (): Promise<void> => {
+      emqx.state.listeners['tcp:default']!['enable'] = true;
+      await line('emqx_listeners_open');
+      await asked('GET /listeners', 2);
+      expect(clientIds()).to.have.length(5);
+      expect(emqx.calls.filter((call) => call.includes('clients'))).to.deep.equal([]);
+    };
+
+    it('and nobody if dockhook itself was started after EMQX, and says so', async () => {
+      start({ since: performance.now() - 3000 });
+      watch!.loaded(BOOTED);
+      await sparesAll();
+      expect((await line('emqx_early_clients_not_sought'))['detail']).to.include('started before dockhook');
+    });
+
+    it('and nobody if the node has asked about clients since its start', async () => {
+      start();
+      watch!.asked(NODE);
+      watch!.loaded(BOOTED);
+      await sparesAll();
+    });
+
+    it('and nobody if the node was seen with hooks, which another replica gave it', async () => {
+      start();
+      await line('emqx_listeners_open');
+      watch!.loaded(BOOTED);
+      await sparesAll();
+    });
+
+    it('also if the node had asked before that start', async () => {
+      emqx.state.status[NODE] = 'connecting';
+      start();
+      watch!.asked(NODE);
+      // A start that is still to come needs no waiting for.
+      watch!.loaded({ ...BOOTED, uptimeMs: -2000 });
+      emqx.state.status[NODE] = 'connected';
+      await line('emqx_early_clients_disconnected');
+    });
+
+    it('and nobody who came through a listener that another replica opened once the hooks were there', async () => {
+      emqx.state.clients = [];
+      emqx.state.listeners['tcp:default']!['enable'] = true;
+      start();
+      watch!.loaded(BOOTED);
+      emqx.state.clients = [
+        { clientid: 'fleet', username: 'dock', connected_at: at(0), listener: 'tcp:default' },
+      ];
+      await asked('GET /clients');
+      await asked('GET /listeners', 2);
+      expect(clientIds()).to.deep.equal(['fleet']);
+      expect(lines.map(({ event }) => event)).to.deep.equal(['emqx_listeners_open']);
+    });
+
+    it('and nobody if EMQX does not tell its time, says so once, and takes it for reached', async () => {
+      emqx.tellsTime = false;
+      start();
+      watch!.loaded(BOOTED);
+      await sparesAll();
+      const said = lines.filter(({ event }) => event === 'emqx_early_clients_not_sought');
+      expect(said).to.have.length(1);
+      expect(said[0]!['detail']).to.include('Date');
+      expect(lines.map(({ event }) => event)).to.not.include('emqx_not_reached');
+      expect(closed.at(-1)).to.equal(0);
     });
   });
 });

@@ -206,6 +206,21 @@ describe('merged reads', () => {
       expect(sent.length).to.be.lessThan(130);
     });
 
+    it('such as hundreds at once, fails none that LATIN1 has', async () => {
+      const odd = Array.from({ length: 900 }, (_, index) => (index % 2 === 0 ? `北${index}` : `ÿ${index}ő`));
+      const { one, sent } = refusingStore(Object.fromEntries(odd.map((name) => [name, '22P05'])));
+      const strangers = odd.slice(0, 450).map(one);
+      const known = ['müller', 'dock-1', 'ÿÿÿ', 'Åse'];
+      const reads = known.map(one);
+      strangers.push(...odd.slice(450).map(one));
+      const ended = Promise.allSettled(strangers);
+      expect(await Promise.all(reads)).to.deep.equal(known.map((name) => `row of ${name}`));
+      expect(
+        (await ended).filter((end) => end.status === 'fulfilled' && end.value !== undefined),
+      ).to.deep.equal([]);
+      expect(sent.length).to.be.lessThan(130);
+    });
+
     it('does not make a statement that fails for another reason be sent again', async () => {
       const { one, sent } = refusingStore({ 'dock-2': '42501' });
       const reads = ['dock-1', 'dock-2'].map((key) => failure(one(key)));

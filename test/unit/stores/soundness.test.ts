@@ -78,4 +78,33 @@ describe('whole rows', () => {
     expect(await looked.ask(), 'beside it').to.deep.equal(looked.answer);
     expect(await held).to.deep.equal(looked.answer);
   });
+
+  it('are waited for, and nothing is asked, once the last good look is ten seconds old', async () => {
+    const looked = world();
+    await looked.ask();
+    looked.find = () => Promise.reject(Object.assign(new Error('gone'), { code: '57014' }));
+    for (const now of [1000, 5000, 9999]) {
+      looked.now = now;
+      expect(await looked.ask(), `at ${now}`).to.deep.equal(looked.answer);
+    }
+    looked.now = 10_000;
+    expect(await Promise.all([looked.ask(), looked.ask()])).to.deep.equal(['57014', '57014']);
+    looked.find = async () => [];
+    expect(await looked.ask()).to.deep.equal(looked.answer);
+  });
+
+  it('are looked for first after a quiet time, and a transaction waits for it, too', async () => {
+    const looked = world();
+    await looked.ask();
+    looked.now = 60_000;
+    let found!: (rows: Row[]) => void;
+    looked.find = () => new Promise((resolve) => (found = resolve));
+    const held = Promise.all([looked.ask(), looked.database.transaction(async () => 'commit').catch(String)]);
+    await turn();
+    found([HIDDEN]);
+    expect(await held).to.satisfy(
+      ([one, other]: unknown[]) => one === 'DH003' && String(other).includes('row level'),
+    );
+    expect(looked.looks).to.equal(2);
+  });
 });
