@@ -37,12 +37,20 @@ function needsH2load(this: Mocha.Context): void {
 }
 
 describeWithOwnPostgres('npm run bench', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let stdout: string;
   let results: Results;
   before(needsH2load);
   before('run it', async () => {
-    ({ stdout, results } = await bench('hooks', 'binds', 'storms', 'growth', 'footprint', 'refusals'));
+    ({ stdout, results } = await bench(
+      'hooks',
+      'binds',
+      'storms',
+      'floods',
+      'growth',
+      'footprint',
+      'refusals',
+    ));
   });
 
   it('compares each hook and method with the no-op provider', () => {
@@ -94,6 +102,12 @@ describeWithOwnPostgres('npm run bench', function () {
     // What thirty docks leave behind is something, and no more than what all garbage left in.
     expect(warm!['warm docks']).to.equal(30);
     expect(warm!['of that in use, garbage collected, MiB']).to.be.within(0.1, 30);
+  });
+
+  it('compares what others wait during a flood with before it, and with the no-op provider', () => {
+    const { rows } = results['floods']!;
+    expect(rows).to.have.length(5);
+    for (const row of rows) expectRatios(row, 'p50 to idle', 'p99 to idle', 'p99 to no-op');
   });
 
   it('compares refusals of each kind of account with those of unknown names', () => {
