@@ -11,8 +11,8 @@ export const SOUTH: Organization = { id: 'south', name: 'South yard', bindingCod
 
 const hash = { passwordHash: '$dockhook-sha256$salt$digest' };
 export const ACCOUNTS: Account[] = [
-  { name: 'dock-a', ...hash, scope: { kind: 'gateways', gateways: ['7CTDFUZZA'] } },
-  { name: 'dock-b', ...hash, scope: { kind: 'gateways', gateways: ['7CTDFUZZB', '7CTDFUZZC'] } },
+  { name: 'dock-a', ...hash, scope: { kind: 'gateways', gateways: ['7CTDFUZZ1A'] } },
+  { name: 'dock-b', ...hash, scope: { kind: 'gateways', gateways: ['7CTDFUZZ1B', '7CTDFUZZ1C'] } },
   { name: 'by-client-id', ...hash, scope: { kind: 'client-id' } },
   { name: 'fleet', ...hash, scope: { kind: 'any-gateway' } },
   { name: 'disabled', ...hash, disabled: true, scope: { kind: 'any-gateway' } },
@@ -21,9 +21,9 @@ export const ACCOUNTS: Account[] = [
 ];
 
 /** The gateways that an account lists: nobody else may bind them. */
-export const LISTED = ['7CTDFUZZA', '7CTDFUZZB', '7CTDFUZZC'];
+export const LISTED = ['7CTDFUZZ1A', '7CTDFUZZ1B', '7CTDFUZZ1C'];
 const DRONES = Array.from({ length: 40 }, (_, index) => `1581FFUZZ${index}`);
-const SERIAL_NUMBERS = [...LISTED, '7CTDFUZZD', ...DRONES, '12345678'];
+const SERIAL_NUMBERS = [...LISTED, '7CTDFUZZ1D', ...DRONES, '12345678'];
 
 export const OURS: readonly string[] = Object.values(methods).map(({ name }) => name);
 
@@ -47,37 +47,37 @@ function sender(kind: Case['sender'], username: string, from: string, gateway: s
 }
 
 const docks = fc.constantFrom(
-  sender('dock', 'dock-a', '7CTDFUZZA', '7CTDFUZZA'),
-  sender('dock', 'dock-a', 'any-other-name', '7CTDFUZZA'),
-  sender('dock', 'dock-b', '7CTDFUZZB', '7CTDFUZZB'),
-  sender('dock', 'dock-b', '7CTDFUZZB', '7CTDFUZZC'),
-  sender('dock', 'by-client-id', '7CTDFUZZD', '7CTDFUZZD'),
-  sender('dock', 'by-client-id', 'drc-7CTDFUZZD', '7CTDFUZZD'),
-  ...[...LISTED, '7CTDFUZZD', '12345678'].map((sn) => sender('dock', 'fleet', 'fleet-client', sn)),
+  sender('dock', 'dock-a', '7CTDFUZZ1A', '7CTDFUZZ1A'),
+  sender('dock', 'dock-a', 'any-other-name', '7CTDFUZZ1A'),
+  sender('dock', 'dock-b', '7CTDFUZZ1B', '7CTDFUZZ1B'),
+  sender('dock', 'dock-b', '7CTDFUZZ1B', '7CTDFUZZ1C'),
+  sender('dock', 'by-client-id', '7CTDFUZZ1D', '7CTDFUZZ1D'),
+  sender('dock', 'by-client-id', 'drc-7CTDFUZZ1D', '7CTDFUZZ1D'),
+  ...[...LISTED, '7CTDFUZZ1D', '12345678'].map((sn) => sender('dock', 'fleet', 'fleet-client', sn)),
 );
 
 const strangers = fc.constantFrom(
-  sender('nobody', 'dock-a', '7CTDFUZZA', '7CTDFUZZB'),
-  sender('nobody', 'dock-a', '7CTDFUZZB', '7CTDFUZZB'),
-  sender('nobody', 'dock-a', '7CTDFUZZA', '7ctdfuzza'),
-  sender('nobody', 'by-client-id', '7CTDFUZZA', '7CTDFUZZA'),
-  sender('nobody', 'by-client-id', '7CTDFUZZD', '7CTDFUZZE'),
-  sender('nobody', 'disabled', '7CTDFUZZA', '7CTDFUZZA'),
-  sender('nobody', 'expired', '7CTDFUZZA', '7CTDFUZZA'),
-  sender('nobody', 'Dock-a', '7CTDFUZZA', '7CTDFUZZA'),
-  sender('nobody', '__proto__', '7CTDFUZZA', '7CTDFUZZA'),
-  sender('not-asked', 'backend', 'backend', '7CTDFUZZA'),
-  sender('not-asked', '', '7CTDFUZZA', '7CTDFUZZA'),
-  sender('not-asked', 'dock-a', '7CTDFUZZA', '7CTDFUZZA', { protocol: '' }),
-  ...['sys/product/7CTDFUZZA/status', 'thing/product/7CTDFUZZA/requests/', 'thing/product//requests'].map(
-    (topic) => sender('not-asked', 'dock-a', '7CTDFUZZA', '7CTDFUZZA', { topic }),
+  sender('nobody', 'dock-a', '7CTDFUZZ1A', '7CTDFUZZ1B'),
+  sender('nobody', 'dock-a', '7CTDFUZZ1B', '7CTDFUZZ1B'),
+  sender('nobody', 'dock-a', '7CTDFUZZ1A', '7ctdfuzza'),
+  sender('nobody', 'by-client-id', '7CTDFUZZ1A', '7CTDFUZZ1A'),
+  sender('nobody', 'by-client-id', '7CTDFUZZ1D', '7CTDFUZZ1E'),
+  sender('nobody', 'disabled', '7CTDFUZZ1A', '7CTDFUZZ1A'),
+  sender('nobody', 'expired', '7CTDFUZZ1A', '7CTDFUZZ1A'),
+  sender('nobody', 'Dock-a', '7CTDFUZZ1A', '7CTDFUZZ1A'),
+  sender('nobody', '__proto__', '7CTDFUZZ1A', '7CTDFUZZ1A'),
+  sender('not-asked', 'backend', 'backend', '7CTDFUZZ1A'),
+  sender('not-asked', '', '7CTDFUZZ1A', '7CTDFUZZ1A'),
+  sender('not-asked', 'dock-a', '7CTDFUZZ1A', '7CTDFUZZ1A', { protocol: '' }),
+  ...['sys/product/7CTDFUZZ1A/status', 'thing/product/7CTDFUZZ1A/requests/', 'thing/product//requests'].map(
+    (topic) => sender('not-asked', 'dock-a', '7CTDFUZZ1A', '7CTDFUZZ1A', { topic }),
   ),
 );
 
 const unknown = fc
   .string({ unit: 'grapheme', minLength: 1 })
   .filter((name) => !ACCOUNTS.some((account) => account.name === name))
-  .map((username) => sender('nobody', username, '7CTDFUZZA', '7CTDFUZZA'));
+  .map((username) => sender('nobody', username, '7CTDFUZZ1A', '7CTDFUZZ1A'));
 
 const anything = fc.jsonValue({ maxDepth: 2 });
 /** Now and then something that does not belong there. */

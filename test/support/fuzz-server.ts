@@ -13,7 +13,7 @@ import { createLog } from '../../src/observability/log.js';
 import { createMetrics } from '../../src/observability/metrics.js';
 import { openMemoryStores } from './memory-stores.js';
 
-export const DOCK = { username: 'dock', clientId: '7CTDFUZZA' };
+export const DOCK = { username: 'dock', clientId: '7CTDFUZZ1A' };
 export const ORGANIZATION = { id: 'north', name: 'North yard', bindingCode: 'K7Q2-north' };
 
 export interface Memory {
