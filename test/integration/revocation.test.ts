@@ -172,14 +172,14 @@ describeWithPostgres('a change of an account or a binding', function () {
     await add('a', '--client-id-is-gateway');
     await add('a-b', '--client-id-is-gateway');
     emqx.state.clients = [
-      { clientid: 'a|LONG1', username: 'a' },
-      { clientid: 'a|drc-LONG1-1780390153000', username: 'a', connected: false },
+      { clientid: 'a|LONGAAAA01', username: 'a' },
+      { clientid: 'a|drc-LONGAAAA01-1780390153000', username: 'a', connected: false },
       { clientid: 'a|a|Rnd0m', username: 'a' },
-      { clientid: 'a-b|LONG1', username: 'a-b' },
+      { clientid: 'a-b|LONGAAAA01', username: 'a-b' },
     ];
     expect(await json('account', 'disable', 'a')).to.include({ disconnected: 3 });
-    expect(emqx.calls).to.include(`DELETE /clients/${encodeURIComponent('a|LONG1')}`);
-    expect(clientIds()).to.deep.equal(['a-b|LONG1']);
+    expect(emqx.calls).to.include(`DELETE /clients/${encodeURIComponent('a|LONGAAAA01')}`);
+    expect(clientIds()).to.deep.equal(['a-b|LONGAAAA01']);
     await json('account', 'enable', 'a');
   });
 
@@ -187,15 +187,15 @@ describeWithPostgres('a change of an account or a binding', function () {
     await add('claims', '--client-id-is-gateway');
     await add('trusted', '--any-gateway');
     const stays = [
-      { clientid: 'trusted|LISTED1', username: 'trusted' },
-      { clientid: 'claims|LISTED11', username: 'claims' },
-      { clientid: 'new-dock|LISTED1', username: 'new-dock' },
+      { clientid: 'trusted|LISTEDAA01', username: 'trusted' },
+      { clientid: 'claims|LISTEDAA011', username: 'claims' },
+      { clientid: 'new-dock|LISTEDAA01', username: 'new-dock' },
       { clientid: 'claims|worker-11', username: 'claims' },
     ];
     emqx.state.clients = [
       ...stays,
-      { clientid: 'claims|LISTED1', username: 'claims' },
-      { clientid: 'claims|LISTED1_drc', username: 'claims', connected: false },
+      { clientid: 'claims|LISTEDAA01', username: 'claims' },
+      { clientid: 'claims|LISTEDAA01_drc', username: 'claims', connected: false },
       { clientid: 'worker-1', username: 'claims' },
     ];
     const { stdout, stderr } = await dockhook(
@@ -203,7 +203,7 @@ describeWithPostgres('a change of an account or a binding', function () {
       'add',
       'new-dock',
       '--gateway',
-      'LISTED1',
+      'LISTEDAA01',
       '--generate',
     );
     expect(stdout, stderr).to.include(
@@ -217,7 +217,7 @@ describeWithPostgres('a change of an account or a binding', function () {
     expect(clientIds()).to.deep.equal(stays.map(({ clientid }) => clientid));
     // What it had before concerns nobody.
     emqx.calls.length = 0;
-    await json('account', 'set', 'new-dock', '--gateway', 'LISTED1', 'LISTED2');
+    await json('account', 'set', 'new-dock', '--gateway', 'LISTEDAA01', 'LISTED2');
     const looked = emqx.calls.filter((call) => call.includes('like_clientid'));
     expect(new Set(looked)).to.deep.equal(new Set(['GET /clients?like_clientid=LISTED2&limit=1000&page=1']));
   });
@@ -250,23 +250,23 @@ describeWithPostgres('a change of an account or a binding', function () {
     for (const id of ['north', 'south']) await json('organization', 'add', id, '--name', id);
     await database.query(
       `INSERT INTO dockhook_bindings (key, value) VALUES ('DRONE1', '{"value":{"organizationId":"north",
-       "callsign":"A","modelKey":"0-1-0","gateway":"GATE1","boundAt":"2026-01-01T00:00:00Z"}}')`,
+       "callsign":"A","modelKey":"0-1-0","gateway":"GATEAAAA01","boundAt":"2026-01-01T00:00:00Z"}}')`,
     );
-    await add('only-this', '--gateway', 'GATE1');
-    await add('several', '--gateway', 'GATE1', 'GATE2');
+    await add('only-this', '--gateway', 'GATEAAAA01');
+    await add('several', '--gateway', 'GATEAAAA01', 'GATE2');
     await add('others', '--gateway', 'GATE2');
     const stays = [
       { clientid: 'GATE2', username: 'several' },
       { clientid: 'opaque-of-several', username: 'several' },
       { clientid: 'opaque-of-others', username: 'others' },
-      { clientid: 'GATE11', username: 'any' },
-      { clientid: 'XGATE1', username: 'any' },
+      { clientid: 'GATEAAAA011', username: 'any' },
+      { clientid: 'XGATEAAAA01', username: 'any' },
     ];
     emqx.state.clients = [
       ...stays,
-      { clientid: 'GATE1', username: 'any' },
-      { clientid: 'drc-GATE1', username: 'several' },
-      { clientid: 'GATE1-1700000000', username: 'any' },
+      { clientid: 'GATEAAAA01', username: 'any' },
+      { clientid: 'drc-GATEAAAA01', username: 'several' },
+      { clientid: 'GATEAAAA01-1700000000', username: 'any' },
       { clientid: 'opaque', username: 'only-this' },
     ];
     expect(await json('binding', 'move', 'DRONE1', '--organization', 'south')).to.include({
@@ -277,9 +277,9 @@ describeWithPostgres('a change of an account or a binding', function () {
     // It may be the dock: it keeps its session, and EMQX asks anew what it may do.
     const flushed = emqx.calls.filter((call) => call.endsWith('/cache')).map((call) => call.split('/')[2]);
     expect(flushed).to.have.members([
-      'GATE1',
-      'drc-GATE1',
-      'GATE1-1700000000',
+      'GATEAAAA01',
+      'drc-GATEAAAA01',
+      'GATEAAAA01-1700000000',
       'opaque',
       'opaque-of-several',
     ]);
