@@ -8,6 +8,7 @@
 #include <ctime>
 #include <random>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "wire.h"
@@ -25,6 +26,7 @@ const std::set<std::string> HOOK_POINTS = {
 
 constexpr std::chrono::milliseconds LOAD_DEADLINE{1000};
 constexpr std::chrono::milliseconds UNLOAD_DEADLINE{500};
+constexpr std::chrono::milliseconds GRPC_END{1000};
 
 /** EMQX's form of a message id: 32 hexadecimal digits. */
 std::string new_id() {
@@ -87,6 +89,12 @@ Exhook::~Exhook() {
   wire_.reset();
   // The broker may unload what its threads still run otherwise.
   grpc_shutdown_blocking();
+  // Of a connection that was replaced gRPC closes the last parts on a thread of its own: the broker's exit would pull the
+  // ground from under it (seen as a broker that ends by a signal, once in some forty).
+  const auto until = std::chrono::steady_clock::now() + GRPC_END;
+  while (grpc_is_initialized() != 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
 }
 
 void Exhook::authenticate(const Client& client, const std::string& password, std::function<void(Verdict)> done) {
