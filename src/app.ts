@@ -22,7 +22,7 @@ import type { Metrics } from './observability/metrics.js';
 import { tellRefusals } from './observability/refusals.js';
 import type { Database } from './stores/database.js';
 import type { Stores } from './stores/types.js';
-import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/timeline.js';
+import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/keeper.js';
 
 /** Between two attempts to reach the store at start, in milliseconds. */
 const RETRY_MS = 1000;

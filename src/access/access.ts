@@ -15,7 +15,7 @@ import { createLastRead, type LastRead } from './last-read.js';
 import { isUnsafeClientId, isUnsafeName } from './names.js';
 import type { PasswordChecks } from './password-checks.js';
 import { originOf } from './origin.js';
-import { gatewaysOf, isOwnGateway, judge, serialNumbersIn } from './scope.js';
+import { gatewaysOf, isOwnGateway, judge, serialNumbersIn } from './topic-rules.js';
 import { standingOf } from './standing.js';
 
 export interface AccessOptions {

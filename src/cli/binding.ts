@@ -94,7 +94,7 @@ async function moveBinding(sn: string, options: MoveOptions, command: Command): 
   }
   const { moved, text, disconnected } = await withStores(command, async ({ bindings, accounts }) => {
     if (account !== undefined && !(await accounts.get(account))) {
-      const { noAccount } = await import('./account-output.js');
+      const { noAccount } = await import('./account/output.js');
       throw noAccount(account);
     }
     const binding = await bindings.move(sn, { organizationId: organization, account });

@@ -41,8 +41,8 @@ async function dev(config: Config, json: boolean): Promise<void> {
   const say = json ? () => undefined : print;
   const { createMetrics } = await import('../observability/metrics.js');
   const { openLog, startServer } = await import('./server.js');
-  const { startBroker } = await import('../embedded/broker.js');
-  const { formatStep, simulateDock } = await import('../embedded/simulated-dock.js');
+  const { startBroker } = await import('../trial-broker/broker.js');
+  const { formatStep, simulateDock } = await import('../simulator/simulated-dock.js');
 
   const closing: (() => Promise<void>)[] = [];
   try {

@@ -186,7 +186,7 @@ async function probeOptions(options: DoctorOptions) {
   }
   if (broker === undefined)
     throw new DockhookError('usage', '--probe needs to know where: --broker mqtt://host:1883');
-  const { brokerUrl } = await import('../embedded/mqtt-connect.js');
+  const { brokerUrl } = await import('../simulator/mqtt-connect.js');
   const { protocol, host } = brokerUrl(broker);
   const how = { url: `${protocol}//${host}`, ...(await mqttOptions(options)) };
   if (username === undefined && gateway === undefined && !passwordStdin) return how;

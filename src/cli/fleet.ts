@@ -1,7 +1,7 @@
 /** `dockhook simulate` for many docks: who they are, and what became of them. */
 import { createReadStream } from 'node:fs';
-import { isSerialNumber } from '../dock/topics.js';
-import type { FleetDock, FleetSummary } from '../embedded/simulated-fleet.js';
+import { isSerialNumber } from '../topics.js';
+import type { FleetDock, FleetSummary } from '../simulator/simulated-fleet.js';
 import { DockhookError } from '../errors.js';
 import { readCsv } from './csv.js';
 import { print, printJson, printTable, style } from './output.js';
@@ -54,7 +54,7 @@ export async function reportFleet(
   docks: readonly FleetDock[],
   { atOnce, json }: { atOnce: number; json: boolean },
 ): Promise<void> {
-  const { simulateFleet } = await import('../embedded/simulated-fleet.js');
+  const { simulateFleet } = await import('../simulator/simulated-fleet.js');
   const progress = startProgress('docks online');
   const summary = await simulateFleet(docks, {
     atOnce,

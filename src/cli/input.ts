@@ -1,5 +1,5 @@
 /** What commands read: standard input, serial numbers, durations and dates. */
-import { isSerialNumber } from '../dock/topics.js';
+import { isSerialNumber } from '../topics.js';
 import { DockhookError } from '../errors.js';
 
 /** More than any password, license or list of names that a person pipes in. */

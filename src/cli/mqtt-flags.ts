@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import type { Command } from 'commander';
-import type { MqttOptions } from '../embedded/mqtt-connect.js';
+import type { MqttOptions } from '../simulator/mqtt-connect.js';
 import { DockhookError, messageOf } from '../errors.js';
 
 export interface MqttFlags {

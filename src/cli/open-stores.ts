@@ -56,7 +56,7 @@ export async function openDatabase(config: Config, options: OpenOptions): Promis
       connections: command === undefined ? CONNECTIONS_OF_A_COMMAND : config.databaseConnections - 1,
     });
   }
-  const { connectDataDirectory, openDataDirectory } = await import('../embedded/data-directory.js');
+  const { connectDataDirectory, openDataDirectory } = await import('../embedded-database/data-directory.js');
   if (command === undefined) return connectDataDirectory(config.dataDir, { onProgress });
   return openDataDirectory(config.dataDir, { command, onProgress });
 }

@@ -1,7 +1,7 @@
 /** How commands speak: aligned text for people, one JSON value on stdout for scripts. */
 import { styleText } from 'node:util';
 import { DockhookError, messageOf, type ErrorCode } from '../errors.js';
-import { printable, printableJson, printableLines, withoutUserInfo } from '../printable.js';
+import { printable, printableJson, printableLines, withoutUserInfo } from '../text.js';
 
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = { usage: 2, not_found: 3, conflict: 4 };
 

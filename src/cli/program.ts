@@ -1,11 +1,11 @@
 /** The program that `dockhook` is: every command and option. It runs nothing, so that tests can ask it, too. */
 import { Command } from 'commander';
-import { addAccountCommand } from './account.js';
+import { addAccountCommand } from './account/account.js';
 import { addBindingCommand } from './binding.js';
 import { addDevCommand } from './dev.js';
-import { addDockCommand } from './dock.js';
+import { addDockCommand } from './dock/dock.js';
 import { addDoctorCommand } from './doctor.js';
-import { addEmqxCommand } from './emqx.js';
+import { addEmqxCommand } from './emqx/emqx.js';
 import { addLicenseCommand } from './license.js';
 import { addOrganizationCommand } from './organization.js';
 import { addServeCommand } from './serve.js';

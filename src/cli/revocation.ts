@@ -1,7 +1,7 @@
 /** What a change of an account or a binding means to the sessions that the broker has now. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { gatewaysOf, serialNumbersIn } from '../access/scope.js';
+import { gatewaysOf, serialNumbersIn } from '../access/topic-rules.js';
 import type { EmqxClient } from '../emqx/clients.js';
 import type { EmqxApi } from '../emqx/api.js';
 import { messageOf } from '../errors.js';

@@ -1,7 +1,7 @@
 /** `dockhook simulate`: a simulated dock, or a fleet of them, against any broker. */
 import type { Command } from 'commander';
-import type { SimulatedDockOptions, Step } from '../embedded/simulated-dock.js';
-import type { FleetDock } from '../embedded/simulated-fleet.js';
+import type { SimulatedDockOptions, Step } from '../simulator/simulated-dock.js';
+import type { FleetDock } from '../simulator/simulated-fleet.js';
 import { DockhookError } from '../errors.js';
 import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, positive, type MqttFlags } from './mqtt-flags.js';
@@ -117,7 +117,7 @@ async function docksOf(
 }
 
 async function one(dock: Omit<SimulatedDockOptions, 'onStep'>, json: boolean): Promise<void> {
-  const { formatStep, simulateDock } = await import('../embedded/simulated-dock.js');
+  const { formatStep, simulateDock } = await import('../simulator/simulated-dock.js');
   const steps: Step[] = [];
   const session = await simulateDock({
     ...dock,

@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { AccessEvent } from '../events.js';
-import { excerpt } from '../excerpt.js';
+import { excerpt } from '../text.js';
 
 /** A request taken apart. `undefined`: not sent, or of a type that is not worth repeating. */
 export interface Envelope {

@@ -10,7 +10,7 @@ import type { Asker, Askers } from '../askers.js';
 import { STORE_BUDGET_MS, storeBudget, type Within } from '../budget.js';
 import { traceOf } from '../errors.js';
 import type { AccessEvent, Tell } from '../events.js';
-import { excerpt } from '../excerpt.js';
+import { excerpt } from '../text.js';
 import type { Message, PublishVerdict } from '../hooks.js';
 import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
 import { createBindQuota } from './bind-quota.js';
@@ -22,7 +22,7 @@ import * as methods from './methods/index.js';
 import { organizationFor } from './organization.js';
 import { fault, reasonOf, results, type Answer } from './results.js';
 import { observeStatus } from './status.js';
-import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from './topics.js';
+import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from '../topics.js';
 
 export interface DockOptions extends Askers {
   organizations: Organizations;

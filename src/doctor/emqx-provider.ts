@@ -5,7 +5,7 @@ import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../emqx
 import { proveAsked, whatProofSays } from '../emqx/proof.js';
 import { verifiesExhook } from '../emqx/versions.js';
 import { isLoopback } from '../listen.js';
-import { printableUrl } from '../printable.js';
+import { printableUrl } from '../text.js';
 import { count } from './check.js';
 import type { EmqxContext } from './emqx-facts.js';
 import type { Finding } from './finding.js';

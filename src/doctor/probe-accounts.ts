@@ -2,7 +2,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { PROBE_ACCOUNT } from '../access/names.js';
 import { generatePassword, hashGenerated } from '../access/passwords.js';
-import { INVENTED_SERIAL_NUMBER } from '../dock/topics.js';
+import { INVENTED_SERIAL_NUMBER } from '../topics.js';
 import { DockhookError, hasCode, messageOf } from '../errors.js';
 import type { Accounts, Scope } from '../stores/types.js';
 import type { Finding } from './finding.js';

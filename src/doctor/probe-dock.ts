@@ -1,6 +1,6 @@
 /** What the probe tries once it is let in as a dock. Each step is one group of findings. */
 import { randomUUID } from 'node:crypto';
-import { subscribeCodes, type connectMqtt } from '../embedded/mqtt-connect.js';
+import { subscribeCodes, type connectMqtt } from '../simulator/mqtt-connect.js';
 import { messageOf } from '../errors.js';
 import type { Finding } from './finding.js';
 

@@ -9,7 +9,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { PROBE_ACCOUNT } from '../access/names.js';
-import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../embedded/mqtt-connect.js';
+import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../simulator/mqtt-connect.js';
 import { messageOf } from '../errors.js';
 import { checkCertificate } from './certificate.js';
 import type { Finding } from './finding.js';

@@ -2,8 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config.js';
 import { DockhookError, messageOf } from '../errors.js';
-import { clipped } from '../excerpt.js';
-import { printableUrl } from '../printable.js';
+import { clipped, printableUrl } from '../text.js';
 import type { Answer } from './answers.js';
 
 /** For one request with its answer, in milliseconds. */

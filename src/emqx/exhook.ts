@@ -2,7 +2,7 @@
 import type { Config } from '../config.js';
 import { DockhookError } from '../errors.js';
 import { formatListen, isLoopback } from '../listen.js';
-import { printableUrl } from '../printable.js';
+import { printableUrl } from '../text.js';
 import type { Hook, Provider } from './answers.js';
 
 /** The name in EMQX, unless another is wanted. */

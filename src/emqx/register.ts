@@ -1,7 +1,7 @@
 /** Makes dockhook a provider of a running EMQX, and waits until EMQX has reached it. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { DockhookError } from '../errors.js';
-import { printableUrl } from '../printable.js';
+import { printableUrl } from '../text.js';
 import { answers, type Provider } from './answers.js';
 import type { EmqxApi } from './api.js';
 import { isSameAddress, whatIsWrong, type ExhookServer } from './exhook.js';

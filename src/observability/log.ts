@@ -1,8 +1,7 @@
 /** JSON logs on stdout, one object a line. What may be logged is listed here by name, so no secret slips in. */
 import { pino, type Logger } from 'pino';
 import type { AccessEvent, Tell } from '../events.js';
-import { clipped } from '../excerpt.js';
-import { printableJson, withoutUserInfo } from '../printable.js';
+import { clipped, printableJson, withoutUserInfo } from '../text.js';
 import { createThrottle } from '../throttle.js';
 import { openLogOutput, type LogOutput } from './log-output.js';
 

@@ -5,7 +5,7 @@
  * `expiresAt` must not mean "never".
  */
 import type { FromSchema } from 'json-schema-to-ts';
-import { SERIAL_NUMBER_PATTERN } from '../dock/topics.js';
+import { SERIAL_NUMBER_PATTERN } from '../topics.js';
 
 const serialNumber = { type: 'string', pattern: SERIAL_NUMBER_PATTERN } as const;
 /** RFC 3339; `check.ts` adds that it is a moment that exists, for month 13 would compare as "never". */

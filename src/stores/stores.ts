@@ -9,7 +9,7 @@
  * Does not own: who may connect (`access/`), what a dock is told (`dock/`), how long a hook waits for the
  * store (`budget.ts`), and where an embedded database lives (`embedded/`).
  */
-import { isSerialNumber } from '../dock/topics.js';
+import { isSerialNumber } from '../topics.js';
 import { DockhookError } from '../errors.js';
 import { cacheAccounts } from './account-cache.js';
 import { hearAccountChanges, type AccountChangesOptions } from './account-changes.js';

@@ -2,12 +2,14 @@
  * Turns events into entries of the timeline, in memory. It runs inside hooks: it waits for nothing, and what
  * it remembers is bounded, whoever floods it.
  */
-import { parseDeviceTopic } from '../dock/topics.js';
+import { parseDeviceTopic } from '../topics.js';
 import type { AccessEvent } from '../events.js';
-import { clipped, excerpt } from '../excerpt.js';
+import { clipped, excerpt } from '../text.js';
 import type { TimelineEntry } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
-import { BROKER } from './facts.js';
+
+/** The gateway under which the timeline keeps what the broker's nodes did: no SN is empty. */
+export const BROKER = '';
 
 export interface Recorder {
   /** @param at when it happened, in milliseconds since the epoch; now unless given */

@@ -4,7 +4,7 @@
  */
 import { createServer, type AddressInfo } from 'node:net';
 import { Aedes } from 'aedes';
-import { startBroker } from '../../src/embedded/broker.js';
+import { startBroker } from '../../src/trial-broker/broker.js';
 
 const [kind, exhook = ''] = process.argv.slice(2);
 process.on('disconnect', () => process.exit());

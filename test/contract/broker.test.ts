@@ -1,4 +1,4 @@
-import { startBroker } from '../../src/embedded/broker.js';
+import { startBroker } from '../../src/trial-broker/broker.js';
 import { describeBroker, type Capabilities } from './broker-suite.js';
 
 const capabilities: Capabilities = { mqtt5: false, refusedPublish: 'acked' };

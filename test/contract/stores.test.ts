@@ -1,4 +1,4 @@
-import { openPglite } from '../../src/embedded/pglite.js';
+import { openPglite } from '../../src/embedded-database/pglite.js';
 import type { Database } from '../../src/stores/database.js';
 import { openMemoryStores } from '../support/memory-stores.js';
 import { connectPostgres } from '../../src/stores/postgres.js';

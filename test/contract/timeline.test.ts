@@ -1,6 +1,6 @@
 /** The access timeline in the database: what is kept, for how long, and how much of it. */
 import { expect } from 'chai';
-import { openPglite } from '../../src/embedded/pglite.js';
+import { openPglite } from '../../src/embedded-database/pglite.js';
 import type { Database } from '../../src/stores/database.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Finding } from '../../src/doctor/finding.js';
-import { startBroker } from '../../src/embedded/broker.js';
+import { startBroker } from '../../src/trial-broker/broker.js';
 import { startBareBroker, startSilentServer, startTlsProxy } from '../support/bare-broker.js';
 import { certificateDirectories } from '../support/certificates.js';
 import { run, startCommand, type Result, type Running } from '../support/cli.js';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startBroker, type Broker } from '../../src/embedded/broker.js';
+import { startBroker, type Broker } from '../../src/trial-broker/broker.js';
 import { run, startCommand, type Running } from '../support/cli.js';
 import { connackCode } from '../support/mqtt.js';
 

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startBroker, type Broker } from '../../src/embedded/broker.js';
+import { startBroker, type Broker } from '../../src/trial-broker/broker.js';
 import { startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
 import { freePorts } from '../support/haproxy.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';

@@ -2,7 +2,7 @@
  * Asks a running dockhook what EMQX would ask for one client, over real gRPC, and takes nothing that comes
  * later than the two seconds in which a hook must answer.
  */
-import { connectExhook, type ClientInfo } from '../../src/embedded/exhook-client.js';
+import { connectExhook, type ClientInfo } from '../../src/trial-broker/exhook-client.js';
 
 /** In which every hook must answer, in milliseconds. */
 const ANSWER_LIMIT_MS = 2000;

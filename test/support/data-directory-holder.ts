@@ -1,5 +1,5 @@
 /** A process that holds a data directory until it is killed. Prints `held`, or the code of the error. */
-import { openDataDirectory } from '../../src/embedded/data-directory.js';
+import { openDataDirectory } from '../../src/embedded-database/data-directory.js';
 import { DockhookError } from '../../src/errors.js';
 import { openStores } from '../../src/stores/stores.js';
 

@@ -1,6 +1,6 @@
 /** A client as dockhook sees one: what EMQX would ask and tell about it, step by step, over real gRPC. */
 import { randomBytes } from 'node:crypto';
-import { connectExhook, type ClientInfo, type ExhookClient } from '../../src/embedded/exhook-client.js';
+import { connectExhook, type ClientInfo, type ExhookClient } from '../../src/trial-broker/exhook-client.js';
 
 export interface Stage {
   /** A client that comes from this address; a new port for each. */

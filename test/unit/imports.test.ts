@@ -22,43 +22,44 @@ interface Import {
  */
 const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'hooks.ts': { values: [] },
+  'topics.ts': { values: [] },
   'client-id.ts': { values: [] },
   'errors.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'budget.ts': { values: ['errors.ts'] },
   'askers.ts': { values: [], types: ['budget.ts'] },
   'throttle.ts': { values: [] },
-  'excerpt.ts': { values: [] },
-  'printable.ts': { values: ['excerpt.ts'] },
+  'text.ts': { values: [] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'listen.ts': { values: [] },
   exhook: { values: ['budget.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
-    values: ['client-id.ts', 'errors.ts', 'budget.ts', 'throttle.ts', 'dock/topics.ts'],
+    values: ['client-id.ts', 'errors.ts', 'budget.ts', 'throttle.ts', 'topics.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   dock: {
-    values: ['errors.ts', 'budget.ts', 'excerpt.ts', 'throttle.ts'],
+    values: ['errors.ts', 'budget.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
-  stores: { values: ['errors.ts', 'dock/topics.ts'], types: ['events.ts'] },
+  stores: { values: ['errors.ts', 'topics.ts'], types: ['events.ts'] },
   observability: {
-    values: ['access/origin.ts', 'errors.ts', 'excerpt.ts', 'listen.ts', 'printable.ts', 'throttle.ts'],
+    values: ['access/origin.ts', 'errors.ts', 'listen.ts', 'text.ts', 'throttle.ts'],
     types: ['events.ts', 'exhook/refusals.ts'],
   },
-  embedded: { values: ['errors.ts', 'listen.ts', 'stores/database.ts'], types: ['hooks.ts'] },
-  timeline: {
+  timeline: { values: ['budget.ts', 'text.ts', 'throttle.ts', 'topics.ts'], types: ['events.ts', 'stores'] },
+  diagnosis: {
     values: [
-      'access/scope.ts',
       'access/standing.ts',
-      'budget.ts',
-      'dock/topics.ts',
+      'access/topic-rules.ts',
       'emqx/bans.ts',
-      'excerpt.ts',
-      'throttle.ts',
+      'timeline/recorder.ts',
+      'topics.ts',
     ],
-    types: ['errors.ts', 'events.ts', 'stores'],
+    types: ['errors.ts', 'stores'],
   },
+  'embedded-database': { values: ['errors.ts', 'stores/database.ts'] },
+  'trial-broker': { values: ['errors.ts', 'listen.ts'], types: ['hooks.ts'] },
+  simulator: { values: ['errors.ts'] },
   'app.ts': {
     values: [
       'access',
@@ -75,7 +76,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['events.ts', 'hooks.ts'],
   },
   emqx: {
-    values: ['client-id.ts', 'dock/topics.ts', 'errors.ts', 'excerpt.ts', 'listen.ts', 'printable.ts'],
+    values: ['client-id.ts', 'errors.ts', 'listen.ts', 'text.ts', 'topics.ts'],
     types: ['config.ts'],
   },
   doctor: {
@@ -88,16 +89,16 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'client-id.ts',
       'dock/binding-code.ts',
       'dock/demo-license.ts',
-      'dock/topics.ts',
-      'embedded/mqtt-connect.ts',
       'emqx',
       'errors.ts',
       'exhook/certificates.ts',
       'listen.ts',
-      'printable.ts',
+      'simulator/mqtt-connect.ts',
       'stores/run.ts',
       'stores/soundness.ts',
       'stores/tables.ts',
+      'text.ts',
+      'topics.ts',
     ],
     types: ['config.ts', 'stores'],
   },
@@ -106,18 +107,20 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'access',
       'app.ts',
       'config.ts',
+      'diagnosis',
       'dock/binding-code.ts',
       'dock/demo-license.ts',
-      'dock/topics.ts',
       'doctor',
-      'embedded',
+      'embedded-database',
       'emqx',
       'errors.ts',
       'listen.ts',
       'observability',
-      'printable.ts',
+      'simulator',
       'stores',
-      'timeline',
+      'text.ts',
+      'topics.ts',
+      'trial-broker',
     ],
   },
 };
@@ -127,8 +130,8 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   keyv: ['stores'],
   '@keyv/postgres': ['stores'],
   pg: ['stores'],
-  '@grpc/grpc-js': ['exhook', 'embedded', 'doctor', 'app.ts'],
-  '@grpc/proto-loader': ['exhook', 'embedded'],
+  '@grpc/grpc-js': ['exhook', 'trial-broker', 'doctor', 'app.ts'],
+  '@grpc/proto-loader': ['exhook', 'trial-broker'],
   'grpc-health-check': ['exhook', 'doctor'],
   '@node-rs/argon2': ['access'],
   '@node-rs/bcrypt': ['access'],
@@ -138,9 +141,9 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   ajv: ['stores', 'dock', 'emqx'],
   'csv-parse': ['cli'],
   'csv-stringify': ['cli'],
-  '@electric-sql/pglite': ['embedded'],
-  aedes: ['embedded'],
-  mqtt: ['embedded'],
+  '@electric-sql/pglite': ['embedded-database'],
+  aedes: ['trial-broker'],
+  mqtt: ['simulator'],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
@@ -205,7 +208,8 @@ describe('the source tree', () => {
 
   it('loads the server, the doctor, the embedded database, broker and simulator only when asked', () => {
     const lazy = (path: string): boolean =>
-      ['doctor', 'embedded'].includes(partOf(path)) || path === 'cli/server.ts';
+      ['doctor', 'embedded-database', 'simulator', 'trial-broker'].includes(partOf(path)) ||
+      path === 'cli/server.ts';
     const eager = imports
       .filter(({ from, to, typeOnly, dynamic }) => {
         return (lazy(to) || to === 'app.ts') && !lazy(from) && !typeOnly && !dynamic;
@@ -221,12 +225,15 @@ describe('the source tree', () => {
     ]);
     const parts = new Set(reached.filter((to) => to.endsWith('.ts')).map(partOf));
     expect(parts).to.not.include.any.keys(
+      'diagnosis',
       'doctor',
-      'embedded',
+      'embedded-database',
       'emqx',
       'exhook',
+      'simulator',
       'stores',
       'timeline',
+      'trial-broker',
       'app.ts',
     );
   });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { AedesOptions } from 'aedes';
 import { examineBroker } from '../../../src/doctor/examine-broker.js';
 import type { Finding } from '../../../src/doctor/finding.js';
-import { startBroker, type Broker } from '../../../src/embedded/broker.js';
+import { startBroker, type Broker } from '../../../src/trial-broker/broker.js';
 import { DockhookError, messageOf } from '../../../src/errors.js';
 import type { Stores } from '../../../src/stores/types.js';
 import { startBareBroker, startSilentServer, type TestServer } from '../../support/bare-broker.js';

@@ -1,0 +1,105 @@
+/**
+ * What a scope allows on a topic, as far as the topic alone can tell. Pure.
+ * Topics and directions: DJI Cloud API, "Topic definition".
+ */
+import { isSerialNumber, parseDeviceTopic, type DeviceTopic } from '../topics.js';
+import type { Action } from '../hooks.js';
+import type { Scope } from '../stores/types.js';
+import { covers } from './filters.js';
+
+export type Judgement =
+  | 'yes'
+  | 'no'
+  /** The SN that the client id names: yes, unless another account lists it as its own. */
+  | { as: 'client-id'; sn: string }
+  /** Another SN, on a topic that a dock uses for its drone: yes, if that SN is nobody else's. */
+  | { as: 'drone'; sn: string };
+
+/** Sent by the cloud alone: a dock that could publish here could command or deceive. */
+const CLOUD_ONLY: ReadonlySet<string> = new Set([
+  'services',
+  'requests_reply',
+  'events_reply',
+  'state_reply',
+  'status_reply',
+  'property/set',
+  'drc/down',
+]);
+
+/** What a dock's session says and hears under the SN of the drone it carries. */
+const DRONE_TOPICS: Record<Action, ReadonlySet<string>> = {
+  publish: new Set(['osd', 'state', 'events']),
+  subscribe: new Set(['state_reply', 'events_reply']),
+};
+
+/**
+ * The gateway SNs that a client of this scope may be, as far as they can be listed.
+ * With scope `client-id` the client id is the SN, or has it as a part: DJI suggests a prefixed SN for the second
+ * (DRC) session of a dock, and clouds were seen to hand out others, see {@link serialNumbersIn}.
+ */
+export function gatewaysOf(scope: Scope, clientId: string): string[] {
+  switch (scope.kind) {
+    case 'gateways': {
+      const claimed = serialNumbersIn(clientId);
+      const named = scope.gateways.filter((sn) => claimed.includes(sn));
+      return named.length > 0 ? named : scope.gateways;
+    }
+    case 'client-id':
+      return serialNumbersIn(clientId);
+    default:
+      return [];
+  }
+}
+
+/** Whether a client of this scope may act as gateway `sn`. */
+export function isOwnGateway(scope: Scope, clientId: string, sn: string): boolean {
+  switch (scope.kind) {
+    case 'gateways':
+      return scope.gateways.includes(sn);
+    case 'client-id':
+      return serialNumbersIn(clientId).includes(sn);
+    case 'any-gateway':
+      return true;
+    case 'service':
+      return false;
+  }
+}
+
+/** Judges a publish to a topic, or a subscribe to a filter. */
+export function judge(scope: Scope, clientId: string, action: Action, topic: string): Judgement {
+  if (scope.kind === 'service') {
+    return scope[action].some((filter) => covers(filter, topic)) ? 'yes' : 'no';
+  }
+  const device = parseDeviceTopic(topic);
+  if (!device) return 'no';
+  if (isOwnGateway(scope, clientId, device.sn)) {
+    if (!allowedUnderOwn(device, action)) return 'no';
+    return scope.kind === 'client-id' ? { as: 'client-id', sn: device.sn } : 'yes';
+  }
+  if (device.root === 'thing' && DRONE_TOPICS[action].has(device.rest)) return { as: 'drone', sn: device.sn };
+  return 'no';
+}
+
+function allowedUnderOwn({ rest }: DeviceTopic, action: Action): boolean {
+  return action === 'subscribe' || !(CLOUD_ONLY.has(rest) || /[+#]/.test(rest));
+}
+
+/** A client id of more parts names an SN at its ends or not at all: each may cost a query. */
+const MAX_PARTS = 6;
+
+/**
+ * What a part of a client id must look like to be taken for an SN: DJI's have 14 and 20 characters, letters and
+ * digits. Else who binds a device with the SN "drc" would keep the second sessions of all others out.
+ */
+const LIKELY_SERIAL_NUMBER = /^(?=.*[A-Za-z])(?=.*[0-9])[A-Za-z0-9]{10,64}$/;
+
+/**
+ * The SNs that a client id may name: the whole of it, or its parts between `-` and `_` that look like one. Second
+ * (DRC) sessions were seen to be called `SN-TIME`, `drc-SN`, `drc-SN-TIME` and `SN_drc`.
+ */
+export function serialNumbersIn(clientId: string): string[] {
+  if (isSerialNumber(clientId)) return [clientId];
+  const parts = clientId.split(/[-_]/);
+  const named = parts.length > MAX_PARTS ? [parts[0] ?? '', parts.at(-1) ?? ''] : parts;
+  return [...new Set(named)].filter((part) => LIKELY_SERIAL_NUMBER.test(part));
+}

@@ -1,0 +1,45 @@
+/** `dockhook account list` and `account show`. */
+import type { Command } from 'commander';
+import { noAccount, passwordKind, publicAccount, stateOf } from './output.js';
+import { describeScope } from './scope-options.js';
+import { withStores } from '../open-stores.js';
+import { wantsJson } from '../options.js';
+import { print, printFields, printJson, printTable, reportBadRows } from '../output.js';
+
+export async function listAccounts(_options: unknown, command: Command): Promise<void> {
+  const { records, badRows } = await withStores(command, (stores) => stores.accounts.list());
+  if (wantsJson(command)) printJson(records.map(publicAccount));
+  else if (records.length === 0) print('no accounts yet: dockhook account add --help');
+  else {
+    printTable(
+      ['NAME', 'STATE', 'ACTS FOR', 'PASSWORD', 'NOTE'],
+      records.map((account) => [
+        account.name,
+        stateOf(account),
+        describeScope(account.scope),
+        passwordKind(account),
+        account.note ?? '',
+      ]),
+    );
+  }
+  reportBadRows(badRows, wantsJson(command));
+}
+
+export async function showAccount(name: string, _options: unknown, command: Command): Promise<void> {
+  const account = await withStores(command, (stores) => stores.accounts.get(name));
+  if (!account) throw noAccount(name);
+  if (wantsJson(command)) {
+    printJson(publicAccount(account));
+    return;
+  }
+  printFields({
+    account: account.name,
+    state: stateOf(account),
+    'acts for': describeScope(account.scope),
+    password: passwordKind(account),
+    'certificate CN': account.certificateCn,
+    expires: account.expiresAt,
+    note: account.note,
+    created: account.createdAt,
+  });
+}

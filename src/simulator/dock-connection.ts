@@ -1,0 +1,211 @@
+/**
+ * The MQTT side of a simulated dock: one session on the npm `mqtt` client that connects, subscribes, and
+ * sends requests and waits for their replies. Whatever goes wrong becomes a `DockhookError('failed')` in an
+ * operator's words. The envelope is DJI's ("Topic definition": tid, bid, timestamp, gateway, method, data).
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MqttClient } from 'mqtt';
+import { messageOf, type DockhookError } from '../errors.js';
+import type { OnStep } from './step-lines.js';
+import {
+  brokerUrl,
+  closeMqtt,
+  connackCode,
+  connectMqtt,
+  failed,
+  subscribeCodes,
+  type MqttOptions,
+} from './mqtt-connect.js';
+
+export type Data = Record<string, unknown>;
+
+/** `timeoutMs` is for each step. */
+export interface ConnectionOptions extends MqttOptions {
+  username: string;
+  gateway: string;
+  onStep: OnStep;
+}
+
+export interface Reply {
+  data: Data;
+  /** To tell of it once its content has been judged. */
+  tell: (seen: { ok: boolean; text: string; result?: number }) => void;
+}
+
+export interface DockConnection {
+  subscribe(topics: string[]): Promise<void>;
+  /** Sends a request up to `tries` times under one tid, and resolves with its reply. */
+  request(method: string, data: Data, tries?: number): Promise<Reply>;
+  publish(topic: string, method: string, data: Data): Promise<void>;
+  close(): Promise<void>;
+}
+
+const CLOSED = Symbol('closed');
+
+interface Pending {
+  tid: string;
+  bid: string;
+  method: string;
+  resolve: (data: Data) => void;
+}
+
+export async function connectDock(options: ConnectionOptions): Promise<DockConnection> {
+  const { gateway, onStep, timeoutMs } = options;
+  const client = await connect(options);
+  const requests = `thing/product/${gateway}/requests`;
+  const replies = `${requests}_reply`;
+  let pending: Pending | undefined;
+
+  client.on('message', (topic, payload) => {
+    if (topic !== replies || !pending) return;
+    const reply = parse(payload);
+    // Another responder may answer too, or answer late: only the triple names this request.
+    if (reply['tid'] !== pending.tid || reply['bid'] !== pending.bid || reply['method'] !== pending.method)
+      return;
+    pending.resolve(isData(reply['data']) ? reply['data'] : {});
+  });
+  const closed = new Promise<typeof CLOSED>((resolve) => {
+    client.once('close', () => {
+      resolve(CLOSED);
+    });
+  });
+
+  /** `undefined` if it took too long. */
+  async function within<T>(work: Promise<T>, method: string, milliseconds: number): Promise<T | undefined> {
+    const outcome = await Promise.race([work, closed, sleep(milliseconds, undefined, { ref: false })]);
+    if (outcome === CLOSED) throw lost(method);
+    return outcome;
+  }
+
+  async function publish(
+    topic: string,
+    method: string,
+    data: Data,
+    ids = newIds(),
+    text = '',
+  ): Promise<void> {
+    onStep({ direction: '→', method, topic, ok: true, text });
+    const message = JSON.stringify({ ...ids, timestamp: Date.now(), gateway, method, data });
+    const sent = client.publishAsync(topic, message, { qos: 1 }).catch((cause: unknown) => {
+      throw failed(`the broker refused the publish of ${method} to ${topic} (${messageOf(cause)})`, cause);
+    });
+    if (!(await within(sent, method, timeoutMs))) throw notAcknowledged(method, timeoutMs);
+  }
+
+  return {
+    async subscribe(topics) {
+      const started = performance.now();
+      const asked = subscribeCodes(client, topics).catch((cause: unknown) => {
+        throw lost('subscribe', cause);
+      });
+      const codes = await within(asked, 'subscribe', timeoutMs);
+      if (!codes) throw notAcknowledged('subscribe', timeoutMs);
+      const milliseconds = performance.now() - started;
+      const refused = topics.filter((_, index) => (codes[index] ?? 128) >= 128);
+      const tell = (topic: string, ok: boolean, text: string): void => {
+        const result = ok ? 0 : (codes[topics.indexOf(topic)] ?? 128);
+        onStep({ direction: '→', method: 'subscribe', topic, result, milliseconds, ok, text });
+      };
+      if (refused.length === 0) {
+        tell(replies, true, `and ${topics.length - 1} more`);
+        return;
+      }
+      for (const topic of refused) tell(topic, false, 'refused');
+      throw failed(
+        `the broker refused to subscribe ${refused.join(', ')}: check that account "${options.username}" ` +
+          `may act for gateway ${gateway}`,
+      );
+    },
+
+    async request(method, data, tries = 1) {
+      const ids = newIds();
+      const started = performance.now();
+      const answered = new Promise<Data>((resolve) => {
+        pending = { ...ids, method, resolve };
+      });
+      try {
+        for (let attempt = 1; attempt <= tries; attempt++) {
+          await publish(
+            requests,
+            method,
+            data,
+            ids,
+            attempt === 1 ? '' : `again, try ${attempt} of ${tries}`,
+          );
+          const answer = await within(answered, method, timeoutMs / tries);
+          if (!answer) continue;
+          const milliseconds = performance.now() - started;
+          return {
+            data: answer,
+            tell: (seen) => {
+              onStep({ direction: '←', method, topic: replies, milliseconds, ...seen });
+            },
+          };
+        }
+      } finally {
+        pending = undefined;
+      }
+      const text = `no reply in ${timeoutMs / 1000} s`;
+      onStep({ direction: '←', method, topic: replies, milliseconds: timeoutMs, ok: false, text });
+      throw failed(
+        `${method} got ${text}: check that the ExHook server runs and is registered with the broker, ` +
+          `that account "${options.username}" may act for gateway ${gateway}, and the log of the server`,
+      );
+    },
+
+    publish: (topic, method, data) => publish(topic, method, data),
+    close: () => closeMqtt(client),
+  };
+}
+
+async function connect(options: ConnectionOptions): Promise<MqttClient> {
+  const { clientId, username, onStep } = options;
+  const { host } = brokerUrl(options.url);
+  const started = performance.now();
+  const tell = (ok: boolean, text: string, result?: number): void => {
+    const milliseconds = performance.now() - started;
+    const code = result === undefined ? {} : { result };
+    onStep({ direction: '→', method: 'connect', topic: '', ...code, milliseconds, ok, text });
+  };
+  try {
+    const client = await connectMqtt(options);
+    tell(true, `account ${username} at ${host}, client id ${clientId}`, 0);
+    return client;
+  } catch (error) {
+    const code = connackCode(error);
+    tell(false, `${code === undefined ? 'failed' : 'refused'} at ${host}`, code);
+    throw error;
+  }
+}
+
+function parse(payload: Buffer): Data {
+  try {
+    const value: unknown = JSON.parse(payload.toString());
+    return isData(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+export function isData(value: unknown): value is Data {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function newIds(): { tid: string; bid: string } {
+  return { tid: randomUUID(), bid: randomUUID() };
+}
+
+function notAcknowledged(method: string, timeoutMs: number): DockhookError {
+  return failed(
+    `the broker did not acknowledge ${method} in ${timeoutMs / 1000} s: check its load and its log`,
+  );
+}
+
+function lost(method: string, cause?: unknown): DockhookError {
+  return failed(
+    `the broker closed the connection during ${method}: check its log; another client with the same client id ` +
+      'also does that',
+    cause,
+  );
+}

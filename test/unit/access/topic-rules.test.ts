@@ -1,0 +1,213 @@
+import { expect } from 'chai';
+import { gatewaysOf, isOwnGateway, judge, type Judgement } from '../../../src/access/topic-rules.js';
+import type { Action } from '../../../src/hooks.js';
+import type { Scope } from '../../../src/stores/types.js';
+
+const OWN = '7CTDTEST00000A';
+const OTHER = '7CTDTEST00000B';
+const DRONE = '1581FTEST000000000AA';
+
+/** Every topic of DJI's "Topic definition", and who sends on it. */
+const DOCK_PUBLISHES = [
+  `sys/product/${OWN}/status`,
+  `thing/product/${OWN}/osd`,
+  `thing/product/${OWN}/state`,
+  `thing/product/${OWN}/services_reply`,
+  `thing/product/${OWN}/events`,
+  `thing/product/${OWN}/requests`,
+  `thing/product/${OWN}/property/set_reply`,
+  `thing/product/${OWN}/drc/up`,
+  // Seen with a remote controller, and what firmware may bring.
+  `thing/product/${OWN}/status`,
+  `thing/product/${OWN}/network/probe`,
+  `thing/product/${OWN}/some/new/topic`,
+];
+const CLOUD_PUBLISHES = [
+  `sys/product/${OWN}/status_reply`,
+  `thing/product/${OWN}/state_reply`,
+  `thing/product/${OWN}/services`,
+  `thing/product/${OWN}/events_reply`,
+  `thing/product/${OWN}/requests_reply`,
+  `thing/product/${OWN}/property/set`,
+  `thing/product/${OWN}/drc/down`,
+];
+
+/** What is granted under an own SN: at once, or if nobody lists the SN that the client id claims. */
+const own = (scope: Scope): Judgement => (scope.kind === 'client-id' ? { as: 'client-id', sn: OWN } : 'yes');
+
+const scopes: { name: string; scope: Scope; clientId: string }[] = [
+  { name: 'a list of SNs', scope: { kind: 'gateways', gateways: [OWN] }, clientId: 'anything' },
+  { name: 'a list of several SNs', scope: { kind: 'gateways', gateways: ['X1', OWN] }, clientId: 'anything' },
+  { name: 'the client id', scope: { kind: 'client-id' }, clientId: OWN },
+  { name: 'a prefixed client id (second DRC session)', scope: { kind: 'client-id' }, clientId: `drc-${OWN}` },
+  {
+    name: 'a client id with a time behind the SN',
+    scope: { kind: 'client-id' },
+    clientId: `${OWN}-1700000000000`,
+  },
+];
+
+describe('judge: what a scope allows on a topic', () => {
+  for (const { name, scope, clientId } of [
+    ...scopes,
+    { name: 'any gateway', scope: { kind: 'any-gateway' } satisfies Scope, clientId: 'anything' },
+  ]) {
+    describe(`a dock with ${name}`, () => {
+      for (const topic of DOCK_PUBLISHES) {
+        it(`may publish ${topic}`, () => {
+          expect(judge(scope, clientId, 'publish', topic)).to.deep.equal(own(scope));
+        });
+      }
+      for (const topic of CLOUD_PUBLISHES) {
+        it(`may subscribe but not publish ${topic}`, () => {
+          expect(judge(scope, clientId, 'subscribe', topic)).to.deep.equal(own(scope));
+          expect(judge(scope, clientId, 'publish', topic)).to.equal('no');
+        });
+      }
+      for (const filter of [`thing/product/${OWN}/#`, `thing/product/${OWN}/+`, `sys/product/${OWN}/+/x`]) {
+        it(`may subscribe ${filter}`, () => {
+          expect(judge(scope, clientId, 'subscribe', filter)).to.deep.equal(own(scope));
+        });
+      }
+    });
+  }
+
+  for (const { name, scope, clientId } of scopes) {
+    describe(`a dock with ${name}, under another SN`, () => {
+      for (const topic of ['osd', 'state', 'events']) {
+        it(`asks about the drone to publish its ${topic}`, () => {
+          const answer: Judgement = { as: 'drone', sn: DRONE };
+          expect(judge(scope, clientId, 'publish', `thing/product/${DRONE}/${topic}`)).to.deep.equal(answer);
+          expect(judge(scope, clientId, 'subscribe', `thing/product/${DRONE}/${topic}`)).to.equal('no');
+        });
+      }
+      for (const topic of ['state_reply', 'events_reply']) {
+        it(`asks about the drone to subscribe its ${topic}`, () => {
+          const answer: Judgement = { as: 'drone', sn: DRONE };
+          expect(judge(scope, clientId, 'subscribe', `thing/product/${DRONE}/${topic}`)).to.deep.equal(
+            answer,
+          );
+          expect(judge(scope, clientId, 'publish', `thing/product/${DRONE}/${topic}`)).to.equal('no');
+        });
+      }
+      const refused: [Action, string][] = [
+        ['publish', `thing/product/${OTHER}/requests`],
+        ['publish', `thing/product/${OTHER}/services`],
+        ['publish', `thing/product/${OTHER}/requests_reply`],
+        ['publish', `sys/product/${OTHER}/status`],
+        ['publish', `sys/product/${OTHER}/osd`],
+        ['subscribe', `thing/product/${OTHER}/requests_reply`],
+        ['subscribe', `thing/product/${OTHER}/services`],
+        ['subscribe', `thing/product/${OTHER}/#`],
+        ['subscribe', `thing/product/${OTHER}/+`],
+      ];
+      for (const [action, topic] of refused) {
+        it(`may not ${action} ${topic}`, () => {
+          expect(judge(scope, clientId, action, topic)).to.equal('no');
+        });
+      }
+    });
+  }
+
+  describe('an attacker with a good dock account', () => {
+    const filters = [
+      '#',
+      '+/#',
+      '+/+/+/+',
+      'thing/#',
+      'thing/product/#',
+      'thing/product/+/requests_reply',
+      'thing/product/+/services',
+      `+/product/${OWN}/services`,
+      `thing/+/${OWN}/services`,
+      'sys/product/+/status_reply',
+      '$SYS/#',
+      '$SYS/brokers',
+      `$share/g/thing/product/${OWN}/services`,
+      `$share/g/thing/product/+/services`,
+      `$share/g/#`,
+      `$queue/thing/product/${OTHER}/services`,
+      `$exclusive/thing/product/${OTHER}/services`,
+      `$delayed/5/thing/product/${OTHER}/services`,
+      `thing/product/${OWN}`,
+      `thing/product/${OWN}/`,
+      `thing/product//${OWN}/services`,
+      `/thing/product/${OWN}/services`,
+      `thing//product/${OWN}/services`,
+      'thing/product//services',
+      `thing/product/${OWN.toLowerCase()}/services`,
+      // Cyrillic А for A; full-width 7; a combining mark; a zero-width space; a NUL.
+      `thing/product/${OWN.replace('A', '\u0410')}/services`,
+      `thing/product/${OWN.replace('7', '\uff17')}/services`,
+      `thing/product/${OWN}\u0301/services`,
+      `thing/product/${OWN}\u200b/services`,
+      `thing/product/${OWN}\0/services`,
+      `thing/product/${OWN} /services`,
+      `thing/product/${OWN}+/services`,
+      '',
+      '/',
+      'a'.repeat(65_535),
+    ];
+    for (const { name, scope, clientId } of scopes) {
+      for (const filter of filters) {
+        it(`with ${name} gets nothing from ${JSON.stringify(filter.slice(0, 60))}`, () => {
+          for (const action of ['publish', 'subscribe'] as const) {
+            expect(judge(scope, clientId, action, filter), action).to.equal('no');
+          }
+        });
+      }
+    }
+    it('may not publish with wildcards in the name', () => {
+      const scope: Scope = { kind: 'gateways', gateways: [OWN] };
+      expect(judge(scope, '', 'publish', `thing/product/${OWN}/#`)).to.equal('no');
+      expect(judge(scope, '', 'publish', `thing/product/${OWN}/+`)).to.equal('no');
+    });
+    it('cannot become another dock by a client id with that SN, if its scope is a list', () => {
+      const scope: Scope = { kind: 'gateways', gateways: [OWN] };
+      expect(judge(scope, OTHER, 'publish', `thing/product/${OTHER}/requests`)).to.equal('no');
+    });
+    it('cannot become another dock by a client id that only ends like its SN', () => {
+      expect(isOwnGateway({ kind: 'client-id' }, `x${OWN}`, OWN)).to.equal(false);
+      expect(isOwnGateway({ kind: 'client-id' }, `${OWN}x-y`, OWN)).to.equal(false);
+      expect(isOwnGateway({ kind: 'client-id' }, `drc-${OWN.slice(0, 8)}-1780390153`, OWN)).to.equal(false);
+      // More parts than a second session has: each may cost a query.
+      expect(isOwnGateway({ kind: 'client-id' }, `a-b-${OWN}-c-d-e-f`, OWN)).to.equal(false);
+    });
+  });
+
+  describe('a service', () => {
+    const scope: Scope = {
+      kind: 'service',
+      publish: ['thing/product/+/services'],
+      subscribe: ['thing/product/#'],
+    };
+    it('gets what its filters hold, by direction', () => {
+      expect(judge(scope, 'c', 'publish', `thing/product/${OWN}/services`)).to.equal('yes');
+      expect(judge(scope, 'c', 'publish', `thing/product/${OWN}/requests`)).to.equal('no');
+      expect(judge(scope, 'c', 'subscribe', 'thing/product/+/osd')).to.equal('yes');
+      expect(judge(scope, 'c', 'subscribe', 'sys/product/+/status')).to.equal('no');
+      expect(judge(scope, 'c', 'subscribe', '#')).to.equal('no');
+    });
+    it('acts as no gateway', () => {
+      expect(isOwnGateway(scope, OWN, OWN)).to.equal(false);
+      expect(gatewaysOf(scope, OWN)).to.deep.equal([]);
+    });
+  });
+});
+
+describe('gatewaysOf', () => {
+  it('is the one listed SN that the client id names, else the whole list', () => {
+    const scope: Scope = { kind: 'gateways', gateways: [OWN, OTHER] };
+    expect(gatewaysOf(scope, OTHER)).to.deep.equal([OTHER]);
+    expect(gatewaysOf(scope, `drc-${OWN}`)).to.deep.equal([OWN]);
+    expect(gatewaysOf(scope, 'mqttjs_1')).to.deep.equal([OWN, OTHER]);
+  });
+  it('is what the client id names, for the scope of that name', () => {
+    expect(gatewaysOf({ kind: 'client-id' }, `p-${OWN}`)).to.deep.equal([OWN]);
+    expect(gatewaysOf({ kind: 'client-id' }, 'not an sn!')).to.deep.equal([]);
+    // Client ids of second (DRC) sessions that clouds hand out.
+    for (const id of [`${OWN}-1780390153000`, `drc-${OWN}-1780390153000`, `drc-${OWN}-x7f`, `${OWN}_drc`]) {
+      expect(gatewaysOf({ kind: 'client-id' }, id), id).to.include(OWN);
+    }
+  });
+});
