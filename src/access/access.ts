@@ -2,21 +2,21 @@
  * Who may connect, and what they may publish and subscribe. Owns passwords, certificates and scopes;
  * knows DJI's topic names but not its messages. In doubt the answer is no.
  */
-import type { Asker, Askers } from '../askers.js';
-import { storeBudget, type Within } from '../budget.js';
+import type { Asker, Askers } from '../publisher.js';
+import { storeBudget, type Within } from '../time-limits.js';
 import { storeFault, traceOf } from '../errors.js';
 import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Action, Client, Hooks, Verdict } from '../hooks.js';
 import type { Account, Accounts, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
 import { createClaims } from './claims.js';
-import { createDepartures, TICK_MS, type Departure } from './departures.js';
+import { createDepartures, TICK_MS, type Departure } from './refusal-delay.js';
 import { createLastRead, type LastRead } from './last-read.js';
-import { isUnsafeClientId, isUnsafeName } from './names.js';
+import { isUnsafeClientId, isUnsafeName } from './safe-names.js';
 import type { PasswordChecks } from './password-checks.js';
-import { originOf } from './origin.js';
+import { originOf } from '../client-network.js';
 import { gatewaysOf, isOwnGateway, judge, serialNumbersIn } from './topic-rules.js';
-import { standingOf } from './standing.js';
+import { standingOf } from './expiry.js';
 
 export interface AccessOptions {
   accounts: Accounts;

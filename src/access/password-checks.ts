@@ -7,7 +7,7 @@ import { hash, randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createThrottle } from '../throttle.js';
 import { mayReplace } from './foreign-hashes.js';
-import { originOf } from './origin.js';
+import { originOf } from '../client-network.js';
 import { hashChosen, isFast, verifyFast, verifySlow } from './passwords.js';
 
 /** Longest time in the queue, in milliseconds; a check that would wait longer is shed. */

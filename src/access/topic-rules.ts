@@ -5,7 +5,7 @@
 import { isSerialNumber, parseDeviceTopic, type DeviceTopic } from '../topics.js';
 import type { Action } from '../hooks.js';
 import type { Scope } from '../stores/types.js';
-import { covers } from './filters.js';
+import { covers } from './topic-filters.js';
 
 export type Judgement =
   | 'yes'

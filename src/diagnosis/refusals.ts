@@ -1,5 +1,5 @@
 /** A refused connect in words: what is wrong, and what to do. Pure. */
-import { standingOf } from '../access/standing.js';
+import { standingOf } from '../access/expiry.js';
 import type { TimelineEntry } from '../stores/types.js';
 import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
 

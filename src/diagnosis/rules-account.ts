@@ -1,5 +1,5 @@
 /** How the dock's account stands now, whatever it was when the dock last came. Pure. */
-import { standingOf } from '../access/standing.js';
+import { standingOf } from '../access/expiry.js';
 import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
 import { isFromElsewhere, lastRefusal } from './rules-connect.js';
 import { sessionOf, type Walk } from './walk.js';

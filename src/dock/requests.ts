@@ -6,8 +6,8 @@
  * (`access/` decides, and is asked through {@link DockOptions}), or where records live (`stores/`,
  * seen by type only). It does no I/O of its own.
  */
-import type { Asker, Askers } from '../askers.js';
-import { STORE_BUDGET_MS, storeBudget, type Within } from '../budget.js';
+import type { Asker, Askers } from '../publisher.js';
+import { STORE_BUDGET_MS, storeBudget, type Within } from '../time-limits.js';
 import { traceOf } from '../errors.js';
 import type { AccessEvent, Tell } from '../events.js';
 import { excerpt } from '../text.js';
@@ -20,7 +20,7 @@ import { rememberLicense } from './license.js';
 import { compile, type Call } from './method.js';
 import * as methods from './methods/index.js';
 import { organizationFor } from './organization.js';
-import { fault, reasonOf, results, type Answer } from './results.js';
+import { fault, reasonOf, results, type Answer } from './result-codes.js';
 import { observeStatus } from './status.js';
 import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from '../topics.js';
 

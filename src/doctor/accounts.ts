@@ -2,7 +2,7 @@
 import { isForeign } from '../access/foreign-hashes.js';
 import { isFast } from '../access/passwords.js';
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
-import { hasExpired, standingOf } from '../access/standing.js';
+import { hasExpired, standingOf } from '../access/expiry.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { count, some } from './check.js';
 import type { Finding } from './finding.js';

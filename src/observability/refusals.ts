@@ -1,5 +1,5 @@
 /** What is told of connections to the gRPC port that end before their first call. */
-import { originOf } from '../access/origin.js';
+import { originOf } from '../client-network.js';
 import type { Refusal } from '../exhook/refusals.js';
 import { createThrottle } from '../throttle.js';
 import type { Logger } from './log.js';

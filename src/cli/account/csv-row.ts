@@ -1,6 +1,6 @@
 /** Accounts as lines of CSV: from a line to an account and back. */
 import { foreignFault, fromEmqx, isForeign, type EmqxAlgorithm } from '../../access/foreign-hashes.js';
-import { accountNameFault } from '../../access/names.js';
+import { accountNameFault } from '../../access/safe-names.js';
 import { hashFault } from '../../access/passwords.js';
 import { DockhookError } from '../../errors.js';
 import { accountKind, encode } from '../../stores/check.js';

@@ -6,7 +6,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Command } from 'commander';
 import type { EmqxAlgorithm } from '../../access/foreign-hashes.js';
 import { generatePassword, hashChosen, hashGenerated } from '../../access/passwords.js';
-import { hasExpired } from '../../access/standing.js';
+import { hasExpired } from '../../access/expiry.js';
 import { DockhookError, messageOf, storeFault, type ErrorCode } from '../../errors.js';
 import { printableJson } from '../../text.js';
 import type { Account } from '../../stores/types.js';

@@ -1,7 +1,7 @@
 /** How accounts are shown. */
 import { isForeign } from '../../access/foreign-hashes.js';
 import { isFast } from '../../access/passwords.js';
-import { standingOf } from '../../access/standing.js';
+import { standingOf } from '../../access/expiry.js';
 import { DockhookError } from '../../errors.js';
 import type { Account } from '../../stores/types.js';
 

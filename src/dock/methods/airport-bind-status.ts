@@ -3,7 +3,7 @@ import type { FromSchema } from 'json-schema-to-ts';
 import type { Binding, BindingWithOrganization } from '../../stores/types.js';
 import { serialNumber, textOf } from '../fields.js';
 import type { Method } from '../method.js';
-import { ok, results } from '../results.js';
+import { ok, results } from '../result-codes.js';
 
 interface Details {
   organization_id: string;

@@ -8,7 +8,7 @@ import { hasCode, traceOf } from '../../errors.js';
 import type { BindOutcome } from '../../stores/types.js';
 import { optionalShortText, optionalText, serialNumber, textOf } from '../fields.js';
 import type { Call, Method } from '../method.js';
-import { ok, reasonOf, results, type Result } from '../results.js';
+import { ok, reasonOf, results, type Result } from '../result-codes.js';
 
 /** A device as asked for. */
 interface Device {

@@ -2,7 +2,7 @@
 import type { FromSchema } from 'json-schema-to-ts';
 import { optionalText, requiredText, textOf } from '../fields.js';
 import type { Method } from '../method.js';
-import { fault, ok, results } from '../results.js';
+import { fault, ok, results } from '../result-codes.js';
 
 const schema = {
   type: 'object',

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { originOf } from '../../../src/access/origin.js';
+import { originOf } from '../../src/client-network.js';
 
 describe('originOf: one place that clients come from', () => {
   const table: [address: string, origin: string][] = [

@@ -1,6 +1,6 @@
 /** Whether an account can be used: the answer that the server and all commands give alike. */
 import { expect } from 'chai';
-import { hasExpired, standingOf } from '../../../src/access/standing.js';
+import { hasExpired, standingOf } from '../../../src/access/expiry.js';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 
