@@ -7,7 +7,7 @@ import { hash, randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createThrottle } from '../throttle.js';
 import { mayReplace } from './foreign-hashes.js';
-import { originOf } from '../client-network.js';
+import { clientNetwork } from '../client-network.js';
 import { hashChosen, isFast, verifyFast, verifySlow } from './passwords.js';
 
 /** Longest time in the queue, in milliseconds; a check that would wait longer is shed. */
@@ -163,7 +163,7 @@ export async function createPasswordChecks(
     const places = (MAX_WAIT_MS * workers) / hashMs;
     const ofAccount = underWayOf.get(name) ?? 0;
     if (waiting.length > places || ofAccount > places * QUEUE_SHARE) return 'overloaded';
-    const source = JSON.stringify([name, originOf(peerHost)]);
+    const source = JSON.stringify([name, clientNetwork(peerHost)]);
     if (!hashes.take(source)) return 'throttled';
     underWayOf.set(name, ofAccount + 1);
     const verification = verifyInTurn(passwordHash, password).finally(() => {

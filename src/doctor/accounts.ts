@@ -2,7 +2,7 @@
 import { isForeign } from '../access/foreign-hashes.js';
 import { isFast } from '../access/passwords.js';
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
-import { hasExpired, standingOf } from '../access/expiry.js';
+import { hasExpired, disabledOrExpired } from '../access/expiry.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { count, some } from './check.js';
 import type { Finding } from './finding.js';
@@ -57,7 +57,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_expired',
-    is: (account, now) => standingOf(account, now) === 'expired',
+    is: (account, now) => disabledOrExpired(account, now) === 'expired',
     what: 'accounts that have expired',
     why: 'a dock with such an account is refused',
     mend: 'dockhook account set NAME --expires 90d, or dockhook account remove NAME',
@@ -65,7 +65,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_expires_soon',
-    is: (account, now) => !standingOf(account, now) && hasExpired(account, now + SOON_MS),
+    is: (account, now) => !disabledOrExpired(account, now) && hasExpired(account, now + SOON_MS),
     what: 'accounts that expire within a week',
     why: 'a dock with it is refused from then on',
     mend: 'dockhook account set NAME --expires 90d, if the dock is to stay',
@@ -116,7 +116,7 @@ function applied({ is, what, ...rest }: Rule, accounts: readonly Account[], now:
 
 function checkPresence(accounts: readonly Account[], now: number): Finding[] {
   const docks = accounts.filter(
-    (account) => account.scope.kind !== 'service' && standingOf(account, now) === undefined,
+    (account) => account.scope.kind !== 'service' && disabledOrExpired(account, now) === undefined,
   );
   if (docks.length > 0) {
     const what = `${count(accounts.length, 'account')}, ${docks.length} of them for docks and in force`;

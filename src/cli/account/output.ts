@@ -1,7 +1,7 @@
 /** How accounts are shown. */
 import { isForeign } from '../../access/foreign-hashes.js';
 import { isFast } from '../../access/passwords.js';
-import { standingOf } from '../../access/expiry.js';
+import { disabledOrExpired } from '../../access/expiry.js';
 import { DockhookError } from '../../errors.js';
 import type { Account } from '../../stores/types.js';
 
@@ -21,5 +21,5 @@ export function passwordKind({ passwordHash }: Account): string {
 }
 
 export function stateOf(account: Account): string {
-  return standingOf(account, Date.now()) ?? 'enabled';
+  return disabledOrExpired(account, Date.now()) ?? 'enabled';
 }
