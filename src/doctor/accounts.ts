@@ -1,6 +1,5 @@
 /** Accounts: those that allow too much, those that let nobody in, and whether a dock has one at all. */
-import { isForeign } from '../access/foreign-hashes.js';
-import { isFast } from '../access/passwords.js';
+import { passwordKind } from '../password-hashes/index.js';
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 import { hasExpired, disabledOrExpired } from '../access/expiry.js';
 import type { Account, Accounts } from '../stores/types.js';
@@ -89,7 +88,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_foreign_hash',
-    is: ({ passwordHash }) => isForeign(passwordHash),
+    is: ({ passwordHash }) => passwordKind(passwordHash) === 'imported',
     what: 'accounts that still have the password hash they were imported with',
     why: 'it is replaced by a better one when the dock comes; until then the old hash is kept',
     mend: 'have the dock connect once, or dockhook account set NAME --generate',
@@ -97,7 +96,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'ok',
     code: 'account_chosen_password',
-    is: ({ passwordHash }) => !isFast(passwordHash),
+    is: ({ passwordHash }) => passwordKind(passwordHash) !== 'generated',
     what: 'accounts with a password that a person chose (guesses are slowed down, each check takes tens of ms)',
   },
   {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createAccess, type Access } from '../../../src/access/access.js';
 import { createPasswordChecks, type PasswordChecks } from '../../../src/access/password-checks.js';
-import { hashChosen, hashGenerated } from '../../../src/access/passwords.js';
+import { hashChosen, hashGenerated } from '../../../src/password-hashes/index.js';
 import { storeBudget } from '../../../src/time-limits.js';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
