@@ -101,7 +101,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     organizations: stores.organizations,
     bindings: stores.bindings,
     license: stores.license,
-    askerOf: access.askerOf,
+    identifyPublisher: access.identifyPublisher,
     isGateway: access.isGateway,
     emptyReplies: config.emptyReplies,
     tell,

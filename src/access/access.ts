@@ -2,11 +2,11 @@
  * Who may connect, and what they may publish and subscribe. Owns passwords, certificates and scopes;
  * knows DJI's topic names but not its messages. In doubt the answer is no.
  */
-import type { Asker, Askers } from '../publisher.js';
+import type { Publisher, Publishers } from '../publisher.js';
 import { storeBudget, type Within } from '../time-limits.js';
 import { storeFault, traceOf } from '../errors.js';
 import type { AccessEvent, Reason, Tell } from '../events.js';
-import type { Action, Client, Hooks, Verdict } from '../hooks.js';
+import type { Action, Client, Hooks, Session, Verdict } from '../hooks.js';
 import type { Account, Accounts, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
 import { createClaims } from './claims.js';
@@ -29,7 +29,7 @@ export interface AccessOptions {
   now?: () => number;
 }
 
-export type Access = Askers & Pick<Hooks, 'authenticate' | 'authorize'>;
+export type Access = Publishers & Pick<Hooks, 'authenticate' | 'authorize'>;
 
 /** Why not, or `undefined` for yes. */
 type Refusal = Reason | undefined;
@@ -238,11 +238,11 @@ export function createAccess(options: AccessOptions): Access {
     return false;
   }
 
-  async function askerOf(
-    { username, clientId }: { username: string; clientId: string },
+  async function identifyPublisher(
+    { account: username, clientId }: Session,
     gateway: string,
     within: Within,
-  ): Promise<Asker> {
+  ): Promise<Publisher> {
     const account = await recall(username, within);
     if (!account) return unknownAccounts === 'ignore' ? 'not_ours' : 'stranger';
     // A message does not carry the certificate; it was compared when the session asked to publish.
@@ -256,7 +256,7 @@ export function createAccess(options: AccessOptions): Access {
     return refusal ? 'stranger' : 'dock';
   }
 
-  return { authenticate, authorize, askerOf, isGateway };
+  return { authenticate, authorize, identifyPublisher, isGateway };
 }
 
 /** A refusal as it is told. */

@@ -28,7 +28,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'errors.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'time-limits.ts': { values: ['errors.ts'] },
-  'publisher.ts': { values: [], types: ['time-limits.ts'] },
+  'publisher.ts': { values: [], types: ['hooks.ts', 'time-limits.ts'] },
   'throttle.ts': { values: [] },
   'text.ts': { values: [] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },

@@ -352,7 +352,7 @@ describe('access', () => {
         const connects = await access.authenticate(client(username, { clientId: sn }), 'right');
         const topic = `thing/product/${sn}/services`;
         const subscribes = await access.authorize(client(username, { clientId: sn }), 'subscribe', topic);
-        const asks = await access.askerOf({ username, clientId: sn }, sn, storeBudget());
+        const asks = await access.identifyPublisher({ account: username, clientId: sn }, sn, storeBudget());
         expect([subscribes, asks === 'dock'], `${username} as ${sn}`).to.deep.equal([connects, connects]);
         return connects === true;
       };
@@ -687,9 +687,9 @@ describe('access', () => {
     });
   });
 
-  describe('askerOf: who asks on a requests topic', () => {
+  describe('identifyPublisher: who publishes on a requests topic', () => {
     const ask = (username: string, gateway = GATEWAY, clientId = GATEWAY) =>
-      access.askerOf({ username, clientId }, gateway, storeBudget());
+      access.identifyPublisher({ account: username, clientId }, gateway, storeBudget());
 
     it('tells docks, services and strangers apart', async () => {
       await add('dock');
