@@ -29,13 +29,15 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'events.ts': { values: [], types: ['hooks.ts'] },
   'time-limits.ts': { values: ['errors.ts'] },
   'publisher.ts': { values: [], types: ['hooks.ts', 'time-limits.ts'] },
-  'throttle.ts': { values: [] },
+  'bounded-map.ts': { values: [] },
+  'throttle.ts': { values: ['bounded-map.ts'] },
   'text.ts': { values: [] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'listen.ts': { values: [] },
   exhook: { values: ['time-limits.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
     values: [
+      'bounded-map.ts',
       'client-id.ts',
       'client-network.ts',
       'errors.ts',
