@@ -139,7 +139,7 @@ async function examineEmqx(
 ): Promise<Finding[]> {
   const { checkEmqx } = await import('../doctor/emqx.js');
   const { openEmqx } = await import('../emqx/api.js');
-  const { ownExhookUrl } = await import('../emqx/exhook.js');
+  const { ownExhookUrl } = await import('../emqx/provider.js');
   const api = await openEmqx(config);
   if (!api) return [];
   const accounts = (await stores?.accounts.list())?.records ?? [];

@@ -31,6 +31,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'throttle.ts': { values: [] },
   'text.ts': { values: [] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
+  'csv.ts': { values: ['errors.ts'] },
   'listen.ts': { values: [] },
   exhook: { values: ['budget.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
@@ -102,11 +103,14 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['config.ts', 'stores'],
   },
+  accounts: { values: ['access', 'cli', 'errors.ts', 'stores'] },
   cli: {
     values: [
       'access',
+      'accounts',
       'app.ts',
       'config.ts',
+      'csv.ts',
       'diagnosis',
       'dock/binding-code.ts',
       'dock/demo-license.ts',
@@ -139,7 +143,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   pino: ['observability'],
   commander: ['cli'],
   ajv: ['stores', 'dock', 'emqx'],
-  'csv-parse': ['cli'],
+  'csv-parse': ['csv.ts'],
   'csv-stringify': ['cli'],
   '@electric-sql/pglite': ['embedded-database'],
   aedes: ['trial-broker'],

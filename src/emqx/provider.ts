@@ -3,7 +3,7 @@ import type { Config } from '../config.js';
 import { DockhookError } from '../errors.js';
 import { formatListen, isLoopback } from '../listen.js';
 import { printableUrl } from '../text.js';
-import type { Hook, Provider } from './answers.js';
+import type { Hook, Provider } from './api-answers.js';
 
 /** The name in EMQX, unless another is wanted. */
 export const PROVIDER = 'dockhook';

@@ -1,13 +1,13 @@
 /** Accounts as lines of CSV: from a line to an account and back. */
-import { foreignFault, fromEmqx, isForeign, type EmqxAlgorithm } from '../../access/foreign-hashes.js';
-import { accountNameFault } from '../../access/names.js';
-import { hashFault } from '../../access/passwords.js';
-import { DockhookError } from '../../errors.js';
-import { accountKind, encode } from '../../stores/check.js';
-import type { Account, Scope } from '../../stores/types.js';
-import { COLUMNS, type Column } from './columns.js';
-import { checkedClientIds, checkedFilters, checkedGateways } from './scope-options.js';
-import { parseMoment } from '../input.js';
+import { foreignFault, fromEmqx, isForeign, type EmqxAlgorithm } from '../access/foreign-hashes.js';
+import { accountNameFault } from '../access/names.js';
+import { hashFault } from '../access/passwords.js';
+import { DockhookError } from '../errors.js';
+import { accountKind, encode } from '../stores/check.js';
+import type { Account, Scope } from '../stores/types.js';
+import { COLUMNS, type Column } from './csv-columns.js';
+import { checkedClientIds, checkedFilters, checkedGateways } from '../cli/account/scope-options.js';
+import { parseMoment } from '../cli/input.js';
 
 /** What other systems call it. */
 const HINTS: Readonly<Record<string, string>> = {
