@@ -8,7 +8,7 @@ import { DockhookError } from '../errors.js';
 import type { Stores } from '../stores/types.js';
 import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
-import { describeDatabase, openDatabase } from './open-stores.js';
+import { describeDatabase, openDatabase } from '../open-database.js';
 import { addSettingFlags, inspectConfigOf, wantsJson } from './options.js';
 import { print, printJson, style } from './output.js';
 import { firstSignal } from './signals.js';

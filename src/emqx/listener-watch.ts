@@ -51,7 +51,7 @@ export type Level = 'info' | 'warn' | 'error';
 
 export interface WatchOptions {
   /** Called again whenever a call failed, so that a renewed API key is taken. Without it nothing is asked. */
-  open?: (signal: AbortSignal) => Promise<EmqxApi | undefined>;
+  open?: ((signal: AbortSignal) => Promise<EmqxApi | undefined>) | undefined;
   listeners: readonly string[];
   provider: string;
   log: (level: Level, line: { event: string } & Record<string, unknown>) => void;

@@ -44,8 +44,8 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   },
   stores: { values: ['errors.ts', 'topics.ts'], types: ['events.ts'] },
   observability: {
-    values: ['access/origin.ts', 'errors.ts', 'listen.ts', 'text.ts', 'throttle.ts'],
-    types: ['events.ts', 'exhook/refusals.ts'],
+    values: ['access/origin.ts', 'errors.ts', 'listen.ts', 'stores/database.ts', 'text.ts', 'throttle.ts'],
+    types: ['events.ts', 'exhook/refusals.ts', 'stores'],
   },
   timeline: { values: ['budget.ts', 'text.ts', 'throttle.ts', 'topics.ts'], types: ['events.ts', 'stores'] },
   diagnosis: {
@@ -61,6 +61,8 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'embedded-database': { values: ['errors.ts', 'stores/database.ts'] },
   'trial-broker': { values: ['errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   simulator: { values: ['errors.ts'] },
+  'mounted-hooks.ts': { values: [], types: ['hooks.ts'] },
+  'open-database.ts': { values: ['embedded-database', 'stores'], types: ['config.ts'] },
   'app.ts': {
     values: [
       'access',
@@ -70,14 +72,16 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'errors.ts',
       'exhook',
       'listen.ts',
+      'mounted-hooks.ts',
       'observability',
+      'open-database.ts',
       'stores',
       'timeline',
     ],
     types: ['events.ts', 'hooks.ts'],
   },
   emqx: {
-    values: ['client-id.ts', 'errors.ts', 'listen.ts', 'text.ts', 'topics.ts'],
+    values: ['client-id.ts', 'errors.ts', 'listen.ts', 'mounted-hooks.ts', 'text.ts', 'topics.ts'],
     types: ['config.ts'],
   },
   doctor: {
@@ -115,11 +119,11 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'dock/binding-code.ts',
       'dock/demo-license.ts',
       'doctor',
-      'embedded-database',
       'emqx',
       'errors.ts',
       'listen.ts',
       'observability',
+      'open-database.ts',
       'simulator',
       'stores',
       'text.ts',
@@ -210,14 +214,11 @@ describe('the source tree', () => {
     expect(undeclared.map(({ from, to }) => `${from} imports ${to}`)).to.deep.equal([]);
   });
 
-  it('loads the server, the doctor, the embedded database, broker and simulator only when asked', () => {
+  it('loads the app, the doctor, the embedded database, broker and simulator only when asked', () => {
     const lazy = (path: string): boolean =>
-      ['doctor', 'embedded-database', 'simulator', 'trial-broker'].includes(partOf(path)) ||
-      path === 'cli/server.ts';
+      ['app.ts', 'doctor', 'embedded-database', 'simulator', 'trial-broker'].includes(partOf(path));
     const eager = imports
-      .filter(({ from, to, typeOnly, dynamic }) => {
-        return (lazy(to) || to === 'app.ts') && !lazy(from) && !typeOnly && !dynamic;
-      })
+      .filter(({ from, to, typeOnly, dynamic }) => lazy(to) && !lazy(from) && !typeOnly && !dynamic)
       .map(({ from, to }) => `${from} imports ${to}`);
     expect(eager).to.deep.equal([]);
   });
