@@ -81,8 +81,16 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['events.ts', 'hooks.ts'],
   },
   emqx: {
-    values: ['client-id.ts', 'errors.ts', 'listen.ts', 'mounted-hooks.ts', 'text.ts', 'topics.ts'],
-    types: ['config.ts'],
+    values: [
+      'access/topic-rules.ts',
+      'client-id.ts',
+      'errors.ts',
+      'listen.ts',
+      'mounted-hooks.ts',
+      'text.ts',
+      'topics.ts',
+    ],
+    types: ['config.ts', 'stores'],
   },
   doctor: {
     values: [
