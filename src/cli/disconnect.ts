@@ -14,8 +14,8 @@ export interface Disconnected {
 }
 
 const STAYS =
-  'A client that is connected stays on until it reconnects. If the broker keeps its session (clean session off), it also ' +
-  'keeps its subscriptions after that. End both in the broker, or let dockhook do it (DOCKHOOK_EMQX_URL).';
+  'A client that is connected stays on until it reconnects. If the broker keeps its session (clean session off), it ' +
+  'keeps its subscriptions even then. End both in the broker, or let dockhook do it (DOCKHOOK_EMQX_URL).';
 
 /**
  * Ends the sessions, if EMQX's API is configured. A failure does not fail the command, since its change is made: it is a
