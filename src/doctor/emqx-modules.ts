@@ -1,6 +1,6 @@
 /** Parts of EMQX that refuse clients, subscribe for them, or change or keep messages, without asking dockhook. */
 import { getIfThere } from '../emqx/api.js';
-import { answers } from '../emqx/answers.js';
+import { answers } from '../emqx/api-answers.js';
 import { bansOf, fits, liftOf, type Ban } from '../emqx/bans.js';
 import { moduleAnswers, type Transformation } from '../emqx/module-answers.js';
 import { hasTransformations, ignoresRetainerSwitch } from '../emqx/versions.js';

@@ -1,8 +1,8 @@
 /** When EMQX's listeners may be opened, against a stand-in for its REST API. */
 import { expect } from 'chai';
 import { connectEmqx, type EmqxApi } from '../../../src/emqx/api.js';
-import { createGate, type Gate } from '../../../src/emqx/gate.js';
-import { exhookServer } from '../../../src/emqx/exhook.js';
+import { createGate, type Gate } from '../../../src/emqx/listener-gate.js';
+import { exhookServer } from '../../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx, type Fault } from '../../support/emqx-rest.js';
 
 const A = 'emqx@10.0.0.1';

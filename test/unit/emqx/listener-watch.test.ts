@@ -1,8 +1,13 @@
 /** The gate as `serve` keeps it, against a stand-in for EMQX's REST API. */
 import { expect } from 'chai';
 import { connectEmqx } from '../../../src/emqx/api.js';
-import { exhookServer } from '../../../src/emqx/exhook.js';
-import { watchEmqx, type LoadedBroker, type Watch, type WatchOptions } from '../../../src/emqx/watch.js';
+import { exhookServer } from '../../../src/emqx/provider.js';
+import {
+  watchEmqx,
+  type LoadedBroker,
+  type Watch,
+  type WatchOptions,
+} from '../../../src/emqx/listener-watch.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../support/emqx-rest.js';
 
 const NODE = 'emqx@127.0.0.1';

@@ -2,8 +2,9 @@
 import type { Config } from '../config.js';
 import { DockhookError } from '../errors.js';
 import { formatListen, isLoopback } from '../listen.js';
+import { NEEDED_HOOKS } from '../mounted-hooks.js';
 import { printableUrl } from '../text.js';
-import type { Hook, Provider } from './answers.js';
+import type { Hook, Provider } from './api-answers.js';
 
 /** The name in EMQX, unless another is wanted. */
 export const PROVIDER = 'dockhook';
@@ -98,16 +99,9 @@ export function exhookServer({
   };
 }
 
-/** Hooks without which dockhook does not work, and the topics that `message.publish` must have. */
-const NEEDED: readonly { name: string; topics: readonly string[] }[] = [
-  { name: 'client.authenticate', topics: [] },
-  { name: 'client.authorize', topics: [] },
-  { name: 'message.publish', topics: ['thing/product/+/requests'] },
-];
-
-/** What of {@link NEEDED} the node that answered has not mounted; empty if all is well. */
+/** Which needed hooks the node that answered has not mounted; empty if all is well. */
 export function missingHooks(hooks: readonly Hook[]): string[] {
-  return NEEDED.flatMap(({ name, topics }) => {
+  return NEEDED_HOOKS.flatMap(({ name, topics }) => {
     const mounted = hooks.find((hook) => hook.name === name);
     if (!mounted) return [name];
     const missing = topics.filter((topic) => !mounted.params?.topics?.includes(topic));

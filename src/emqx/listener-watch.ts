@@ -4,10 +4,10 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
-import { answers, type Node } from './answers.js';
+import { answers, type Node } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';
 import { clientsUntil, disconnect, forEachClient } from './clients.js';
-import { closedOn, createGate, isRunning, type Round } from './gate.js';
+import { closedOn, createGate, isRunning, type Round } from './listener-gate.js';
 import { opensBeforeHooks, parseVersion } from './versions.js';
 
 /** Between two looks, in milliseconds: while listeners are closed, at first and later; if EMQX refuses the key; and while all run. */
@@ -51,7 +51,7 @@ export type Level = 'info' | 'warn' | 'error';
 
 export interface WatchOptions {
   /** Called again whenever a call failed, so that a renewed API key is taken. Without it nothing is asked. */
-  open?: (signal: AbortSignal) => Promise<EmqxApi | undefined>;
+  open?: ((signal: AbortSignal) => Promise<EmqxApi | undefined>) | undefined;
   listeners: readonly string[];
   provider: string;
   log: (level: Level, line: { event: string } & Record<string, unknown>) => void;

@@ -6,9 +6,9 @@
  * (seen on 5.8.9): that is why no node may be missing. "Seen" is what a running EMQX did.
  */
 import { messageOf } from '../errors.js';
-import { answers, type ListedListener, type Node } from './answers.js';
+import { answers, type ListedListener, type Node } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';
-import { whatIsWrong } from './exhook.js';
+import { whatIsWrong } from './provider.js';
 
 /**
  * A node that was seen stopped or missing for this long, without a gap, is taken for dead, in milliseconds: a booting

@@ -1,12 +1,12 @@
 /** Accounts as lines of CSV: from a line to an account and back. */
-import { fromEmqx, hashFault, passwordKind, type EmqxAlgorithm } from '../../password-hashes/index.js';
-import { accountNameFault } from '../../access/safe-names.js';
-import { DockhookError } from '../../errors.js';
-import { accountKind, encode } from '../../stores/check.js';
-import type { Account, Scope } from '../../stores/types.js';
-import { COLUMNS, type Column } from './columns.js';
-import { checkedClientIds, checkedFilters, checkedGateways } from './scope-options.js';
-import { parseMoment } from '../input.js';
+import { accountNameFault } from '../access/safe-names.js';
+import { checkedClientIds, checkedFilters, checkedGateways } from '../cli/account/scope-options.js';
+import { parseMoment } from '../cli/input.js';
+import { DockhookError } from '../errors.js';
+import { fromEmqx, hashFault, passwordKind, type EmqxAlgorithm } from '../password-hashes/index.js';
+import { accountKind, encode } from '../stores/check.js';
+import type { Account, Scope } from '../stores/types.js';
+import { COLUMNS, type Column } from './csv-columns.js';
 
 /** What other systems call it. */
 const HINTS: Readonly<Record<string, string>> = {

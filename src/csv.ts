@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parse, type CsvError, type Info } from 'csv-parse';
-import { DockhookError, messageOf } from '../errors.js';
+import { DockhookError, messageOf } from './errors.js';
 
 /** Longer lines are a quote that was never closed. */
 const MAX_LINE_CHARACTERS = 65_536;

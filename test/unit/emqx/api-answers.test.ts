@@ -1,7 +1,7 @@
 /** What a live EMQX 5.8.9 answered is read as it was meant. */
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { answers, type Answer } from '../../../src/emqx/answers.js';
+import { answers, type Answer } from '../../../src/emqx/api-answers.js';
 import { moduleAnswers } from '../../../src/emqx/module-answers.js';
 
 const lines = readFileSync(

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { COLUMNS, type Column } from '../../../../src/cli/account/columns.js';
-import { readHeader, readLine, toCells } from '../../../../src/cli/account/csv-row.js';
-import { csv } from '../../../../src/cli/account/export.js';
-import { readCsv, type CsvLine } from '../../../../src/cli/csv.js';
-import { DockhookError } from '../../../../src/errors.js';
-import type { Account, Scope } from '../../../../src/stores/types.js';
+import { COLUMNS, type Column } from '../../../src/accounts/csv-columns.js';
+import { readHeader, readLine, toCells } from '../../../src/accounts/csv-row.js';
+import { csv } from '../../../src/cli/account/export.js';
+import { readCsv, type CsvLine } from '../../../src/csv.js';
+import { DockhookError } from '../../../src/errors.js';
+import type { Account, Scope } from '../../../src/stores/types.js';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const HASH = `$dockhook-sha256$c2FsdA$${'d'.repeat(43)}`;
