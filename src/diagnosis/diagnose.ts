@@ -4,12 +4,12 @@
  */
 import type { TimelineEntry } from '../stores/types.js';
 import { listingAccounts, type DockFacts, type Finding, type State } from './facts.js';
-import { accountUnusable } from './rules-account.js';
-import { bannedByEmqx } from './rules-broker.js';
-import { refusedConnect, wrongTopics } from './rules-connect.js';
-import { bindFaults, failedRequests, licenseNotSet, licenseRefused, repliesLost } from './rules-requests.js';
-import { clockSkew, reconnects, sessionsCollide, unanswered } from './rules-session.js';
-import { sessionOf, walkOf, type Session, type Walk } from './walk.js';
+import { accountUnusable } from './rules/unusable-account.js';
+import { bannedByEmqx } from './rules/emqx-ban.js';
+import { refusedConnect, wrongTopics } from './rules/refused-connects.js';
+import { bindFaults, failedRequests, licenseNotSet, licenseRefused, repliesLost } from './rules/requests.js';
+import { clockSkew, reconnects, sessionsCollide, unanswered } from './rules/sessions.js';
+import { sessionOf, walkOf, type Session, type Walk } from './history.js';
 
 export interface Diagnosis {
   state: State;

@@ -5,8 +5,8 @@ import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 import { hasExpired, standingOf } from '../access/standing.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { count, some } from './check.js';
-import type { Finding } from './finding.js';
-import { badRowFindings } from './rows.js';
+import type { Finding } from '../finding.js';
+import { badRowFindings } from './bad-rows.js';
 
 /** Time to notice and to renew. */
 const SOON_MS = 7 * 24 * 3_600_000;

@@ -1,6 +1,6 @@
 /** What can be wrong with a server's certificate, wherever it was found. */
 import type { X509Certificate } from 'node:crypto';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 const DAY_MS = 24 * 3_600_000;
 const SOON_DAYS = 30;

@@ -8,7 +8,7 @@ import { adviceFor } from '../stores/run.js';
 import { unsoundParts } from '../stores/soundness.js';
 import { ACCOUNT_TRIGGERS, guards, tableNames, type Guard, type TableName } from '../stores/tables.js';
 import { some } from './check.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 /** Generated columns need it. */
 const OLDEST_VERSION = 120_000;

@@ -2,7 +2,7 @@
 import { DEMO_LICENSE } from '../dock/demo-license.js';
 import { hasCode } from '../errors.js';
 import type { License, LicenseStore } from '../stores/types.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 const MEND =
   'dockhook license set FILE, with the license of your app of type "Cloud API" on developer.dji.com';

@@ -2,8 +2,8 @@
 import { SHORT_CODE } from '../dock/binding-code.js';
 import type { Stores } from '../stores/types.js';
 import { count, some } from './check.js';
-import type { Finding } from './finding.js';
-import { badRowFindings } from './rows.js';
+import type { Finding } from '../finding.js';
+import { badRowFindings } from './bad-rows.js';
 
 export async function checkOrganizations({
   organizations,

@@ -1,7 +1,7 @@
 /** Settings that cannot be used, and those that are allowed and risky. */
 import type { Config, ConfigFault } from '../config.js';
 import { formatListen, isLoopback } from '../listen.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 export function checkSettings(config: Config, faults: readonly ConfigFault[]): Finding[] {
   const findings: Finding[] = faults.map(({ text }) => ({

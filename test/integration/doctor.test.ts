@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Finding } from '../../src/doctor/finding.js';
+import type { Finding } from '../../src/finding.js';
 import { startBroker } from '../../src/trial-broker/broker.js';
 import { startBareBroker, startSilentServer, startTlsProxy } from '../support/bare-broker.js';
 import { certificateDirectories } from '../support/certificates.js';

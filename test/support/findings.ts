@@ -1,6 +1,6 @@
 /** What doctor found, for tests. */
 import { expect } from 'chai';
-import type { Finding } from '../../src/doctor/finding.js';
+import type { Finding } from '../../src/finding.js';
 
 /** Codes of what is not well, as `error license_missing`. */
 export function troubles(findings: readonly Finding[]): string[] {

@@ -25,6 +25,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'topics.ts': { values: [] },
   'client-id.ts': { values: [] },
   'errors.ts': { values: [] },
+  'finding.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'budget.ts': { values: ['errors.ts'] },
   'askers.ts': { values: [], types: ['budget.ts'] },
@@ -100,7 +101,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'text.ts',
       'topics.ts',
     ],
-    types: ['config.ts', 'stores'],
+    types: ['config.ts', 'finding.ts', 'stores'],
   },
   cli: {
     values: [
@@ -114,6 +115,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'embedded-database',
       'emqx',
       'errors.ts',
+      'finding.ts',
       'listen.ts',
       'observability',
       'simulator',

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { AedesOptions } from 'aedes';
-import { examineBroker } from '../../../src/doctor/examine-broker.js';
-import type { Finding } from '../../../src/doctor/finding.js';
+import { examineBroker } from '../../../src/doctor/probe/examine-broker.js';
+import type { Finding } from '../../../src/finding.js';
 import { startBroker, type Broker } from '../../../src/trial-broker/broker.js';
 import { DockhookError, messageOf } from '../../../src/errors.js';
 import type { Stores } from '../../../src/stores/types.js';

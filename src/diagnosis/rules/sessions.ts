@@ -1,8 +1,8 @@
 /** What concerns a dock's sessions as a whole: colliding client ids, its clock, and methods nobody answers. Pure. */
-import type { TimelineEntry } from '../stores/types.js';
-import { word, type DockFacts, type Finding } from './facts.js';
-import { licenseRefused } from './rules-requests.js';
-import type { Walk } from './walk.js';
+import type { TimelineEntry } from '../../stores/types.js';
+import { word, type DockFacts, type Finding } from '../facts.js';
+import { licenseRefused } from './requests.js';
+import type { Walk } from '../history.js';
 
 /** One takeover is a dock that came back by another way; this many within that time are two clients. */
 const TAKEOVERS = 3;

@@ -1,12 +1,12 @@
 /** The checks of EMQX, each fault injected into a stand-in for its REST API and named. */
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { checkEmqx } from '../../../src/doctor/emqx.js';
-import type { EmqxFacts } from '../../../src/doctor/emqx-facts.js';
-import type { Finding } from '../../../src/doctor/finding.js';
-import { connectEmqx } from '../../../src/emqx/api.js';
-import { exhookServer } from '../../../src/emqx/exhook.js';
-import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../support/emqx-rest.js';
+import { checkEmqx } from '../../../../src/doctor/emqx/emqx.js';
+import type { EmqxFacts } from '../../../../src/doctor/emqx/context.js';
+import type { Finding } from '../../../../src/finding.js';
+import { connectEmqx } from '../../../../src/emqx/api.js';
+import { exhookServer } from '../../../../src/emqx/exhook.js';
+import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../../support/emqx-rest.js';
 
 const FACTS: EmqxFacts = { accounts: [], unknownAccounts: 'deny', timeline: true, opens: ['ssl:default'] };
 const DATABASE = 'password_based:built_in_database';
@@ -571,7 +571,7 @@ describe('checkEmqx', () => {
   });
 
   it('finds each thing that docs/emqx.md says it checks', () => {
-    const table = readFileSync(new URL('../../../docs/emqx.md', import.meta.url), 'utf8');
+    const table = readFileSync(new URL('../../../../docs/emqx.md', import.meta.url), 'utf8');
     const named = new Set(
       [...table.matchAll(/doctor: ([^|]+)\|/g)].flatMap(([, cell = '']) => cell.match(/emqx_\w+/g) ?? []),
     );

@@ -1,13 +1,13 @@
 /** Where clients connect to EMQX, and the MQTT settings by which replies vanish or names change. */
-import { answers, type Listener, type Zone } from '../emqx/answers.js';
-import { opensBeforeHooks, skipsWebSocketHooks } from '../emqx/versions.js';
-import { isLoopback } from '../listen.js';
-import { accountsWantCertificate } from './check.js';
-import { ofClientId } from './emqx-client-id.js';
-import type { EmqxContext } from './emqx-facts.js';
-import { limitsOfListener } from './emqx-listener-limits.js';
-import { limitsOfMqtt, ofFlapping } from './emqx-mqtt-limits.js';
-import type { Finding } from './finding.js';
+import { answers, type Listener, type Zone } from '../../emqx/answers.js';
+import { opensBeforeHooks, skipsWebSocketHooks } from '../../emqx/versions.js';
+import { isLoopback } from '../../listen.js';
+import { accountsWantCertificate } from '../check.js';
+import { ofClientId } from './client-id.js';
+import type { EmqxContext } from './context.js';
+import { limitsOfListener } from './listener-limits.js';
+import { limitsOfMqtt, ofFlapping } from './mqtt-settings.js';
+import type { Finding } from '../../finding.js';
 
 interface NamedListener extends Listener {
   id: string;

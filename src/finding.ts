@@ -1,4 +1,4 @@
-/** What a check of `dockhook doctor` found. Types only. */
+/** What `dockhook doctor` and `dockhook dock show` find wrong. Types only. */
 
 export interface Finding {
   /** `ok` is said too: an operator wants to see what was looked at. `error` makes doctor exit with 1. */

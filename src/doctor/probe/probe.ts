@@ -8,12 +8,12 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { PROBE_ACCOUNT } from '../access/names.js';
-import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../simulator/mqtt-connect.js';
-import { messageOf } from '../errors.js';
-import { checkCertificate } from './certificate.js';
-import type { Finding } from './finding.js';
-import { foreignFilters, foreignPublish, ownReplies, reply, withinOf, type Dock } from './probe-dock.js';
+import { PROBE_ACCOUNT } from '../../access/names.js';
+import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../../simulator/mqtt-connect.js';
+import { messageOf } from '../../errors.js';
+import { checkCertificate } from '../certificate.js';
+import type { Finding } from '../../finding.js';
+import { foreignFilters, foreignPublish, ownReplies, reply, withinOf, type Dock } from './dock-session.js';
 
 export interface ProbeOptions extends Pick<MqttOptions, 'url' | 'tls' | 'protocolVersion' | 'timeoutMs'> {
   /** What a dock comes with. */

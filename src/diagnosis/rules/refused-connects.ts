@@ -1,10 +1,10 @@
 /** Who was not let in, and who may not act as the gateway that its topics name. Pure. */
-import { serialNumbersIn } from '../access/topic-rules.js';
-import { parseDeviceTopic } from '../topics.js';
-import type { TimelineEntry } from '../stores/types.js';
-import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
-import { isMended, wordsOfRefusal } from './refusals.js';
-import type { Walk } from './walk.js';
+import { serialNumbersIn } from '../../access/topic-rules.js';
+import { parseDeviceTopic } from '../../topics.js';
+import type { TimelineEntry } from '../../stores/types.js';
+import { listingAccounts, word, type DockFacts, type Finding } from '../facts.js';
+import { isMended, wordsOfRefusal } from '../reasons.js';
+import type { Walk } from '../history.js';
 
 /** Reasons for which a client that is connected is refused all its topics. */
 const STANDING = new Set<string>(['unknown_account', 'disabled', 'expired', 'wrong_certificate']);

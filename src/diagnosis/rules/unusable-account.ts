@@ -1,8 +1,8 @@
 /** How the dock's account stands now, whatever it was when the dock last came. Pure. */
-import { standingOf } from '../access/standing.js';
-import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
-import { isFromElsewhere, lastRefusal } from './rules-connect.js';
-import { sessionOf, type Walk } from './walk.js';
+import { standingOf } from '../../access/standing.js';
+import { listingAccounts, word, type DockFacts, type Finding } from '../facts.js';
+import { isFromElsewhere, lastRefusal } from './refused-connects.js';
+import { sessionOf, type Walk } from '../history.js';
 
 /**
  * An account that will not be let in at the next connect: without this, a dock that is away is thought to lack

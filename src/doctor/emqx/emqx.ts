@@ -2,18 +2,18 @@
  * What `doctor` asks EMQX's REST API. Each check stands alone: one that EMQX does not answer becomes a warning,
  * never an "ok".
  */
-import { answers, type Node } from '../emqx/answers.js';
-import { statusOf, type EmqxApi } from '../emqx/api.js';
-import { dialectOf, lineOf, losesHooks, parseVersion } from '../emqx/versions.js';
-import { isLoopback } from '../listen.js';
-import { checkAuthentication, checkAuthorization } from './emqx-access.js';
-import { checkDoors } from './emqx-doors.js';
-import type { EmqxContext, EmqxFacts } from './emqx-facts.js';
-import { checkKey } from './emqx-key.js';
-import { checkListeners, checkMqtt } from './emqx-listeners.js';
-import { checkBans, checkLicense, checkMessages, checkRetained, checkTopics } from './emqx-modules.js';
-import { checkProvider } from './emqx-provider.js';
-import type { Finding } from './finding.js';
+import { answers, type Node } from '../../emqx/answers.js';
+import { statusOf, type EmqxApi } from '../../emqx/api.js';
+import { dialectOf, lineOf, losesHooks, parseVersion } from '../../emqx/versions.js';
+import { isLoopback } from '../../listen.js';
+import { checkAuthentication, checkAuthorization } from './authentication.js';
+import { checkDoors } from './open-listeners.js';
+import type { EmqxContext, EmqxFacts } from './context.js';
+import { checkKey } from './api-key.js';
+import { checkListeners, checkMqtt } from './listeners.js';
+import { checkBans, checkLicense, checkMessages, checkRetained, checkTopics } from './messages.js';
+import { checkProvider } from './provider.js';
+import type { Finding } from '../../finding.js';
 
 /** Rejects with nothing: what cannot be found out is a finding too. */
 export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding[]> {

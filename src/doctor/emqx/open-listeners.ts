@@ -3,13 +3,13 @@
  * hooks are there. What emqx.conf says REST does not show, only what is in force now; but a listener that runs and that
  * dockhook is not to open was opened by EMQX itself.
  */
-import { answers, type ListedListener } from '../emqx/answers.js';
-import { closedOn, isForDocks, isRunning } from '../emqx/gate.js';
-import { opensBeforeHooks } from '../emqx/versions.js';
-import { isLoopback } from '../listen.js';
-import type { EmqxContext } from './emqx-facts.js';
-import { hostOf } from './emqx-listeners.js';
-import type { Finding } from './finding.js';
+import { answers, type ListedListener } from '../../emqx/answers.js';
+import { closedOn, isForDocks, isRunning } from '../../emqx/gate.js';
+import { opensBeforeHooks } from '../../emqx/versions.js';
+import { isLoopback } from '../../listen.js';
+import type { EmqxContext } from './context.js';
+import { hostOf } from './listeners.js';
+import type { Finding } from '../../finding.js';
 
 export async function checkDoors({ api, versions, opens }: EmqxContext): Promise<Finding[]> {
   if (!versions.some(opensBeforeHooks)) return [];

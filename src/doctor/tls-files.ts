@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { certificatesIn, checkTlsFiles } from '../exhook/certificates.js';
 import { checkCertificate, checkDates } from './certificate.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 type Files = Pick<Config, 'grpcTlsCert' | 'grpcTlsKey' | 'grpcTlsClientCa'>;
 

@@ -1,7 +1,7 @@
 /** Rows that cannot be used, by name. */
 import type { DockhookError } from '../errors.js';
 import { count } from './check.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 const SHOWN = 20;
 

@@ -1,15 +1,15 @@
 /** Parts of EMQX that refuse clients, subscribe for them, or change or keep messages, without asking dockhook. */
-import { getIfThere } from '../emqx/api.js';
-import { answers } from '../emqx/answers.js';
-import { bansOf, fits, liftOf, type Ban } from '../emqx/bans.js';
-import { moduleAnswers, type Transformation } from '../emqx/module-answers.js';
-import { hasTransformations, ignoresRetainerSwitch } from '../emqx/versions.js';
-import { covers } from '../access/filters.js';
-import { gatewayOfRequest } from '../topics.js';
+import { getIfThere } from '../../emqx/api.js';
+import { answers } from '../../emqx/answers.js';
+import { bansOf, fits, liftOf, type Ban } from '../../emqx/bans.js';
+import { moduleAnswers, type Transformation } from '../../emqx/module-answers.js';
+import { hasTransformations, ignoresRetainerSwitch } from '../../emqx/versions.js';
+import { covers } from '../../access/filters.js';
+import { gatewayOfRequest } from '../../topics.js';
 import { deniesRetainedRequests, mayTouchDocks } from './acl-rules.js';
-import { count, some } from './check.js';
-import type { EmqxContext } from './emqx-facts.js';
-import type { Finding } from './finding.js';
+import { count, some } from '../check.js';
+import type { EmqxContext } from './context.js';
+import type { Finding } from '../../finding.js';
 
 const REQUESTS = 'thing/product/+/requests';
 

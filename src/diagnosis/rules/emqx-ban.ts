@@ -1,8 +1,8 @@
 /** What the broker does to a dock by itself, of which no hook tells. Pure. */
-import { serialNumbersIn } from '../access/topic-rules.js';
-import { clientIdIn, fits, liftOf, type Ban } from '../emqx/bans.js';
-import { listingAccounts, type DockFacts, type Finding } from './facts.js';
-import type { Walk } from './walk.js';
+import { serialNumbersIn } from '../../access/topic-rules.js';
+import { clientIdIn, fits, liftOf, type Ban } from '../../emqx/bans.js';
+import { listingAccounts, type DockFacts, type Finding } from '../facts.js';
+import type { Walk } from '../history.js';
 
 /** EMQX refuses whom it bans before it asks dockhook, so that the story ends before the ban. */
 export function bannedByEmqx(walk: Walk, facts: DockFacts): Finding[] {

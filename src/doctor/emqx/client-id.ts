@@ -1,7 +1,7 @@
 /** Whether EMQX makes the account part of every client id, without which a session is anybody's who knows its id. */
-import { CLIENT_ID_OVERRIDE } from '../emqx/configuration.js';
-import { lineOf, overridesClientId, type Version } from '../emqx/versions.js';
-import type { Finding } from './finding.js';
+import { CLIENT_ID_OVERRIDE } from '../../emqx/configuration.js';
+import { lineOf, overridesClientId, type Version } from '../../emqx/versions.js';
+import type { Finding } from '../../finding.js';
 
 const TAKEN_OVER =
   'a client that comes with the client id of another account ends its session, or takes it over with its subscriptions and messages';

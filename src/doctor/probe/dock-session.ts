@@ -1,8 +1,8 @@
 /** What the probe tries once it is let in as a dock. Each step is one group of findings. */
 import { randomUUID } from 'node:crypto';
-import { subscribeCodes, type connectMqtt } from '../simulator/mqtt-connect.js';
-import { messageOf } from '../errors.js';
-import type { Finding } from './finding.js';
+import { subscribeCodes, type connectMqtt } from '../../simulator/mqtt-connect.js';
+import { messageOf } from '../../errors.js';
+import type { Finding } from '../../finding.js';
 
 type Client = Awaited<ReturnType<typeof connectMqtt>>;
 

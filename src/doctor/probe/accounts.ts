@@ -1,11 +1,11 @@
 /** The accounts that a probe works with: made for it, expiring soon, and removed whatever happens. */
 import { randomBytes, randomInt } from 'node:crypto';
-import { PROBE_ACCOUNT } from '../access/names.js';
-import { generatePassword, hashGenerated } from '../access/passwords.js';
-import { INVENTED_SERIAL_NUMBER } from '../topics.js';
-import { DockhookError, hasCode, messageOf } from '../errors.js';
-import type { Accounts, Scope } from '../stores/types.js';
-import type { Finding } from './finding.js';
+import { PROBE_ACCOUNT } from '../../access/names.js';
+import { generatePassword, hashGenerated } from '../../access/passwords.js';
+import { INVENTED_SERIAL_NUMBER } from '../../topics.js';
+import { DockhookError, hasCode, messageOf } from '../../errors.js';
+import type { Accounts, Scope } from '../../stores/types.js';
+import type { Finding } from '../../finding.js';
 import type { ProbeOptions } from './probe.js';
 
 /** For a probe that was killed: longer than any takes. */

@@ -1,14 +1,14 @@
 /** Whether EMQX asks dockhook, asks it first, and does the safe thing if it gets no answer. */
-import { answers, type Provider } from '../emqx/answers.js';
-import { durationMs } from '../emqx/durations.js';
-import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../emqx/exhook.js';
-import { proveAsked, whatProofSays } from '../emqx/proof.js';
-import { verifiesExhook } from '../emqx/versions.js';
-import { isLoopback } from '../listen.js';
-import { printableUrl } from '../text.js';
-import { count } from './check.js';
-import type { EmqxContext } from './emqx-facts.js';
-import type { Finding } from './finding.js';
+import { answers, type Provider } from '../../emqx/answers.js';
+import { durationMs } from '../../emqx/durations.js';
+import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../../emqx/exhook.js';
+import { proveAsked, whatProofSays } from '../../emqx/proof.js';
+import { verifiesExhook } from '../../emqx/versions.js';
+import { isLoopback } from '../../listen.js';
+import { printableUrl } from '../../text.js';
+import { count } from '../check.js';
+import type { EmqxContext } from './context.js';
+import type { Finding } from '../../finding.js';
 
 /** dockhook answers within this time; EMQX must wait longer. In milliseconds. */
 const ANSWER_MS = 2000;

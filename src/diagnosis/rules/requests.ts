@@ -1,7 +1,7 @@
 /** What goes wrong with a dock's requests: license, replies that do not arrive, organization and bind. Pure. */
-import type { TimelineEntry } from '../stores/types.js';
-import type { DockFacts, Finding } from './facts.js';
-import type { Walk } from './walk.js';
+import type { TimelineEntry } from '../../stores/types.js';
+import type { DockFacts, Finding } from '../facts.js';
+import type { Walk } from '../history.js';
 
 const isRequest = ({ step, outcome }: TimelineEntry): boolean => step === 'request' && outcome !== 'dropped';
 const isConfig = (entry: TimelineEntry): boolean => isRequest(entry) && entry.details.method === 'config';

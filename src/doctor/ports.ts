@@ -8,7 +8,7 @@ import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { formatListen, type Listen } from '../listen.js';
 import { notChecked } from './check.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 const LIMIT_MS = 3000;
 

@@ -1,11 +1,11 @@
 /** Who else decides in EMQX: authenticators and authorization sources that come before dockhook, or must. */
-import { answers, type Authenticator } from '../emqx/answers.js';
-import { durationMs } from '../emqx/durations.js';
-import { refusesWithoutPassword } from '../emqx/versions.js';
+import { answers, type Authenticator } from '../../emqx/answers.js';
+import { durationMs } from '../../emqx/durations.js';
+import { refusesWithoutPassword } from '../../emqx/versions.js';
 import { deniesRetainedRequests, verdictForAll } from './acl-rules.js';
-import { accountsWantCertificate, count } from './check.js';
-import type { EmqxContext } from './emqx-facts.js';
-import type { Finding } from './finding.js';
+import { accountsWantCertificate, count } from '../check.js';
+import type { EmqxContext } from './context.js';
+import type { Finding } from '../../finding.js';
 
 const CLOSING =
   'authentication = [{ mechanism = password_based, backend = built_in_database, user_id_type = username }]';
