@@ -10,6 +10,7 @@ import { createRequests } from './dock/requests.js';
 import { openEmqx } from './emqx/api.js';
 import { watchEmqx, type Watch } from './emqx/watch.js';
 import { messageOf, storeFault, traceOf } from './errors.js';
+import { findingText } from './finding.js';
 import type { Tell } from './events.js';
 import type { TlsSettings } from './exhook/certificates.js';
 import { startExhookServer } from './exhook/server.js';
@@ -271,9 +272,9 @@ function watchOf(config: Config, { log, metrics }: AppParts): Watch {
 /** Names at the start what could make answers of the database wrong; `dockhook doctor` says the same. */
 async function tellUnsound({ stores, log }: AppParts): Promise<void> {
   try {
-    for (const { level, code, what, why, mend } of await stores.unsound()) {
-      const line = { event: 'database_unsound', code, detail: `${what}: ${why}; ${mend}` };
-      if (level === 'error') log.error(line);
+    for (const finding of await stores.unsound()) {
+      const line = { event: 'database_unsound', code: finding.code, detail: findingText(finding) };
+      if (finding.level === 'error') log.error(line);
       else log.warn(line);
     }
   } catch (error) {

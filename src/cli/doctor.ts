@@ -29,7 +29,7 @@ type Report = (title: string, findings: Finding[]) => void;
 export function addDoctorCommand(program: Command): void {
   const command = program
     .command('doctor')
-    .description('check everything that can be set up wrong, and say how to mend it')
+    .description('check everything that can be set up wrong, and say how to fix it')
     .option('--mqtt-tls-cert <file>', "certificate of the broker's TLS listener, to check it for docks")
     .option('--provider <name>', 'name of the provider in EMQX (default: dockhook)')
     .option('--probe', 'also try it: come to the broker as a dock and as a stranger')
@@ -204,11 +204,11 @@ const SIGNS = { ok: ['green', '✓'], warning: ['yellow', '!'], error: ['red', '
 
 function printGroup(title: string, findings: readonly Finding[]): void {
   print(style('bold', title));
-  for (const { level, what, why, mend } of findings) {
+  for (const { level, what, why, fix = [] } of findings) {
     const [colour, sign] = SIGNS[level];
     print(`  ${style(colour, sign)} ${what}`);
-    if (why !== undefined) print(`    ${style('dim', 'why ')}  ${why}`);
-    if (mend !== undefined) print(`    ${style('dim', 'mend')}  ${mend}`);
+    if (why !== undefined) print(`    ${style('dim', 'why')}  ${why}`);
+    for (const step of fix) print(`    ${style('dim', 'fix')}  ${step}`);
   }
   print('');
 }

@@ -56,7 +56,7 @@ describeWithPostgres('doctor on a database', function () {
   }
 
   /** What is printed behind the words that say who runs it. */
-  const sqlOf = ({ mend = '' }: Finding): string => mend.slice(mend.indexOf(': ') + 2);
+  const sqlOf = ({ fix = [] }: Finding): string => fix.at(-1)?.replace(/^.*?: /, '') ?? '';
 
   it('has no trouble with one as dockhook makes it', async () => {
     await fill();

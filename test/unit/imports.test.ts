@@ -42,7 +42,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     values: ['errors.ts', 'budget.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
-  stores: { values: ['errors.ts', 'topics.ts'], types: ['events.ts'] },
+  stores: { values: ['errors.ts', 'finding.ts', 'topics.ts'], types: ['events.ts'] },
   observability: {
     values: ['access/origin.ts', 'errors.ts', 'listen.ts', 'text.ts', 'throttle.ts'],
     types: ['events.ts', 'exhook/refusals.ts'],
@@ -56,7 +56,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'timeline/recorder.ts',
       'topics.ts',
     ],
-    types: ['errors.ts', 'stores'],
+    types: ['errors.ts', 'finding.ts', 'stores'],
   },
   'embedded-database': { values: ['errors.ts', 'stores/database.ts'] },
   'trial-broker': { values: ['errors.ts', 'listen.ts'], types: ['hooks.ts'] },
@@ -69,6 +69,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'emqx',
       'errors.ts',
       'exhook',
+      'finding.ts',
       'listen.ts',
       'observability',
       'stores',
@@ -93,6 +94,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'emqx',
       'errors.ts',
       'exhook/certificates.ts',
+      'finding.ts',
       'listen.ts',
       'simulator/mqtt-connect.ts',
       'stores/run.ts',
@@ -101,7 +103,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'text.ts',
       'topics.ts',
     ],
-    types: ['config.ts', 'finding.ts', 'stores'],
+    types: ['config.ts', 'stores'],
   },
   cli: {
     values: [

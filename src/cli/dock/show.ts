@@ -47,7 +47,7 @@ export async function listDocks(_options: unknown, command: Command): Promise<vo
         findings[0]?.brief ?? '',
       ]),
     );
-    const troubled = docks.find(({ findings }) => findings[0]?.blocks);
+    const troubled = docks.find(({ findings }) => findings[0]?.level === 'error');
     if (troubled) print(`\nWhat is wrong and what to do: dockhook dock show ${troubled.sn}`);
   }
   if (!json) printStrangers(strangers);

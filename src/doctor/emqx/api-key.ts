@@ -18,7 +18,9 @@ export async function checkKey({ api }: EmqxContext): Promise<Finding[]> {
         code: 'emqx_key_cannot_write',
         what: `the API key may read and not act: ${messageOf(error)}`,
         why: 'an account that is disabled or changed keeps its sessions: dockhook cannot disconnect them',
-        mend: 'a key with the role Administrator in the files of DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE (dashboard, System, API Key)',
+        fix: [
+          'a key with the role Administrator in the files of DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE (dashboard, System, API Key)',
+        ],
       },
     ];
   }

@@ -33,7 +33,7 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       why:
         'before 5.9 EMQX opens listeners before its authenticators and hooks are there; who comes in then with a wrong ' +
         'password stays and gets the license, and docks are left without answers',
-      mend: closeAndLetOpen(early, opens),
+      fix: [closeAndLetOpen(early, opens)],
     });
   }
   if (local.length > 0) {
@@ -42,7 +42,9 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       code: 'emqx_open_at_start_local',
       what: `open from the start of EMQX, for this machine alone: ${local.map(({ id }) => id).join(', ')}`,
       why: 'before 5.9 that is too early; a proxy that leads there must wait until EMQX has its hooks',
-      mend: 'let the proxy ask EMQX, as deploy/emqx/haproxy.cfg does; or close the listener and let dockhook open it',
+      fix: [
+        'let the proxy ask EMQX, as deploy/emqx/haproxy.cfg does; or close the listener and let dockhook open it',
+      ],
     });
   }
   for (const listener of closed) {
@@ -51,7 +53,7 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       code: 'emqx_listener_closed',
       what: `listener ${listener.id} is closed on ${closedOn(listener, nodes).join(', ')}`,
       why: 'dockhook is to open it and has not: no dock can connect there',
-      mend: 'run dockhook serve with these settings; its log says what it waits for (emqx_listeners_closed)',
+      fix: ['run dockhook serve with these settings; its log says what it waits for (emqx_listeners_closed)'],
     });
   }
   if (unknown.length > 0) {
@@ -60,7 +62,7 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       code: 'emqx_listener_unknown',
       what: `DOCKHOOK_EMQX_LISTENERS names ${unknown.join(', ')}, which EMQX does not have`,
       why: 'nothing can be opened under this name',
-      mend: `write ids of EMQX: ${listed.map(({ id }) => id).join(', ')}`,
+      fix: [`write ids of EMQX: ${listed.map(({ id }) => id).join(', ')}`],
     });
   }
   // That no dock can connect is told of the listeners.

@@ -24,7 +24,7 @@ export async function examineBroker(options: ExamineOptions): Promise<Finding[]>
     return [
       {
         ...notChecked('the broker', why),
-        mend: 'give an account with --username, --password-stdin and --gateway',
+        fix: ['give an account with --username, --password-stdin and --gateway'],
       },
     ];
   });
