@@ -3,13 +3,13 @@
  * hooks are there. What emqx.conf says REST does not show, only what is in force now; but a listener that runs and that
  * dockhook is not to open was opened by EMQX itself.
  */
-import { answers, type ListedListener } from '../emqx/api-answers.js';
-import { closedOn, isForDocks, isRunning } from '../emqx/listener-gate.js';
-import { opensBeforeHooks } from '../emqx/versions.js';
-import { isLoopback } from '../listen.js';
-import type { EmqxContext } from './emqx-facts.js';
-import { hostOf } from './emqx-listeners.js';
-import type { Finding } from './finding.js';
+import { answers, type ListedListener } from '../../emqx/api-answers.js';
+import { closedOn, isForDocks, isRunning } from '../../emqx/listener-gate.js';
+import { opensBeforeHooks } from '../../emqx/versions.js';
+import { isLoopback } from '../../listen.js';
+import type { EmqxContext } from './context.js';
+import { hostOf } from './listeners.js';
+import type { Finding } from '../../finding.js';
 
 export async function checkDoors({ api, versions, opens }: EmqxContext): Promise<Finding[]> {
   if (!versions.some(opensBeforeHooks)) return [];
@@ -33,7 +33,7 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       why:
         'before 5.9 EMQX opens listeners before its authenticators and hooks are there; who comes in then with a wrong ' +
         'password stays and gets the license, and docks are left without answers',
-      mend: closeAndLetOpen(early, opens),
+      fix: [closeAndLetOpen(early, opens)],
     });
   }
   if (local.length > 0) {
@@ -42,7 +42,9 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       code: 'emqx_open_at_start_local',
       what: `open from the start of EMQX, for this machine alone: ${local.map(({ id }) => id).join(', ')}`,
       why: 'before 5.9 that is too early; a proxy that leads there must wait until EMQX has its hooks',
-      mend: 'let the proxy ask EMQX, as deploy/emqx/haproxy.cfg does; or close the listener and let dockhook open it',
+      fix: [
+        'let the proxy ask EMQX, as deploy/emqx/haproxy.cfg does; or close the listener and let dockhook open it',
+      ],
     });
   }
   for (const listener of closed) {
@@ -51,7 +53,7 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       code: 'emqx_listener_closed',
       what: `listener ${listener.id} is closed on ${closedOn(listener, nodes).join(', ')}`,
       why: 'dockhook is to open it and has not: no dock can connect there',
-      mend: 'run dockhook serve with these settings; its log says what it waits for (emqx_listeners_closed)',
+      fix: ['run dockhook serve with these settings; its log says what it waits for (emqx_listeners_closed)'],
     });
   }
   if (unknown.length > 0) {
@@ -60,7 +62,7 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       code: 'emqx_listener_unknown',
       what: `DOCKHOOK_EMQX_LISTENERS names ${unknown.join(', ')}, which EMQX does not have`,
       why: 'nothing can be opened under this name',
-      mend: `write ids of EMQX: ${listed.map(({ id }) => id).join(', ')}`,
+      fix: [`write ids of EMQX: ${listed.map(({ id }) => id).join(', ')}`],
     });
   }
   // That no dock can connect is told of the listeners.

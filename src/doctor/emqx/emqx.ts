@@ -2,18 +2,18 @@
  * What `doctor` asks EMQX's REST API. Each check stands alone: one that EMQX does not answer becomes a warning,
  * never an "ok".
  */
-import { answers, type Node } from '../emqx/api-answers.js';
-import { statusOf, type EmqxApi } from '../emqx/api.js';
-import { dialectOf, lineOf, losesHooks, parseVersion } from '../emqx/versions.js';
-import { isLoopback } from '../listen.js';
-import { checkAuthentication, checkAuthorization } from './emqx-access.js';
-import { checkDoors } from './emqx-doors.js';
-import type { EmqxContext, EmqxFacts } from './emqx-facts.js';
-import { checkKey } from './emqx-key.js';
-import { checkListeners, checkMqtt } from './emqx-listeners.js';
-import { checkBans, checkLicense, checkMessages, checkRetained, checkTopics } from './emqx-modules.js';
-import { checkProvider } from './emqx-provider.js';
-import type { Finding } from './finding.js';
+import { answers, type Node } from '../../emqx/api-answers.js';
+import { statusOf, type EmqxApi } from '../../emqx/api.js';
+import { dialectOf, lineOf, losesHooks, parseVersion } from '../../emqx/versions.js';
+import { isLoopback } from '../../listen.js';
+import { checkAuthentication, checkAuthorization } from './authentication.js';
+import { checkDoors } from './open-listeners.js';
+import type { EmqxContext, EmqxFacts } from './context.js';
+import { checkKey } from './api-key.js';
+import { checkListeners, checkMqtt } from './listeners.js';
+import { checkBans, checkLicense, checkMessages, checkRetained, checkTopics } from './messages.js';
+import { checkProvider } from './provider.js';
+import type { Finding } from '../../finding.js';
 
 /** Rejects with nothing: what cannot be found out is a finding too. */
 export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding[]> {
@@ -60,7 +60,7 @@ function ofAddress({ address }: EmqxApi): Finding[] {
       code: 'emqx_api_plain',
       what: `EMQX's REST API is used over plain HTTP at ${address}`,
       why: 'who listens on the way reads the API key, and with it may change EMQX',
-      mend: 'DOCKHOOK_EMQX_URL=https://… (EMQX: dashboard.listeners.https.bind = 18084)',
+      fix: ['DOCKHOOK_EMQX_URL=https://… (EMQX: dashboard.listeners.https.bind = 18084)'],
     },
   ];
 }
@@ -77,7 +77,7 @@ function ofNodes(nodes: readonly Node[]): Finding[] {
         code: 'emqx_version_unknown',
         what: `${where}: nothing is known of this version`,
         why: 'what is said here may not hold for it',
-        mend: 'dockhook doctor --probe shows how it behaves',
+        fix: ['dockhook doctor --probe shows how it behaves'],
       });
     } else if (!lineOf(version)) {
       findings.push({
@@ -85,7 +85,7 @@ function ofNodes(nodes: readonly Node[]): Finding[] {
         code: 'emqx_version_too_old',
         what: `${where} cannot be closed to strangers and ask dockhook`,
         why: 'before 5.1.2 a listener that emqx.conf closes may open before dockhook is asked',
-        mend: 'upgrade EMQX to 5.8 or later',
+        fix: ['upgrade EMQX to 5.8 or later'],
       });
     } else if (losesHooks(version)) {
       findings.push({
@@ -93,7 +93,9 @@ function ofNodes(nodes: readonly Node[]): Finding[] {
         code: 'emqx_version_loses_hooks',
         what: `${where} calls hooks twice after an outage of dockhook, and has none after the next`,
         why: 'then nobody asks dockhook, and only EMQX’s empty authenticator keeps strangers out (emqx/emqx#16890)',
-        mend: 'upgrade EMQX to 6.0.3, 6.1.2, or 6.2 or later; until then restart the node after outages of dockhook',
+        fix: [
+          'upgrade EMQX to 6.0.3, 6.1.2, or 6.2 or later; until then restart the node after outages of dockhook',
+        ],
       });
     } else {
       findings.push({
@@ -109,7 +111,7 @@ function ofNodes(nodes: readonly Node[]): Finding[] {
       code: 'emqx_versions_differ',
       what: `the nodes run different versions of EMQX: ${told.join(', ')}`,
       why: 'a dock meets another broker at each connect',
-      mend: 'finish the upgrade',
+      fix: ['finish the upgrade'],
     });
   }
   const down = nodes.filter(({ node_status: status }) => status !== undefined && status !== 'running');
@@ -119,7 +121,7 @@ function ofNodes(nodes: readonly Node[]): Finding[] {
       code: 'emqx_node_down',
       what: `not running: ${down.map(({ node }) => node).join(', ')}`,
       why: 'it could not be checked, and may be open when it returns',
-      mend: 'start the node and run dockhook doctor again',
+      fix: ['start the node and run dockhook doctor again'],
     });
   }
   return findings;
@@ -131,7 +133,7 @@ function unreachable(error: unknown): Finding {
     code: 'emqx_unreachable',
     what: textOf(error),
     why: 'nothing of EMQX could be checked, and a disabled account is not disconnected',
-    mend: 'dockhook emqx status shows the same until it is mended',
+    fix: ['dockhook emqx status shows the same until it is mended'],
   };
 }
 
@@ -141,7 +143,7 @@ function unchecked(what: string, error: unknown): Finding {
     code: 'emqx_not_checked',
     what: `${what} could not be checked: ${textOf(error)}`,
     why: 'an open door may be there and not be seen',
-    mend: 'mend what it says and run dockhook doctor again',
+    fix: ['mend what it says and run dockhook doctor again'],
   };
 }
 

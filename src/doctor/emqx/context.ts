@@ -1,8 +1,8 @@
 /** What the checks of EMQX are given. Types only. */
-import type { Config } from '../config.js';
-import type { EmqxApi } from '../emqx/api.js';
-import type { Version } from '../emqx/versions.js';
-import type { Account } from '../stores/types.js';
+import type { Config } from '../../config.js';
+import type { EmqxApi } from '../../emqx/api.js';
+import type { Version } from '../../emqx/versions.js';
+import type { Account } from '../../stores/types.js';
 
 /** What dockhook knows, and EMQX's answers are held against. */
 export interface EmqxFacts {

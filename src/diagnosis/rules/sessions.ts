@@ -1,15 +1,16 @@
 /** What concerns a dock's sessions as a whole: colliding client ids, its clock, and methods nobody answers. Pure. */
-import type { TimelineEntry } from '../stores/types.js';
-import { word, type DockFacts, type Finding } from './facts.js';
-import { licenseRefused } from './rules-requests.js';
-import type { Walk } from './walk.js';
+import type { TimelineEntry } from '../../stores/types.js';
+import type { DockFinding } from '../dock-finding.js';
+import { word, type DockFacts } from '../facts.js';
+import { licenseRefused } from './requests.js';
+import type { Walk } from '../history.js';
 
 /** One takeover is a dock that came back by another way; this many within that time are two clients. */
 const TAKEOVERS = 3;
 const TAKEOVERS_WITHIN_MS = 10 * 60_000;
 
 /** Two clients with one client id throw each other out. */
-export function sessionsCollide({ own }: Walk, { now }: DockFacts): Finding[] {
+export function sessionsCollide({ own }: Walk, { now }: DockFacts): DockFinding[] {
   const taken = own.filter(
     ({ step, details, lastAt }) =>
       step === 'disconnected' &&
@@ -22,7 +23,7 @@ export function sessionsCollide({ own }: Walk, { now }: DockFacts): Finding[] {
   return [
     {
       code: 'client_id_twice',
-      blocks: true,
+      level: 'error',
       state: 'unstable',
       since: first.at,
       brief: 'two clients with one client id',
@@ -30,7 +31,7 @@ export function sessionsCollide({ own }: Walk, { now }: DockFacts): Finding[] {
         `Sessions with client id "${first.clientId}" keep ending because another one comes with the same client id, ` +
         `from ${[...hosts].join(' and ') || 'unknown addresses'}: two clients use it, or one that opens connections ` +
         'without closing the old.',
-      todo: [
+      fix: [
         'find the second client: another dock with this account, a test tool, a simulator; give it another client id',
         `change the password if it is a stranger: dockhook account set ${word(first.account)} --generate`,
       ],
@@ -48,7 +49,7 @@ const SILENCES = { ends: 3, withinMs: 30 * 60_000, recentMs: 30 * 60_000 };
 const SILENT = 'keepalive_timeout';
 
 /** A dock that comes and goes: each session is fine, and none lasts. */
-export function reconnects(walk: Walk, facts: DockFacts): Finding[] {
+export function reconnects(walk: Walk, facts: DockFacts): DockFinding[] {
   const ends = walk.own.filter(
     ({ step, details }) => step === 'disconnected' && !CAUSED.has(details.detail ?? ''),
   );
@@ -64,14 +65,14 @@ export function reconnects(walk: Walk, facts: DockFacts): Finding[] {
   return [
     {
       code: 'reconnects',
-      blocks: true,
+      level: 'error',
       state: 'unstable',
       since: first.at,
       brief: `${times} sessions ended within ${within}`,
       what:
         `Client id "${last.clientId}" with account "${last.account}" is let in, and its sessions keep ending: at least ` +
         `${times} within ${within} (${reasons}), the last from ${last.details.peerHost ?? 'an unknown address'}.`,
-      todo: [
+      fix: [
         isSilent
           ? 'its link falls silent: check the signal of the dock’s network, and what drops idle connections on the way'
           : 'check the network of the dock, and what stands between it and the broker: proxy, firewall, NAT',
@@ -103,7 +104,7 @@ function runOf(
 /** More than networks and queues explain; less than TLS, schedules and logs can bear. In milliseconds. */
 const MAX_SKEW_MS = 60_000;
 
-export function clockSkew({ own }: Walk, { hasLicense }: DockFacts): Finding[] {
+export function clockSkew({ own }: Walk, { hasLicense }: DockFacts): DockFinding[] {
   const last = own.findLast(({ details }) => details.clockSkewMs !== undefined);
   const skew = last?.details.clockSkewMs ?? 0;
   if (last === undefined || Math.abs(skew) <= MAX_SKEW_MS) return [];
@@ -111,14 +112,14 @@ export function clockSkew({ own }: Walk, { hasLicense }: DockFacts): Finding[] {
   return [
     {
       code: 'clock_skew',
-      blocks: false,
+      level: 'warning',
       state: 'online',
       since: last.at,
       brief: `clock is ${how}`,
       what:
         `The clock of the dock is ${how} of dockhook's. Certificates, flight schedules and the order of events ` +
         'depend on it; DJI reports it as 319008.',
-      todo: [
+      fix: [
         "check the clock of dockhook's machine",
         hasLicense
           ? 'check that the dock reaches its time server, UDP port 123: dockhook license show names it (ntp_host)'
@@ -139,7 +140,7 @@ function durationOf(milliseconds: number): string {
 const BEFORE_TAKE_OFF = ['offline_map_get', 'flight_areas_get'];
 
 /** Whether a backend answers cannot be seen from here; only that a dock asks again. */
-export function unanswered({ own }: Walk): Finding[] {
+export function unanswered({ own }: Walk): DockFinding[] {
   const methods = new Map<string, TimelineEntry>();
   for (const entry of own) {
     const { method } = entry.details;
@@ -155,7 +156,7 @@ export function unanswered({ own }: Walk): Finding[] {
   return [
     {
       code: 'method_unanswered',
-      blocks: false,
+      level: 'warning',
       state: 'online',
       since: first.at,
       brief: `${names.join(', ')} left to your backend`,
@@ -163,7 +164,7 @@ export function unanswered({ own }: Walk): Finding[] {
         `dockhook does not answer ${names.join(', ')}: that is for your backend.` +
         (slow.length > 0 ? ` If nobody answers ${slow.join(', ')}, a take-off waits some 40 s.` : '') +
         (others.length > 0 ? ` The dock asked for ${others.join(', ')} again: nobody answered.` : ''),
-      todo: [
+      fix: [
         ...(slow.length > 0
           ? [`without a backend that answers, set DOCKHOOK_EMPTY_REPLIES=${slow.join(',')}`]
           : []),

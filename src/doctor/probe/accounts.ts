@@ -1,12 +1,12 @@
 /** The accounts that a probe works with: made for it, expiring soon, and removed whatever happens. */
 import { randomBytes, randomInt } from 'node:crypto';
-import { PROBE_ACCOUNT } from '../access/safe-names.js';
-import { generatePassword } from '../access/new-passwords.js';
-import { hashGenerated } from '../password-hashes/index.js';
-import { INVENTED_SERIAL_NUMBER } from '../topics.js';
-import { DockhookError, hasCode, messageOf } from '../errors.js';
-import type { Accounts, Scope } from '../stores/types.js';
-import type { Finding } from './finding.js';
+import { PROBE_ACCOUNT } from '../../access/safe-names.js';
+import { generatePassword } from '../../access/new-passwords.js';
+import { hashGenerated } from '../../password-hashes/index.js';
+import { INVENTED_SERIAL_NUMBER } from '../../topics.js';
+import { DockhookError, hasCode, messageOf } from '../../errors.js';
+import type { Accounts, Scope } from '../../stores/types.js';
+import { findingText, type Finding } from '../../finding.js';
 import type { ProbeOptions } from './probe.js';
 
 /** For a probe that was killed: longer than any takes. */
@@ -65,7 +65,7 @@ export async function withProbeAccounts(
     return [...findings, ...left];
   } catch (error) {
     await removeAll();
-    const more = left.map(({ what, mend = '' }) => `; ${what}: ${mend}`).join('');
+    const more = left.map((finding) => `; ${findingText(finding)}`).join('');
     throw new DockhookError('failed', `${messageOf(error)}${more}`, { cause: error });
   }
 }
@@ -76,6 +76,6 @@ function leftBehind(name: string, error: unknown): Finding {
     code: 'probe_account_left',
     what: `the account ${name} could not be removed (${messageOf(error)})`,
     why: 'it lets in nobody after five minutes, and stays in the list',
-    mend: `dockhook account remove ${name}`,
+    fix: [`dockhook account remove ${name}`],
   };
 }

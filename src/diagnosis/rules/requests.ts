@@ -1,26 +1,27 @@
 /** What goes wrong with a dock's requests: license, replies that do not arrive, organization and bind. Pure. */
-import type { TimelineEntry } from '../stores/types.js';
-import type { DockFacts, Finding } from './facts.js';
-import type { Walk } from './walk.js';
+import type { TimelineEntry } from '../../stores/types.js';
+import type { DockFinding } from '../dock-finding.js';
+import type { DockFacts } from '../facts.js';
+import type { Walk } from '../history.js';
 
 const isRequest = ({ step, outcome }: TimelineEntry): boolean => step === 'request' && outcome !== 'dropped';
 const isConfig = (entry: TimelineEntry): boolean => isRequest(entry) && entry.details.method === 'config';
 const isOk = ({ outcome }: TimelineEntry): boolean => outcome === 'ok';
 
-export function licenseNotSet({ own }: Walk, { hasLicense }: DockFacts): Finding[] {
+export function licenseNotSet({ own }: Walk, { hasLicense }: DockFacts): DockFinding[] {
   const last = own.findLast(isConfig);
   if (last?.reason !== 'license_not_set') return [];
   return [
     {
       code: 'license_not_set',
-      blocks: true,
+      level: 'error',
       state: 'stopped at config',
       since: last.at,
       brief: hasLicense ? 'license set since; waits for the dock' : 'no license set',
       what: hasLicense
         ? 'The dock asked for the license when there was none. One has been set since.'
         : 'The dock asked for the license of your "Cloud API" app, and there is none.',
-      todo: hasLicense
+      fix: hasLicense
         ? ['wait until the dock connects again, or restart it']
         : [
             'dockhook license set license.json (dockhook license set --help shows the form)',
@@ -39,7 +40,7 @@ const OWN_ENDS = new Set(['normal', 'tcp_closed', 'ssl_closed']);
  * A dock verifies the license itself, and tells nobody: if it fails, it disconnects and asks for no bind status
  * (DJI, "Dock access to cloud").
  */
-export function licenseRefused({ own, sessions }: Walk, { now }: DockFacts): Finding[] {
+export function licenseRefused({ own, sessions }: Walk, { now }: DockFacts): DockFinding[] {
   const progress = own.findLastIndex((entry) => isRequest(entry) && !isConfig(entry));
   const since = own.slice(progress + 1);
   const asked = since.filter((entry) => isConfig(entry) && isOk(entry) && !entry.details.again);
@@ -53,14 +54,14 @@ export function licenseRefused({ own, sessions }: Walk, { now }: DockFacts): Fin
   return [
     {
       code: 'license_refused',
-      blocks: true,
+      level: 'error',
       state: 'stopped at config',
       since: first.at,
       brief: 'license probably refused by the dock',
       what:
         `The dock got the license and disconnected within seconds${times > 1 ? `, ${times} times` : ''}, without asking ` +
         'for its bind status: most likely it could not verify the license.',
-      todo: [
+      fix: [
         'compare app id, key and license with developer.dji.com: dockhook license show',
         'the app there must be of the type "Cloud API"; set it again: dockhook license set license.json',
         'check the clock and the internet access of the dock, with which it verifies',
@@ -81,19 +82,19 @@ function isFollowedByEnd(config: TimelineEntry, own: readonly TimelineEntry[]): 
 }
 
 /** A dock that asks again under the same tid did not get the reply that we gave. */
-export function repliesLost({ own }: Walk, { sn }: DockFacts): Finding[] {
+export function repliesLost({ own }: Walk, { sn }: DockFacts): DockFinding[] {
   const last = own.findLast((entry) => isRequest(entry) && entry.details.result !== undefined);
   if (!last?.details.again || !isOk(last)) return [];
   const { method = '' } = last.details;
   return [
     {
       code: 'replies_lost',
-      blocks: true,
+      level: 'error',
       state: method === 'config' ? 'stopped at config' : 'stopped at bind',
       since: last.at,
       brief: `does not get the reply to ${method}`,
       what: `The dock asks for ${method} again and again under one tid: dockhook replies, but the reply does not reach it.`,
-      todo: [
+      fix: [
         'in EMQX, set mqtt.ignore_loop_deliver = false: dockhook doctor checks it',
         `check that client id "${last.clientId}" subscribes to thing/product/${sn}/requests_reply, and not with MQTT 5 "No Local"`,
         `try it: dockhook simulate --gateway ${sn} … shows whether a reply arrives`,
@@ -106,7 +107,7 @@ const UNREADABLE = new Set<string>(['invalid_data', 'too_large', 'not_json', 'no
 const OUR_FAULTS = new Set<string>(['store_unavailable', 'store_refused', 'bad_row', 'internal_error']);
 
 /** The newest request of each method, if it could not be read, or not be answered for reasons of ours. */
-export function failedRequests({ own }: Walk): Finding[] {
+export function failedRequests({ own }: Walk): DockFinding[] {
   const newest = new Map(own.filter(isRequest).map((entry) => [entry.details.method ?? '', entry]));
   return [...newest].flatMap(([method, entry]) => {
     const { reason = '', outcome, details, at } = entry;
@@ -116,10 +117,10 @@ export function failedRequests({ own }: Walk): Finding[] {
         {
           ...base,
           code: reason,
-          blocks: true,
+          level: 'error',
           brief: reason === 'store_unavailable' ? 'database away' : `${method} failed`,
           what: `${method} could not be answered (${reason}): ${details.detail ?? ''}`,
-          todo: [
+          fix: [
             reason.startsWith('store_')
               ? 'check PostgreSQL and DATABASE_URL: dockhook doctor'
               : "look at dockhook's log at that time",
@@ -134,10 +135,10 @@ export function failedRequests({ own }: Walk): Finding[] {
       {
         ...base,
         code: 'malformed_request',
-        blocks: reason === 'invalid_data',
+        level: reason === 'invalid_data' ? 'error' : 'warning',
         brief: `${method || 'a request'} is malformed`,
         what: `${what} cannot be read (${reason}${details.detail === undefined ? '' : `: ${details.detail}`}).`,
-        todo: [
+        fix: [
           'check that the sender is a dock; a new firmware may do this, too: then report it with the line above',
         ],
       },
@@ -146,7 +147,7 @@ export function failedRequests({ own }: Walk): Finding[] {
 }
 
 /** What the dock was told about its organization and devices last, if that was no success. */
-export function bindFaults(walk: Walk, facts: DockFacts): Finding[] {
+export function bindFaults(walk: Walk, facts: DockFacts): DockFinding[] {
   const { own } = walk;
   const asked = own.findLast(({ details }) => details.method === 'airport_organization_get');
   const newest = new Map(
@@ -164,7 +165,7 @@ export function bindFaults(walk: Walk, facts: DockFacts): Finding[] {
   return findings.filter(({ what }, index) => findings.findIndex((other) => other.what === what) === index);
 }
 
-function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
+function bindFinding(entry: TimelineEntry, facts: DockFacts): DockFinding[] {
   const { reason = '', details, at } = entry;
   const { sn = facts.sn, organizationId = '?' } = details;
   const bound = facts.bindings.get(sn);
@@ -172,9 +173,12 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
     since: at,
     state: 'not bound' as const,
     // Bound already, it is online; and without its drone it is a dock all the same.
-    blocks: !facts.bindings.has(facts.sn) || (sn === facts.sn && reason === 'bound_elsewhere'),
+    level:
+      !facts.bindings.has(facts.sn) || (sn === facts.sn && reason === 'bound_elsewhere')
+        ? 'error'
+        : 'warning',
     code: reason,
-  };
+  } as const;
   const typeAgain =
     'type organization id and device binding code into DJI Pilot 2 as dockhook organization list shows them';
   switch (reason) {
@@ -184,7 +188,7 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           ...base,
           brief: 'wrong device binding code',
           what: 'No organization has the device binding code that was typed into DJI Pilot 2.',
-          todo: [typeAgain, 'codes are compared letter by letter, capital or small'],
+          fix: [typeAgain, 'codes are compared letter by letter, capital or small'],
         },
       ];
     case 'wrong_organization_id':
@@ -193,7 +197,7 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           ...base,
           brief: 'wrong organization id',
           what: 'The device binding code is right, but it is not that of the organization id typed into DJI Pilot 2.',
-          todo: [typeAgain],
+          fix: [typeAgain],
         },
       ];
     case 'too_many_wrong_codes':
@@ -202,7 +206,7 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           ...base,
           brief: 'too many wrong codes',
           what: 'Too many wrong device binding codes came from this dock or its account: further ones are refused unseen.',
-          todo: ['wait a minute', typeAgain],
+          fix: ['wait a minute', typeAgain],
         },
       ];
     case 'too_many_binds':
@@ -211,7 +215,7 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           ...base,
           brief: 'too many devices',
           what: `The dock or its account asked to bind so many different devices that ${sn} was refused unseen: 20 of one dock, then one a minute; 5,000 of one account, then one a second.`,
-          todo: [
+          fix: [
             'see what it bound: dockhook binding list',
             'wait a minute, then bind it again in DJI Pilot 2',
           ],
@@ -223,7 +227,7 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           ...base,
           brief: `${sn} is another gateway`,
           what: `The dock asked to bind ${sn}, which is a gateway of its own: a dock binds itself and its drone.`,
-          todo: [`see which account acts for ${sn}: dockhook account list`],
+          fix: [`see which account acts for ${sn}: dockhook account list`],
         },
       ];
     case 'bound_elsewhere':
@@ -235,7 +239,7 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           what: bound
             ? `${sn} is bound to organization "${bound.organizationId}", and DJI Pilot 2 asked to bind it to "${organizationId}".`
             : `${sn} was bound to another organization when DJI Pilot 2 asked; now it is bound to none.`,
-          todo: bound
+          fix: bound
             ? [
                 `to move it: dockhook binding move ${sn} --organization ${organizationId}`,
                 `or to unbind it, and bind it again in DJI Pilot 2: dockhook binding remove ${sn}`,
@@ -252,7 +256,7 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           ...base,
           brief: reason === 'store_refused' ? 'the database refuses' : `bind failed: ${reason}`,
           what: `Binding ${sn} failed (${reason}): ${details.detail ?? ''}`,
-          todo: ['check PostgreSQL and DATABASE_URL: dockhook doctor', 'then bind it again in DJI Pilot 2'],
+          fix: ['check PostgreSQL and DATABASE_URL: dockhook doctor', 'then bind it again in DJI Pilot 2'],
         },
       ];
     default:
@@ -261,7 +265,7 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): Finding[] {
           ...base,
           brief: `bind failed: ${reason}`,
           what: `Binding ${sn} failed (${reason}).`,
-          todo: [typeAgain],
+          fix: [typeAgain],
         },
       ];
   }

@@ -1,11 +1,11 @@
 /** Who else decides in EMQX: authenticators and authorization sources that come before dockhook, or must. */
-import { answers, type Authenticator } from '../emqx/api-answers.js';
-import { durationMs } from '../emqx/durations.js';
-import { refusesWithoutPassword } from '../emqx/versions.js';
+import { answers, type Authenticator } from '../../emqx/api-answers.js';
+import { durationMs } from '../../emqx/durations.js';
+import { refusesWithoutPassword } from '../../emqx/versions.js';
 import { deniesRetainedRequests, verdictForAll } from './acl-rules.js';
-import { accountsWantCertificate, count } from './check.js';
-import type { EmqxContext } from './emqx-facts.js';
-import type { Finding } from './finding.js';
+import { accountsWantCertificate, count } from '../check.js';
+import type { EmqxContext } from './context.js';
+import type { Finding } from '../../finding.js';
 
 const CLOSING =
   'authentication = [{ mechanism = password_based, backend = built_in_database, user_id_type = username }]';
@@ -27,7 +27,7 @@ export async function checkAuthentication(context: EmqxContext): Promise<Finding
       code: 'emqx_certificate_without_password',
       what: `${accountsWantCertificate(needCertificate)}, and this EMQX refuses clients that send no password`,
       why: 'its empty authenticator says no to them (134) before dockhook is asked; a certificate alone is not enough',
-      mend: 'type the account’s password into the client beside its certificate; docks always send one',
+      fix: ['type the account’s password into the client beside its certificate; docks always send one'],
     });
   }
   return findings;
@@ -40,7 +40,7 @@ function noAuthenticator({ unknownAccounts }: EmqxContext): Finding {
     code: 'emqx_no_authenticator',
     what: 'EMQX has no authenticator of its own',
     why: `while it has no hooks (before it has reached dockhook, and on some versions after an outage) it lets everybody in${ignored}`,
-    mend: `${CLOSING} in emqx.conf, without users: dockhook emqx config prints it`,
+    fix: [`${CLOSING} in emqx.conf, without users: dockhook emqx config prints it`],
   };
 }
 
@@ -53,7 +53,7 @@ function ofPrecondition({ id, mechanism, precondition = '' }: Authenticator): Fi
       code: 'emqx_authenticator_precondition',
       what: `authenticator ${id ?? mechanism} has the precondition ${precondition}`,
       why: 'while EMQX has no hooks it keeps out only whom that fits, and lets everybody else in',
-      mend: `take precondition out of authenticator ${id ?? mechanism} (dashboard, Authentication)`,
+      fix: [`take precondition out of authenticator ${id ?? mechanism} (dashboard, Authentication)`],
     },
   ];
 }
@@ -80,7 +80,9 @@ async function usersOf(authenticator: Authenticator, { api }: EmqxContext): Prom
       code: 'emqx_authenticator_users',
       what: `authenticator ${id} holds ${count(users, 'user')}`,
       why: 'EMQX decides on them alone: they connect without dockhook being asked, also when it would refuse them',
-      mend: `move them to dockhook (dockhook account add), and delete them from ${id} (dashboard, Authentication)`,
+      fix: [
+        `move them to dockhook (dockhook account add), and delete them from ${id} (dashboard, Authentication)`,
+      ],
     },
   ];
 }
@@ -92,7 +94,7 @@ function decides({ id, mechanism, backend }: Authenticator): Finding {
     code: 'emqx_authenticator_decides',
     what: `authenticator ${name} decides before dockhook`,
     why: 'whom it knows connects, or is refused, without dockhook being asked',
-    mend: `disable ${name} (dashboard, Authentication), unless it is meant for other clients`,
+    fix: [`disable ${name} (dashboard, Authentication), unless it is meant for other clients`],
   };
 }
 
@@ -106,7 +108,7 @@ export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[
       code: 'emqx_no_match_allow',
       what: `authorization.no_match = ${settings.no_match}`,
       why: 'who is connected while EMQX has no hooks may publish and subscribe anything',
-      mend: 'authorization.no_match = deny',
+      fix: ['authorization.no_match = deny'],
     });
   }
   for (const { type, enable, rules } of sources)
@@ -117,7 +119,7 @@ export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[
       code: 'emqx_deny_action',
       what: 'authorization.deny_action = disconnect',
       why: 'a dock loses its session for one topic that it may not use, and comes back only to lose it again',
-      mend: 'authorization.deny_action = ignore',
+      fix: ['authorization.deny_action = ignore'],
     });
   }
   findings.push(...ofCache(settings.cache));
@@ -127,7 +129,7 @@ export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[
       code: 'emqx_authorization_cache',
       what: 'authorization.cache.enable = false',
       why: 'each message of a dock, telemetry too, costs a call to dockhook',
-      mend: 'authorization.cache.enable = true',
+      fix: ['authorization.cache.enable = true'],
     });
   }
   if (findings.length > 0) return findings;
@@ -149,7 +151,7 @@ function ofSource(type: string, rules: string | undefined): Finding[] {
         code: 'emqx_authorization_allows_all',
         what: 'the authorization source "file" (acl.conf) allows everybody topics of docks',
         why: 'client.authorize is never called for them: every client may publish and subscribe there, commands to docks included',
-        mend: 'authorization.sources = []',
+        fix: ['authorization.sources = []'],
       },
     ];
   }
@@ -160,7 +162,7 @@ function ofSource(type: string, rules: string | undefined): Finding[] {
         code: 'emqx_authorization_denies_all',
         what: 'the authorization source "file" (acl.conf) denies everybody everything',
         why: 'docks connect, and every topic is refused before dockhook is asked',
-        mend: 'authorization.sources = []',
+        fix: ['authorization.sources = []'],
       },
     ];
   }
@@ -171,7 +173,7 @@ function ofSource(type: string, rules: string | undefined): Finding[] {
       code: 'emqx_authorization_source',
       what: `the authorization source "${type}" decides before dockhook`,
       why: 'what it allows or denies, dockhook is not asked about',
-      mend: 'authorization.sources = []',
+      fix: ['authorization.sources = []'],
     },
   ];
 }
@@ -190,7 +192,7 @@ function ofCache(cache: { max_size?: number; ttl?: string | number; excludes?: s
       code: 'emqx_authorization_cache_small',
       what: `authorization.cache.max_size = ${size}`,
       why: 'a client that uses more topics, such as a backend of several docks, costs a call to dockhook for almost every message',
-      mend: 'authorization.cache.max_size = 4096',
+      fix: ['authorization.cache.max_size = 4096'],
     });
   }
   if ((durationMs(ttl) ?? 0) > LONG_CACHE_MS) {
@@ -199,7 +201,7 @@ function ofCache(cache: { max_size?: number; ttl?: string | number; excludes?: s
       code: 'emqx_authorization_cache_long',
       what: `authorization.cache.ttl = ${String(ttl)}`,
       why: 'for that long a connected client keeps a right that it has lost, and a dock stays deaf that was refused in an outage',
-      mend: 'authorization.cache.ttl = 1m',
+      fix: ['authorization.cache.ttl = 1m'],
     });
   }
   if (excludes.length > 0) {
@@ -208,7 +210,7 @@ function ofCache(cache: { max_size?: number; ttl?: string | number; excludes?: s
       code: 'emqx_authorization_cache_excludes',
       what: `authorization.cache.excludes = ${excludes.join(', ')}`,
       why: 'each message on these topics costs a call to dockhook',
-      mend: 'authorization.cache.excludes = []',
+      fix: ['authorization.cache.excludes = []'],
     });
   }
   return findings;

@@ -1,6 +1,10 @@
 /** What rules of acl.conf decide for everybody, in the forms in which people and EMQX write them. */
 import { expect } from 'chai';
-import { deniesRetainedRequests, mayTouchDocks, verdictForAll } from '../../../src/doctor/acl-rules.js';
+import {
+  deniesRetainedRequests,
+  mayTouchDocks,
+  verdictForAll,
+} from '../../../../src/doctor/emqx/acl-rules.js';
 
 /** As EMQX ships it (etc/acl.conf of 5.8.9), without its comments. */
 const SHIPPED = `{allow, {username, {re, "^dashboard$"}}, subscribe, ["$SYS/#"]}.

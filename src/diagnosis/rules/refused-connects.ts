@@ -1,10 +1,11 @@
 /** Who was not let in, and who may not act as the gateway that its topics name. Pure. */
-import { serialNumbersIn } from '../access/topic-rules.js';
-import { parseDeviceTopic } from '../topics.js';
-import type { TimelineEntry } from '../stores/types.js';
-import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
-import { isMended, wordsOfRefusal } from './refusals.js';
-import type { Walk } from './walk.js';
+import { serialNumbersIn } from '../../access/topic-rules.js';
+import { parseDeviceTopic } from '../../topics.js';
+import type { TimelineEntry } from '../../stores/types.js';
+import type { DockFinding } from '../dock-finding.js';
+import { listingAccounts, word, type DockFacts } from '../facts.js';
+import { isMended, wordsOfRefusal } from '../reasons.js';
+import type { Walk } from '../history.js';
 
 /** Reasons for which a client that is connected is refused all its topics. */
 const STANDING = new Set<string>(['unknown_account', 'disabled', 'expired', 'wrong_certificate']);
@@ -13,7 +14,7 @@ const STANDING = new Set<string>(['unknown_account', 'disabled', 'expired', 'wro
  * The last refused connect. Anybody can cause one: it only says what is wrong with the dock if the dock
  * itself is not in, and did not come from elsewhere.
  */
-export function refusedConnect(walk: Walk, facts: DockFacts): Finding[] {
+export function refusedConnect(walk: Walk, facts: DockFacts): DockFinding[] {
   const refusals = walk.entries.filter(isRefusedConnect);
   const isOnline = walk.sessions.length > 0;
   const last = isOnline ? refusals.at(-1) : lastRefusal(walk);
@@ -28,11 +29,11 @@ export function refusedConnect(walk: Walk, facts: DockFacts): Finding[] {
     return [
       {
         ...base,
-        blocks: false,
+        level: 'warning',
         code: 'another_refused',
         brief: `another client is refused: ${brief}`,
         what: `While the dock is connected, somebody else is refused. ${what}`,
-        todo: [
+        fix: [
           `see whether that is a second session of the dock (DRC), or a stranger at ${last.details.peerHost ?? '?'}`,
         ],
       },
@@ -43,18 +44,18 @@ export function refusedConnect(walk: Walk, facts: DockFacts): Finding[] {
     return [
       {
         ...base,
-        blocks: true,
+        level: 'error',
         code: 'mended',
         brief: 'mended; waits for the dock',
         what: `The last connect was refused (${wordsOfRefusal(last, facts).brief}), but that has been mended since.`,
-        todo: ['wait until the dock tries again, or restart it'],
+        fix: ['wait until the dock tries again, or restart it'],
       },
     ];
   }
   const words = wordsOfRefusal(last, facts);
-  if (!isFromElsewhere(last, walk)) return [{ ...base, blocks: true, ...words }];
+  if (!isFromElsewhere(last, walk)) return [{ ...base, level: 'error', ...words }];
   const doubt = 'The dock never came from this address, so it may be somebody else.';
-  return [{ ...base, blocks: false, ...words, what: `${words.what} ${doubt}` }];
+  return [{ ...base, level: 'warning', ...words, what: `${words.what} ${doubt}` }];
 }
 
 /** The last refused connect, if the dock was not let in since. */
@@ -78,7 +79,7 @@ export function isFromElsewhere({ own, details }: TimelineEntry, walk: Walk): bo
 }
 
 /** A session that uses topics under an SN which its account may not act for. */
-export function wrongTopics(walk: Walk, facts: DockFacts): Finding[] {
+export function wrongTopics(walk: Walk, facts: DockFacts): DockFinding[] {
   const denied = walk.entries.filter(
     ({ step, outcome, reason }) =>
       (step === 'authorize' && outcome === 'refused' && reason !== undefined && !STANDING.has(reason)) ||
@@ -106,18 +107,18 @@ function isOfSession({ clientId, at }: TimelineEntry, { sessions }: Walk): boole
 }
 
 /** The dock itself is in and goes on; that it also asked for somebody else's topics is worth a look. */
-function asHint({ clientId, account, details, at }: TimelineEntry, { sn }: DockFacts): Finding {
+function asHint({ clientId, account, details, at }: TimelineEntry, { sn }: DockFacts): DockFinding {
   const topic = details.topic ?? '';
   return {
     code: 'foreign_topic',
-    blocks: false,
+    level: 'warning',
     state: 'online',
     since: at,
     brief: `was refused ${topic}`,
     what:
       `Client id "${clientId}" with account "${account}" also asked to ${details.action ?? 'publish'} ${topic}, which is not ` +
       `under ${sn}, and was refused.`,
-    todo: [
+    fix: [
       'nothing, unless you expect it: then see what its account may act for: ' +
         `dockhook account show ${word(account)}`,
     ],
@@ -134,17 +135,17 @@ function isAnothers({ account }: TimelineEntry, { own }: Walk, facts: DockFacts)
  * Anybody with an account can name this dock in a topic: that is no fault of the dock, and no reason to let them
  * act as it.
  */
-function intruding({ account, clientId, details, at }: TimelineEntry, { sn }: DockFacts): Finding {
+function intruding({ account, clientId, details, at }: TimelineEntry, { sn }: DockFacts): DockFinding {
   return {
     code: 'named_by_another',
-    blocks: false,
+    level: 'warning',
     state: 'online',
     since: at,
     brief: `account "${account}" was refused its topics`,
     what:
       `Client id "${clientId}" with account "${account}" from ${details.peerHost ?? 'an unknown address'} uses topics of ` +
       `${sn} (${details.topic ?? ''}), and was refused: this dock has another account.`,
-    todo: [
+    fix: [
       `see whose account that is: dockhook account show ${word(account)}`,
       'if it is this dock, type the account that acts for it into DJI Pilot 2',
     ],
@@ -167,7 +168,7 @@ function kindOf({ gateway, own, reason }: TimelineEntry, { sn }: DockFacts): Kin
   return gateway === sn ? 'named' : 'naming';
 }
 
-function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFacts): Finding {
+function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFacts): DockFinding {
   const { sn } = facts;
   const { clientId, account, reason, details, at } = entry;
   const topic = details.topic ?? '';
@@ -179,10 +180,10 @@ function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFact
       return {
         ...base,
         code: 'sn_not_in_account',
-        blocks: true,
+        level: 'error',
         brief: `account "${account}" may not act as it`,
         what: `${who} uses topics of ${sn} (${topic}), but this account may not act as ${sn}.`,
-        todo: [
+        fix: [
           letItActAs(sn, entry, facts),
           'else give it an account of its own: ' + `dockhook account add NAME --gateway ${sn} --generate`,
         ],
@@ -192,10 +193,10 @@ function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFact
         return {
           ...base,
           code: 'account_shared',
-          blocks: false,
+          level: 'warning',
           brief: `its account is used for SN ${named}, too`,
           what: `${who} uses topics of SN ${named}, but this account may not act as that. It is not this dock, which came under another client id.`,
-          todo: [
+          fix: [
             `give that one an account of its own: dockhook account add NAME --gateway ${named} --generate`,
             letItActAs(named, entry, facts, [sn]),
           ],
@@ -204,10 +205,10 @@ function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFact
       return {
         ...base,
         code: 'sn_not_in_account',
-        blocks: true,
+        level: 'error',
         brief: `its topics name SN ${named}`,
         what: `${who} uses topics of SN ${named} (${topic}), but this account may not act as that.`,
-        todo: [
+        fix: [
           `compare the SN on the dock with the account: dockhook account show ${word(account)}`,
           letItActAs(named, entry, facts),
         ],
@@ -216,13 +217,13 @@ function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFact
       return {
         ...base,
         code: 'drone_of_another',
-        blocks: false,
+        level: 'warning',
         brief: `drone ${named} is not its own`,
         what:
           reason === 'foreign_gateway'
             ? `${who} uses topics of ${named}, which is a gateway with an account of its own.`
             : `${who} flies drone ${named}, which is bound to another organization.`,
-        todo: [
+        fix: [
           `see where it belongs: dockhook binding show ${named}`,
           `only if the drone was really handed over: dockhook binding move ${named} --organization ID`,
         ],
@@ -232,10 +233,10 @@ function findingOf(kind: Kind, entry: TimelineEntry, walk: Walk, facts: DockFact
       return {
         ...base,
         code: 'topic_refused',
-        blocks: isStore,
+        level: isStore ? 'error' : 'warning',
         brief: isStore ? briefOfStore(reason) : 'a topic was refused',
         what: `${who} was refused ${details.action ?? 'publish'} ${topic} (${reason ?? 'for no reason known'}).`,
-        todo: isStore
+        fix: isStore
           ? ['check PostgreSQL and DATABASE_URL: dockhook doctor']
           : ['nothing, if it is a topic on which only the cloud speaks; a dock does not need it'],
       };

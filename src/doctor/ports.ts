@@ -8,7 +8,7 @@ import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { formatListen, type Listen } from '../listen.js';
 import { notChecked } from './check.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 const LIMIT_MS = 3000;
 
@@ -35,7 +35,9 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
           code: 'server_refused_by_database',
           what: `${url} says ${text.trim()}`,
           why: 'nobody new gets in there, and after a minute it says that it is not ready',
-          mend: 'write the right user and password into the file of DATABASE_URL_FILE; without one, restart dockhook serve with the right DATABASE_URL',
+          fix: [
+            'write the right user and password into the file of DATABASE_URL_FILE; without one, restart dockhook serve with the right DATABASE_URL',
+          ],
         },
       ];
     }
@@ -46,7 +48,7 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
           code: 'server_not_ready',
           what: `${url} says ${text.trim()}`,
           why: 'every client that comes now is refused',
-          mend: 'see the log of dockhook serve; it goes on by itself once the database answers',
+          fix: ['see the log of dockhook serve; it goes on by itself once the database answers'],
         },
       ];
     }
@@ -58,7 +60,7 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
         code: 'http_unreachable',
         what: `nothing answers at ${url} (${messageOf(cause ?? error)})`,
         why: 'dockhook does not run here, or listens elsewhere',
-        mend: 'start dockhook serve, or give this command the same DOCKHOOK_HTTP_LISTEN',
+        fix: ['start dockhook serve, or give this command the same DOCKHOOK_HTTP_LISTEN'],
       },
     ];
   }
@@ -68,7 +70,7 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
       code: 'http_not_dockhook',
       what: `what answers at ${url} is not dockhook`,
       why: 'probes and Prometheus ask another program',
-      mend: 'give dockhook a port of its own with DOCKHOOK_HTTP_LISTEN',
+      fix: ['give dockhook a port of its own with DOCKHOOK_HTTP_LISTEN'],
     },
   ];
 }
@@ -118,7 +120,7 @@ async function askHealth(listen: Listen, channel: ChannelCredentials): Promise<F
       code: 'grpc_not_serving',
       what: `the ExHook port ${address} answers, and says that it does not serve`,
       why: 'dockhook has not reached its database, or is stopping: every client is refused',
-      mend: 'see the log of dockhook serve',
+      fix: ['see the log of dockhook serve'],
     };
   } catch (error) {
     const { code, details } = error as ServiceError;
@@ -130,7 +132,7 @@ async function askHealth(listen: Listen, channel: ChannelCredentials): Promise<F
       code: 'grpc_not_dockhook',
       what: `what answers at ${address} is not dockhook`,
       why: 'EMQX asks another program',
-      mend: 'give dockhook a port of its own with DOCKHOOK_GRPC_LISTEN',
+      fix: ['give dockhook a port of its own with DOCKHOOK_GRPC_LISTEN'],
     };
   } finally {
     client.close();
@@ -143,7 +145,9 @@ function grpcUnreachable(listen: Listen, why: string): Finding {
     code: 'grpc_unreachable',
     what: `no ExHook server can be asked at ${formatListen(listen)} (${why})`,
     why: 'EMQX refuses every client while it does not reach dockhook; before it ever did, it lets everybody in',
-    mend: 'start dockhook serve, or give this command the settings of the server (DOCKHOOK_GRPC_LISTEN, DOCKHOOK_GRPC_TLS_…)',
+    fix: [
+      'start dockhook serve, or give this command the settings of the server (DOCKHOOK_GRPC_LISTEN, DOCKHOOK_GRPC_TLS_…)',
+    ],
   };
 }
 
@@ -195,7 +199,9 @@ function checkServedCertificate(served: X509Certificate | undefined, path: strin
       code: 'grpc_certificate_other',
       what: `the ExHook port shows another certificate than ${path}`,
       why: 'a renewed file is taken within ten seconds, unless it does not go with its key',
-      mend: 'look for certificates_not_reloaded in the log of dockhook, or give this command the settings of the server',
+      fix: [
+        'look for certificates_not_reloaded in the log of dockhook, or give this command the settings of the server',
+      ],
     },
   ];
 }
@@ -214,6 +220,6 @@ function clientCertificate(listen: Listen, letIn: boolean): Finding {
     code: 'grpc_mutual_tls_off',
     what: `the ExHook port ${address} takes a client without certificate`,
     why: 'who reaches it can read the license and bind any device',
-    mend: 'start dockhook serve again, with DOCKHOOK_GRPC_TLS_CLIENT_CA set',
+    fix: ['start dockhook serve again, with DOCKHOOK_GRPC_TLS_CLIENT_CA set'],
   };
 }

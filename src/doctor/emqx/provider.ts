@@ -1,14 +1,14 @@
 /** Whether EMQX asks dockhook, asks it first, and does the safe thing if it gets no answer. */
-import { answers, type Provider } from '../emqx/api-answers.js';
-import { durationMs } from '../emqx/durations.js';
-import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../emqx/provider.js';
-import { proveAsked, whatProofSays } from '../emqx/test-call.js';
-import { verifiesExhook } from '../emqx/versions.js';
-import { isLoopback } from '../listen.js';
-import { printableUrl } from '../text.js';
-import { count } from './check.js';
-import type { EmqxContext } from './emqx-facts.js';
-import type { Finding } from './finding.js';
+import { answers, type Provider } from '../../emqx/api-answers.js';
+import { durationMs } from '../../emqx/durations.js';
+import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../../emqx/provider.js';
+import { proveAsked, whatProofSays } from '../../emqx/test-call.js';
+import { verifiesExhook } from '../../emqx/versions.js';
+import { isLoopback } from '../../listen.js';
+import { printableUrl } from '../../text.js';
+import { count } from '../check.js';
+import type { EmqxContext } from './context.js';
+import type { Finding } from '../../finding.js';
 
 /** dockhook answers within this time; EMQX must wait longer. In milliseconds. */
 const ANSWER_MS = 2000;
@@ -27,10 +27,11 @@ export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
         code: 'emqx_provider_missing',
         what: `EMQX has no provider "${name}"`,
         why: 'it never asks dockhook: no dock gets a license, and nobody is let in or kept out by dockhook',
-        mend:
+        fix: [
           others === ''
             ? 'dockhook emqx register'
             : `dockhook emqx register; if dockhook is one of ${others} there, dockhook doctor --provider NAME`,
+        ],
       },
     ];
   }
@@ -51,7 +52,7 @@ async function ofConnection(provider: Provider, context: EmqxContext): Promise<F
         code: 'emqx_provider_disabled',
         what: `provider "${name}" is disabled in EMQX`,
         why,
-        mend: 'dockhook emqx register',
+        fix: ['dockhook emqx register'],
       },
     ];
   }
@@ -63,7 +64,7 @@ async function ofConnection(provider: Provider, context: EmqxContext): Promise<F
         code: 'emqx_provider_not_connected',
         what: `provider "${name}" at ${url} is not connected on ${unconnected.join(', ')}`,
         why,
-        mend: mendOfAddress(provider.url, context),
+        fix: [mendOfAddress(provider.url, context)],
       },
     ];
   }
@@ -75,7 +76,9 @@ async function ofConnection(provider: Provider, context: EmqxContext): Promise<F
         code: 'emqx_hooks_missing',
         what: `provider "${name}" is connected, but not mounted: ${missing.join(', ')}`,
         why: 'EMQX keeps the hooks that it was told when it connected, and does not ask for others',
-        mend: `see that dockhook is what listens at ${url}, then disable and enable the provider (dashboard, ExHook)`,
+        fix: [
+          `see that dockhook is what listens at ${url}, then disable and enable the provider (dashboard, ExHook)`,
+        ],
       },
     ];
   }
@@ -89,7 +92,9 @@ async function ofConnection(provider: Provider, context: EmqxContext): Promise<F
       code: 'emqx_hooks_timeline',
       what: `not mounted: ${events.join(', ')}`,
       why: 'timelines lack when a dock came and went, and with it the sign of a bad license',
-      mend: 'DOCKHOOK_TIMELINE=on for every dockhook, then disable and enable the provider (dashboard, ExHook)',
+      fix: [
+        'DOCKHOOK_TIMELINE=on for every dockhook, then disable and enable the provider (dashboard, ExHook)',
+      ],
     });
   }
   return findings;
@@ -113,7 +118,7 @@ async function ofProof(provider: Provider, context: EmqxContext): Promise<Findin
       code: 'emqx_provider_untried',
       what: problem,
       why: 'EMQX says so of a dockhook that has gone, too',
-      mend: 'mend what it says, or see with dockhook doctor --probe that a dock is let in',
+      fix: ['mend what it says, or see with dockhook doctor --probe that a dock is let in'],
     };
   }
   return {
@@ -121,7 +126,7 @@ async function ofProof(provider: Provider, context: EmqxContext): Promise<Findin
     code: 'emqx_provider_silent',
     what: `provider "${name}" at ${printableUrl(provider.url)}: ${problem}`,
     why: 'every client that comes now is refused',
-    mend: mendOfAddress(provider.url, context),
+    fix: [mendOfAddress(provider.url, context)],
   };
 }
 
@@ -148,7 +153,7 @@ function ofOrder(provider: Provider, providers: readonly Provider[]): Finding[] 
       code: 'emqx_provider_order',
       what: `EMQX asks ${before.map(({ name }) => `"${name}"`).join(', ')} before "${provider.name}"`,
       why: 'a provider that decides first lets clients in, or changes requests, without dockhook',
-      mend: 'dockhook emqx register puts it first',
+      fix: ['dockhook emqx register puts it first'],
     },
   ];
 }
@@ -162,7 +167,7 @@ function ofFailure(provider: Provider): Finding[] {
       code: 'emqx_failed_action',
       what: `provider "${name}" has failed_action = ${action}`,
       why: 'while dockhook is away, EMQX lets clients publish and subscribe as if it had said yes',
-      mend: 'failed_action = deny (dockhook emqx register sets it)',
+      fix: ['failed_action = deny (dockhook emqx register sets it)'],
     });
   }
   const waits = durationMs(timeout);
@@ -174,7 +179,7 @@ function ofFailure(provider: Provider): Finding[] {
       code: 'emqx_request_timeout_short',
       what: `provider "${name}" has request_timeout = ${String(timeout)}`,
       why: `dockhook takes up to ${ANSWER_MS / 1000} s while its database is slow, and EMQX refuses the dock before that`,
-      mend: 'request_timeout = 5s (dockhook emqx register sets it)',
+      fix: ['request_timeout = 5s (dockhook emqx register sets it)'],
     });
   } else if (told !== waits) {
     findings.push({
@@ -182,7 +187,7 @@ function ofFailure(provider: Provider): Finding[] {
       code: 'emqx_request_timeout_cut',
       what: `provider "${name}" has request_timeout = ${String(timeout)}, of which EMQX makes whole seconds`,
       why: 'calls end earlier than it says',
-      mend: 'request_timeout = 5s (dockhook emqx register sets it)',
+      fix: ['request_timeout = 5s (dockhook emqx register sets it)'],
     });
   }
   const again = reconnect === false ? Infinity : durationMs(reconnect);
@@ -192,7 +197,7 @@ function ofFailure(provider: Provider): Finding[] {
       code: 'emqx_auto_reconnect',
       what: `provider "${name}" has auto_reconnect = ${String(reconnect)}`,
       why: 'for that long after an outage EMQX does not look for dockhook, and keeps every dock out',
-      mend: 'auto_reconnect = 5s (dockhook emqx register sets it)',
+      fix: ['auto_reconnect = 5s (dockhook emqx register sets it)'],
     });
   }
   return findings;
@@ -209,7 +214,7 @@ function ofAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[]
         code: 'emqx_exhook_plain',
         what: `EMQX asks dockhook over plain HTTP at ${printableUrl(url)}`,
         why: 'passwords and your license travel in the clear, and who reaches that port can bind any device',
-        mend: 'dockhook emqx register --exhook https://… with the certificates of deploy/tls',
+        fix: ['dockhook emqx register --exhook https://… with the certificates of deploy/tls'],
       },
     ];
   }
@@ -220,7 +225,7 @@ function ofAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[]
         code: 'emqx_exhook_unverified',
         what: `EMQX does not verify the certificate of dockhook at ${printableUrl(url)}`,
         why: 'who takes over that address learns every password that a dock sends',
-        mend: 'verify = verify_peer in the ssl block of exhook.servers; EMQX 5.8.8, 5.9.2, 5.10.1 or later',
+        fix: ['verify = verify_peer in the ssl block of exhook.servers; EMQX 5.8.8, 5.9.2, 5.10.1 or later'],
       },
     ];
   }

@@ -1,8 +1,8 @@
 /** The probe with the account at hand: the operator's, or one that is made for it. */
-import type { Accounts } from '../stores/types.js';
-import { checked, notChecked } from './check.js';
-import type { Finding } from './finding.js';
-import { inventedSerialNumber, withProbeAccounts } from './probe-accounts.js';
+import type { Accounts } from '../../stores/types.js';
+import { checked, notChecked } from '../check.js';
+import type { Finding } from '../../finding.js';
+import { inventedSerialNumber, withProbeAccounts } from './accounts.js';
 import { probe, type ProbeOptions } from './probe.js';
 
 export interface ExamineOptions extends Omit<ProbeOptions, 'dock' | 'foreign' | 'watcher'> {
@@ -24,7 +24,7 @@ export async function examineBroker(options: ExamineOptions): Promise<Finding[]>
     return [
       {
         ...notChecked('the broker', why),
-        mend: 'give an account with --username, --password-stdin and --gateway',
+        fix: ['give an account with --username, --password-stdin and --gateway'],
       },
     ];
   });

@@ -1,21 +1,22 @@
 /** How the dock's account stands now, whatever it was when the dock last came. Pure. */
-import { disabledOrExpired } from '../access/expiry.js';
-import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
-import { isFromElsewhere, lastRefusal } from './rules-connect.js';
-import { sessionOf, type Walk } from './walk.js';
+import { disabledOrExpired } from '../../access/expiry.js';
+import type { DockFinding } from '../dock-finding.js';
+import { listingAccounts, word, type DockFacts } from '../facts.js';
+import { isFromElsewhere, lastRefusal } from './refused-connects.js';
+import { sessionOf, type Walk } from '../history.js';
 
 /**
  * An account that will not be let in at the next connect: without this, a dock that is away is thought to lack
  * power, and one that has only to connect again is waited for in vain.
  * @param found what else is wrong
  */
-export function accountUnusable(walk: Walk, facts: DockFacts, found: readonly Finding[]): Finding[] {
+export function accountUnusable(walk: Walk, facts: DockFacts, found: readonly DockFinding[]): DockFinding[] {
   const name = accountInUse(walk, facts);
   const code = name === undefined ? undefined : unusable(facts, name);
   if (name === undefined || code === undefined) return [];
-  const other = found.find(({ blocks }) => blocks);
+  const other = found.find(({ level }) => level === 'error');
   // The refusal says the same already.
-  if (found.some((finding) => finding.blocks && finding.code === code)) return [];
+  if (found.some((finding) => finding.level === 'error' && finding.code === code)) return [];
   const isConnected = walk.sessions.length > 0;
   const outcome = isConnected
     ? 'The dock is connected still, and will be refused when it connects again.'
@@ -26,7 +27,7 @@ export function accountUnusable(walk: Walk, facts: DockFacts, found: readonly Fi
     {
       code,
       // While it is online nothing keeps it from that; but whatever a reconnect is to mend, this is in its way.
-      blocks: !isConnected || other !== undefined,
+      level: !isConnected || other !== undefined ? 'error' : 'warning',
       ...placeOf(walk, other),
       ...wordsOf(code, name, outcome, facts),
     },
@@ -56,8 +57,8 @@ function accountInUse(walk: Walk, facts: DockFacts): string | undefined {
 
 function placeOf(
   { sessions, entries, end, lastIn }: Walk,
-  other: Finding | undefined,
-): Pick<Finding, 'state' | 'since'> {
+  other: DockFinding | undefined,
+): Pick<DockFinding, 'state' | 'since'> {
   if (other !== undefined) return { state: other.state, since: other.since };
   const session = sessions.at(-1);
   if (session !== undefined) return { state: 'online', since: session.since };
@@ -70,25 +71,25 @@ function wordsOf(
   name: string,
   outcome: string,
   { sn }: DockFacts,
-): Pick<Finding, 'brief' | 'what' | 'todo'> {
+): Pick<DockFinding, 'brief' | 'what' | 'fix'> {
   switch (code) {
     case 'disabled':
       return {
         brief: 'account disabled',
         what: `Its account "${name}" is disabled. ${outcome}`,
-        todo: [`dockhook account enable ${word(name)}`],
+        fix: [`dockhook account enable ${word(name)}`],
       };
     case 'expired':
       return {
         brief: 'account expired',
         what: `Its account "${name}" has expired. ${outcome}`,
-        todo: [`dockhook account set ${word(name)} --expires 90d`],
+        fix: [`dockhook account set ${word(name)} --expires 90d`],
       };
     case 'unknown_account':
       return {
         brief: `no account "${name}" any more`,
         what: `Its account "${name}" is not there any more, and no other lists ${sn}. ${outcome}`,
-        todo: [
+        fix: [
           `create it again: dockhook account add ${word(name)} --gateway ${sn} --generate`,
           'then type its new password into DJI Pilot 2',
         ],

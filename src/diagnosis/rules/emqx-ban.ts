@@ -1,25 +1,26 @@
 /** What the broker does to a dock by itself, of which no hook tells. Pure. */
-import { serialNumbersIn } from '../access/topic-rules.js';
-import { clientIdIn, fits, liftOf, type Ban } from '../emqx/bans.js';
-import { listingAccounts, type DockFacts, type Finding } from './facts.js';
-import type { Walk } from './walk.js';
+import { serialNumbersIn } from '../../access/topic-rules.js';
+import { clientIdIn, fits, liftOf, type Ban } from '../../emqx/bans.js';
+import type { DockFinding } from '../dock-finding.js';
+import { listingAccounts, type DockFacts } from '../facts.js';
+import type { Walk } from '../history.js';
 
 /** EMQX refuses whom it bans before it asks dockhook, so that the story ends before the ban. */
-export function bannedByEmqx(walk: Walk, facts: DockFacts): Finding[] {
+export function bannedByEmqx(walk: Walk, facts: DockFacts): DockFinding[] {
   const { bans = [] } = facts;
   if (bans.length === 0 || walk.sessions.length > 0) return [];
   const names = namesOf(walk, facts);
   const fitting = bans.filter((ban) => fits(ban, names) || namesDock(ban, facts.sn));
   return fitting.map((ban) => ({
     code: 'banned_by_emqx',
-    blocks: true,
+    level: 'error',
     state: 'refused' as const,
     since: walk.end?.lastAt ?? walk.lastIn?.at ?? 0,
     brief: `banned by EMQX ${untilOf(ban)}`,
     what:
       `EMQX itself refuses ${WHAT[ban.as] ?? ban.as} ${ban.who} ${untilOf(ban)} (banned by ${ban.by || 'somebody'}` +
       `${ban.reason === '' ? '' : `: ${ban.reason}`}). dockhook is not asked, and sees no connect of it.`,
-    todo: [
+    fix: [
       `lift the ban: EMQX's dashboard, Access Control, Banned Clients; or ${liftOf(ban)}`,
       ...(ban.by === FLAPPING
         ? ['find out why its connection breaks so often, or set flapping_detect.enable = false in EMQX']

@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { certificatesIn, checkTlsFiles } from '../exhook/certificates.js';
 import { checkCertificate, checkDates } from './certificate.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 type Files = Pick<Config, 'grpcTlsCert' | 'grpcTlsKey' | 'grpcTlsClientCa'>;
 
@@ -26,7 +26,7 @@ export async function checkGrpcTls({
         code: 'grpc_tls_unusable',
         what: messageOf(error),
         why: 'dockhook does not start with it; one that runs goes on with the files it read before',
-        mend: 'put the right files in their place: deploy/tls/README.md says which is which',
+        fix: ['put the right files in their place: deploy/tls/README.md says which is which'],
       },
     ];
   }
@@ -55,7 +55,9 @@ export function checkMqttCertificate(path: string): Finding[] {
         code: 'mqtt_certificate_unreadable',
         what: `${path} cannot be read as a certificate in PEM form: ${messageOf(error)}`,
         why: 'the broker cannot serve docks with it',
-        mend: 'give the certificate file of the listener of the broker: its own certificate first, then the intermediate ones',
+        fix: [
+          'give the certificate file of the listener of the broker: its own certificate first, then the intermediate ones',
+        ],
       },
     ];
   }
@@ -71,7 +73,7 @@ function checkKeyFile(path: string): Finding[] {
       code: 'grpc_key_readable',
       what: `every user of this machine may read or change the private key ${path}`,
       why: 'who has it can answer the broker in the place of dockhook, and let anybody in',
-      mend: `chmod o= ${path}`,
+      fix: [`chmod o= ${path}`],
     },
   ];
 }
@@ -84,7 +86,7 @@ function checkClientCa(ca: X509Certificate, path: string): Finding[] {
         code: 'grpc_client_ca_is_none',
         what: `${path} holds a certificate that is not one of a CA`,
         why: 'no certificate that the broker shows can be verified with it',
-        mend: 'give the CA that signed the certificate of the broker, not that certificate itself',
+        fix: ['give the CA that signed the certificate of the broker, not that certificate itself'],
       },
     ];
   }
@@ -95,7 +97,9 @@ function checkClientCa(ca: X509Certificate, path: string): Finding[] {
         code: 'grpc_client_ca_public',
         what: `${path} holds a public CA`,
         why: 'everybody can get a certificate from it, and with that read the license and bind any device',
-        mend: 'use a CA of your own that signs your broker and nobody else: deploy/tls/make-test-certificates.sh shows how',
+        fix: [
+          'use a CA of your own that signs your broker and nobody else: deploy/tls/make-test-certificates.sh shows how',
+        ],
       },
     ];
   }

@@ -1,6 +1,6 @@
 /** Settings of EMQX's `mqtt` that refuse what docks and backends do, or change the names under which they come. */
-import type { Flapping, Mqtt } from '../emqx/api-answers.js';
-import type { Finding } from './finding.js';
+import type { Flapping, Mqtt } from '../../emqx/api-answers.js';
+import type { Finding } from '../../finding.js';
 
 /** SNs have 14 characters; ids of second sessions were seen with some 30 (`drc-SN-time`), prefixes come on top. */
 const CLIENT_ID_LENGTH = 64;
@@ -100,7 +100,7 @@ export function limitsOfMqtt(mqtt: Mqtt): Finding[] {
     code,
     what: `mqtt.${setting} = ${String(mqtt[setting])}`,
     why,
-    mend: `mqtt.${setting} = ${better}`,
+    fix: [`mqtt.${setting} = ${better}`],
   }));
 }
 
@@ -114,7 +114,7 @@ export function ofFlapping(flapping: Flapping | undefined): Finding[] {
       code: 'emqx_flapping_detect',
       what: `flapping_detect bans who goes ${times} times within ${within} for ${ban}`,
       why: 'a dock with a bad network is kept out when it tries hardest, and dockhook hears nothing of it; from 6.3 on a whole fleet behind one account or address may be',
-      mend: 'flapping_detect.enable = false; dockhook limits wrong passwords itself',
+      fix: ['flapping_detect.enable = false; dockhook limits wrong passwords itself'],
     },
   ];
 }

@@ -1,7 +1,7 @@
 /** A dock's story on the screen: a line for each thing that happened, and at its end what is wrong. */
 import type { TimelineEntry } from '../../stores/types.js';
 import type { Diagnosis } from '../../diagnosis/diagnose.js';
-import type { Finding, State } from '../../diagnosis/facts.js';
+import type { DockFinding, State } from '../../diagnosis/dock-finding.js';
 import { print, printTable, style } from '../output.js';
 
 /** `2026-11-24 14:11:57` where the reader is. */
@@ -92,8 +92,8 @@ function remarksOf(entry: TimelineEntry): string {
 }
 
 export function printFindings({ findings }: Pick<Diagnosis, 'findings'>): void {
-  const blocking = findings.filter(({ blocks }) => blocks);
-  const notes = findings.filter(({ blocks }) => !blocks);
+  const blocking = findings.filter(({ level }) => level === 'error');
+  const notes = findings.filter(({ level }) => level === 'warning');
   if (blocking.length === 0) print(style(['bold', 'green'], 'Nothing is wrong.'));
   else print(style(['bold', 'red'], 'What is wrong, and what to do'));
   for (const finding of blocking) printFinding(finding);
@@ -101,7 +101,7 @@ export function printFindings({ findings }: Pick<Diagnosis, 'findings'>): void {
   for (const finding of notes) printFinding(finding);
 }
 
-function printFinding({ what, todo }: Finding): void {
+function printFinding({ what, fix }: DockFinding): void {
   print(`\n  ${what}`);
-  for (const step of todo) print(`  → ${step}`);
+  for (const step of fix) print(`  → ${step}`);
 }

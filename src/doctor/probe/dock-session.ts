@@ -1,8 +1,8 @@
 /** What the probe tries once it is let in as a dock. Each step is one group of findings. */
 import { randomUUID } from 'node:crypto';
-import { subscribeCodes, type connectMqtt } from '../simulator/mqtt-connect.js';
-import { messageOf } from '../errors.js';
-import type { Finding } from './finding.js';
+import { subscribeCodes, type connectMqtt } from '../../simulator/mqtt-connect.js';
+import { messageOf } from '../../errors.js';
+import type { Finding } from '../../finding.js';
 
 type Client = Awaited<ReturnType<typeof connectMqtt>>;
 
@@ -59,7 +59,9 @@ export async function ownReplies(dock: Dock): Promise<Finding[]> {
         code: 'probe_replies_refused',
         what: `a dock may not subscribe to its own ${topic} (${code === undefined ? 'no answer' : `SUBACK ${code}`})`,
         why: 'it is deaf: no reply and no command reaches it',
-        mend: 'check that the account may act for this gateway, and that no other authorization source of the broker decides first',
+        fix: [
+          'check that the account may act for this gateway, and that no other authorization source of the broker decides first',
+        ],
       },
     ];
   }
@@ -95,7 +97,7 @@ export async function foreignFilters(dock: Dock): Promise<Finding[]> {
       code: 'probe_foreign_subscribe_granted',
       what: `a dock may subscribe to ${granted.join(', ')}`,
       why: 'it hears the telemetry and the license of others: an authorization source of the broker says yes before dockhook is asked (the acl.conf that EMQX ships ends in "allow all"), or the account is for any gateway',
-      mend: `authorization.sources = [], authorization.no_match = deny; ${CONFIG}`,
+      fix: [`authorization.sources = [], authorization.no_match = deny; ${CONFIG}`],
     },
   ];
 }
@@ -127,7 +129,7 @@ export async function reply(dock: Dock): Promise<Finding[]> {
     const [why, mend] = whyNoReply(sent, seen?.topics, topics);
     const what =
       sent === true ? `no reply to ${method} in ${timeoutMs / 1000} s` : `${method} could not be asked`;
-    return [{ level: 'error', code: 'probe_no_reply', what, why, mend }];
+    return [{ level: 'error', code: 'probe_no_reply', what, why, fix: [mend] }];
   }
   if (seen?.topics.has(topics.request)) {
     return [
@@ -136,7 +138,7 @@ export async function reply(dock: Dock): Promise<Finding[]> {
         code: 'probe_answered_elsewhere',
         what: `${method} was answered, and yet the request itself went on to subscribers`,
         why: 'another server answers docks, and dockhook is not asked: message.publish is not hooked, or not for this topic',
-        mend: `stop that server, or leave requests to it; ${CONFIG}`,
+        fix: [`stop that server, or leave requests to it; ${CONFIG}`],
       },
     ];
   }
@@ -148,7 +150,7 @@ export async function reply(dock: Dock): Promise<Finding[]> {
         code: 'probe_reply_fault',
         what: `${method} was answered with result ${result ?? '(none)'}`,
         why: 'a dock takes that as a failure; 210233 means that the bindings could not be read',
-        mend: 'see the log of dockhook serve, and that its database answers',
+        fix: ['see the log of dockhook serve, and that its database answers'],
       },
     ];
   }
@@ -216,7 +218,7 @@ export async function foreignPublish(dock: Dock): Promise<Finding[]> {
         code: 'probe_foreign_publish_delivered',
         what: `a dock may publish to ${delivered.join(', ')}`,
         why: 'it can speak for others and command them: an authorization source of the broker says yes before dockhook is asked, or the account is for any gateway',
-        mend: `authorization.sources = [], authorization.no_match = deny; ${CONFIG}`,
+        fix: [`authorization.sources = [], authorization.no_match = deny; ${CONFIG}`],
       },
     ];
   }
@@ -230,7 +232,7 @@ export async function foreignPublish(dock: Dock): Promise<Finding[]> {
       code: 'probe_publish_unproven',
       what: 'whether a dock may publish for others could not be seen',
       why: 'MQTT 3.1.1 does not tell a publisher that it was refused, and nothing watched, or what may be published did not arrive',
-      mend: 'probe with --mqtt 5, or without --username where the database can be reached',
+      fix: ['probe with --mqtt 5, or without --username where the database can be reached'],
     },
   ];
 }

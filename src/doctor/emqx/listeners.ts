@@ -1,13 +1,13 @@
 /** Where clients connect to EMQX, and the MQTT settings by which replies vanish or names change. */
-import { answers, type Listener, type Zone } from '../emqx/api-answers.js';
-import { opensBeforeHooks, skipsWebSocketHooks } from '../emqx/versions.js';
-import { isLoopback } from '../listen.js';
-import { accountsWantCertificate } from './check.js';
-import { ofClientId } from './emqx-client-id.js';
-import type { EmqxContext } from './emqx-facts.js';
-import { limitsOfListener } from './emqx-listener-limits.js';
-import { limitsOfMqtt, ofFlapping } from './emqx-mqtt-limits.js';
-import type { Finding } from './finding.js';
+import { answers, type Listener, type Zone } from '../../emqx/api-answers.js';
+import { opensBeforeHooks, skipsWebSocketHooks } from '../../emqx/versions.js';
+import { isLoopback } from '../../listen.js';
+import { accountsWantCertificate } from '../check.js';
+import { ofClientId } from './client-id.js';
+import type { EmqxContext } from './context.js';
+import { limitsOfListener } from './listener-limits.js';
+import { limitsOfMqtt, ofFlapping } from './mqtt-settings.js';
+import type { Finding } from '../../finding.js';
 
 interface NamedListener extends Listener {
   id: string;
@@ -34,7 +34,9 @@ export async function checkListeners(context: EmqxContext): Promise<Finding[]> {
       code: 'emqx_no_client_certificates',
       what: `${accountsWantCertificate(needCertificate)}, and no listener asks for one`,
       why: 'EMQX then tells dockhook no common name, and these accounts are always refused',
-      mend: 'ssl_options.verify = verify_peer and cacertfile for a TLS listener: dockhook emqx config --listeners client-certificate',
+      fix: [
+        'ssl_options.verify = verify_peer and cacertfile for a TLS listener: dockhook emqx config --listeners client-certificate',
+      ],
     });
   }
   if (listeners.length === 0) {
@@ -43,7 +45,7 @@ export async function checkListeners(context: EmqxContext): Promise<Finding[]> {
       code: 'emqx_no_listener',
       what: 'EMQX has no enabled listener',
       why: 'no dock can connect',
-      mend: howToOpen(listed.length > 0, context),
+      fix: [howToOpen(listed.length > 0, context)],
     });
   }
   return findings;
@@ -67,7 +69,7 @@ function ofListener(listener: NamedListener, { versions }: EmqxContext): Finding
       code: 'emqx_listener_open',
       what: `${name} has enable_authn = false`,
       why: 'it lets everybody in, and dockhook is not asked',
-      mend: `listeners.${id.replace(':', '.')}.enable_authn = true`,
+      fix: [`listeners.${id.replace(':', '.')}.enable_authn = true`],
     });
   }
   if (authentication.length > 0) {
@@ -76,7 +78,7 @@ function ofListener(listener: NamedListener, { versions }: EmqxContext): Finding
       code: 'emqx_listener_authentication',
       what: `${name} has an authentication of its own`,
       why: 'it takes the place of the authenticator that keeps strangers out while EMQX has no hooks',
-      mend: `take listeners.${id.replace(':', '.')}.authentication out of emqx.conf`,
+      fix: [`take listeners.${id.replace(':', '.')}.authentication out of emqx.conf`],
     });
   }
   if ((type === 'ws' || type === 'wss') && versions.some(skipsWebSocketHooks)) {
@@ -85,7 +87,7 @@ function ofListener(listener: NamedListener, { versions }: EmqxContext): Finding
       code: 'emqx_websocket_skips_hooks',
       what: `${name} takes WebSocket clients, whose hooks crash before EMQX 5.8.5 (emqx/emqx#14543)`,
       why: 'a hook that crashes is skipped: dockhook is not asked about them',
-      mend: `listeners.${id.replace(':', '.')}.enable = false, or EMQX 5.8.5 or later`,
+      fix: [`listeners.${id.replace(':', '.')}.enable = false, or EMQX 5.8.5 or later`],
     });
   }
   if ((type === 'tcp' || type === 'ws') && !isLoopback(hostOf(bind))) {
@@ -94,7 +96,7 @@ function ofListener(listener: NamedListener, { versions }: EmqxContext): Finding
       code: 'emqx_listener_plain',
       what: `${name} does not encrypt`,
       why: 'passwords and the license of your app travel in the clear',
-      mend: 'connect docks over TLS (ssl://broker:8883 in Pilot 2), and let this listener bind 127.0.0.1',
+      fix: ['connect docks over TLS (ssl://broker:8883 in Pilot 2), and let this listener bind 127.0.0.1'],
     });
   }
   // EMQX ships a pair at this place whose private key the whole world has.
@@ -104,7 +106,7 @@ function ofListener(listener: NamedListener, { versions }: EmqxContext): Finding
       code: 'emqx_demo_certificate',
       what: `${name} uses the file in which EMQX ships its demo certificate (${tls.certfile})`,
       why: 'everybody has its private key; unless you replaced the file, anybody can pose as your broker',
-      mend: `listeners.${id.replace(':', '.')}.ssl_options.certfile and keyfile: your own (deploy/tls)`,
+      fix: [`listeners.${id.replace(':', '.')}.ssl_options.certfile and keyfile: your own (deploy/tls)`],
     });
   }
   findings.push(...limitsOfListener(listener, name));
@@ -114,7 +116,7 @@ function ofListener(listener: NamedListener, { versions }: EmqxContext): Finding
       code: 'emqx_listener_zone',
       what: `${name} is in zone "${zone}", whose MQTT settings were not checked`,
       why: 'a zone may set ignore_loop_deliver, peer_cert_as_username, or a limit for itself',
-      mend: `see that zones.${zone}.mqtt in emqx.conf sets none of what docs/emqx.md calls checked`,
+      fix: [`see that zones.${zone}.mqtt in emqx.conf sets none of what docs/emqx.md calls checked`],
     });
   }
   if (findings.length > 0) return findings;
@@ -147,7 +149,7 @@ function ofMqtt({ mqtt, flapping_detect: flapping }: Zone): Finding[] {
       code: 'emqx_ignore_loop_deliver',
       what: 'mqtt.ignore_loop_deliver = true',
       why: 'a reply comes from the dock’s own session, and EMQX then keeps it from a dock that speaks MQTT 3.1.1',
-      mend: 'mqtt.ignore_loop_deliver = false',
+      fix: ['mqtt.ignore_loop_deliver = false'],
     });
   }
   for (const [setting, place] of [
@@ -161,7 +163,9 @@ function ofMqtt({ mqtt, flapping_detect: flapping }: Zone): Finding[] {
       code: `emqx_${setting}`,
       what: `mqtt.${setting} = ${value}`,
       why: `the certificate's ${value} takes the place of the ${place} that was typed into the dock`,
-      mend: `mqtt.${setting} = disabled; dockhook account add --cert-cn compares the certificate beside the account`,
+      fix: [
+        `mqtt.${setting} = disabled; dockhook account add --cert-cn compares the certificate beside the account`,
+      ],
     });
   }
   findings.push(...limitsOfMqtt(mqtt), ...ofFlapping(flapping));

@@ -1,12 +1,13 @@
 /** The checks of EMQX, each fault injected into a stand-in for its REST API and named. */
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { checkEmqx } from '../../../src/doctor/emqx.js';
-import type { EmqxFacts } from '../../../src/doctor/emqx-facts.js';
-import type { Finding } from '../../../src/doctor/finding.js';
-import { connectEmqx } from '../../../src/emqx/api.js';
-import { exhookServer } from '../../../src/emqx/provider.js';
-import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../support/emqx-rest.js';
+import { checkEmqx } from '../../../../src/doctor/emqx/emqx.js';
+import type { EmqxFacts } from '../../../../src/doctor/emqx/context.js';
+import type { Finding } from '../../../../src/finding.js';
+import { connectEmqx } from '../../../../src/emqx/api.js';
+import { exhookServer } from '../../../../src/emqx/provider.js';
+import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../../support/emqx-rest.js';
+import { fixOf } from '../../../support/findings.js';
 
 const FACTS: EmqxFacts = { accounts: [], unknownAccounts: 'deny', timeline: true, opens: ['ssl:default'] };
 const DATABASE = 'password_based:built_in_database';
@@ -48,7 +49,7 @@ describe('checkEmqx', () => {
     emqx.state.providers = [{ ...exhookServer({ name: 'edge' }), enable: true }];
     expect(await faults({ provider: 'edge' })).to.deep.equal([]);
     const missing = (await check()).find(({ code }) => code === 'emqx_provider_missing');
-    expect(missing?.mend).to.include('"edge"').and.include('--provider NAME');
+    expect(fixOf(missing)).to.include('"edge"').and.include('--provider NAME');
   });
 
   const provider = (): Record<string, unknown> => emqx.state.providers[0]!;
@@ -502,7 +503,7 @@ describe('checkEmqx', () => {
       const found = (await check(facts)).find(({ level }) => level !== 'ok');
       expect(found?.what).to.be.a('string').and.not.equal('');
       expect(found?.why).to.be.a('string').and.not.equal('');
-      expect(found?.mend).to.be.a('string').and.not.equal('');
+      expect(fixOf(found)).to.not.equal('');
     });
   }
 
@@ -537,19 +538,19 @@ describe('checkEmqx', () => {
   it('does not believe retainer.enable = false where it does nothing, and names what does', async () => {
     emqx.state.version = '6.2.0';
     const found = (await check()).find(({ code }) => code === 'emqx_retainer');
-    expect(found?.mend).to.include('message_transformation');
+    expect(fixOf(found)).to.include('message_transformation');
   });
 
   it('sends an operator whose EMQX asks at a wrong address to register', async () => {
     emqx.state.status['emqx@127.0.0.1'] = 'connecting';
     provider()['url'] = 'http://127.0.0.1:9999';
-    const mend = async (exhookUrl?: string): Promise<string | undefined> =>
-      (await check({ exhookUrl })).find(({ code }) => code === 'emqx_provider_not_connected')?.mend;
-    expect(await mend('http://127.0.0.1:9000')).to.match(
+    const fix = async (exhookUrl?: string): Promise<string> =>
+      fixOf((await check({ exhookUrl })).find(({ code }) => code === 'emqx_provider_not_connected'));
+    expect(await fix('http://127.0.0.1:9000')).to.match(
       /^dockhook listens at http:\/\/127\.0\.0\.1:9000 .*register/,
     );
-    expect(await mend('http://127.0.0.1:9999')).to.match(/^see that dockhook runs .*register --exhook/);
-    expect(await mend()).to.match(/^see that dockhook runs/);
+    expect(await fix('http://127.0.0.1:9999')).to.match(/^see that dockhook runs .*register --exhook/);
+    expect(await fix()).to.match(/^see that dockhook runs/);
   });
 
   it('names a key that may only read, by a client that there is not', async () => {
@@ -571,7 +572,7 @@ describe('checkEmqx', () => {
   });
 
   it('finds each thing that docs/emqx.md says it checks', () => {
-    const table = readFileSync(new URL('../../../docs/emqx.md', import.meta.url), 'utf8');
+    const table = readFileSync(new URL('../../../../docs/emqx.md', import.meta.url), 'utf8');
     const named = new Set(
       [...table.matchAll(/doctor: ([^|]+)\|/g)].flatMap(([, cell = '']) => cell.match(/emqx_\w+/g) ?? []),
     );
@@ -612,20 +613,20 @@ describe('checkEmqx', () => {
     const found = await check({ opens: [] });
     const fault = found.filter(({ level }) => level !== 'ok');
     expect(fault.map(({ code }) => code)).to.deep.equal(['emqx_no_listener']);
-    expect(fault[0]?.mend).to.include('DOCKHOOK_EMQX_LISTENERS=');
+    expect(fixOf(fault[0])).to.include('DOCKHOOK_EMQX_LISTENERS=');
     expect(found.map(({ code }) => code)).to.not.include('emqx_doors');
   });
 
   it('does not tell to set DOCKHOOK_EMQX_LISTENERS where it is set, where it does nothing, and where no listener is', async () => {
-    const mend = async (opens: string[]): Promise<string | undefined> =>
-      (await check({ opens })).find(({ code }) => code === 'emqx_no_listener')?.mend;
+    const fix = async (opens: string[]): Promise<string> =>
+      fixOf((await check({ opens })).find(({ code }) => code === 'emqx_no_listener'));
     closeAll();
-    expect(await mend(['ssl:default'])).to.include('dockhook serve');
+    expect(await fix(['ssl:default'])).to.include('dockhook serve');
     emqx.state.version = '5.9.0';
-    expect(await mend([])).to.equal('dockhook emqx config prints listeners');
+    expect(await fix([])).to.equal('dockhook emqx config prints listeners');
     emqx.state.version = '5.8.9';
     emqx.state.listeners = {};
-    expect(await mend([])).to.equal('dockhook emqx config prints listeners');
+    expect(await fix([])).to.equal('dockhook emqx config prints listeners');
   });
 
   it('looks at a listener that runs though the configuration has it off', async () => {
@@ -636,12 +637,12 @@ describe('checkEmqx', () => {
   });
 
   it('lets dockhook open again only listeners that docks use', async () => {
-    const mend = async (): Promise<string | undefined> =>
-      (await check()).find(({ code }) => code === 'emqx_open_at_start')?.mend;
+    const fix = async (): Promise<string> =>
+      fixOf((await check()).find(({ code }) => code === 'emqx_open_at_start'));
     emqx.state.listeners['ws:default'] = { enable: true, bind: '0.0.0.0:8083' };
-    expect(await mend()).to.equal('in emqx.conf of every node: listeners.ws.default.enable = false');
+    expect(await fix()).to.equal('in emqx.conf of every node: listeners.ws.default.enable = false');
     emqx.state.listeners['tcp:default'] = { enable: true, bind: '0.0.0.0:1883' };
-    expect(await mend())
+    expect(await fix())
       .to.include('listeners.ws.default.enable = false')
       .and.to.include(
         'DOCKHOOK_EMQX_LISTENERS=ssl:default,tcp:default for dockhook serve, which opens them in time',

@@ -8,12 +8,12 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { PROBE_ACCOUNT } from '../access/safe-names.js';
-import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../simulator/mqtt-connect.js';
-import { messageOf } from '../errors.js';
-import { checkCertificate } from './certificate.js';
-import type { Finding } from './finding.js';
-import { foreignFilters, foreignPublish, ownReplies, reply, withinOf, type Dock } from './probe-dock.js';
+import { PROBE_ACCOUNT } from '../../access/safe-names.js';
+import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../../simulator/mqtt-connect.js';
+import { messageOf } from '../../errors.js';
+import { checkCertificate } from '../certificate.js';
+import type { Finding } from '../../finding.js';
+import { foreignFilters, foreignPublish, ownReplies, reply, withinOf, type Dock } from './dock-session.js';
 
 export interface ProbeOptions extends Pick<MqttOptions, 'url' | 'tls' | 'protocolVersion' | 'timeoutMs'> {
   /** What a dock comes with. */
@@ -135,7 +135,9 @@ function judged({ code, what, why }: Stranger, attempt: Exclude<Attempt, { fault
     code: `${code}_accepted`,
     what: `the broker let in ${what}`,
     why,
-    mend: 'dockhook emqx config prints a configuration that fails closed; dockhook emqx status shows whether the hooks are there',
+    fix: [
+      'dockhook emqx config prints a configuration that fails closed; dockhook emqx status shows whether the hooks are there',
+    ],
   };
 }
 
@@ -145,7 +147,9 @@ function unreachable(fault: string): Finding {
     code: 'probe_unreachable',
     what: fault,
     why: 'a dock would fail in the same way; nothing further could be tried',
-    mend: 'give the address that a dock uses with --broker, and --ca FILE if the CA of the broker is your own',
+    fix: [
+      'give the address that a dock uses with --broker, and --ca FILE if the CA of the broker is your own',
+    ],
   };
 }
 
@@ -155,7 +159,7 @@ function connectionLost(): Finding {
     code: 'probe_interrupted',
     what: 'the broker ended the connection during the probe, and did not let it in again',
     why: 'the rest could not be tried',
-    mend: 'see the log of the broker',
+    fix: ['see the log of the broker'],
   };
 }
 
@@ -165,7 +169,9 @@ function dockRefused(text: string): Finding {
     code: 'probe_dock_refused',
     what: text,
     why: 'docks with right passwords are refused, too: the broker does not reach dockhook, or it has another database than this command',
-    mend: 'see dockhook emqx status and the log of dockhook serve, and give this command the DATABASE_URL of the server',
+    fix: [
+      'see dockhook emqx status and the log of dockhook serve, and give this command the DATABASE_URL of the server',
+    ],
   };
 }
 

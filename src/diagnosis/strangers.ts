@@ -6,7 +6,7 @@ import type { DockhookError } from '../errors.js';
 import type { Account, Stores, Timeline, TimelineEntry } from '../stores/types.js';
 import { BROKER } from '../timeline/recorder.js';
 import { listingsOf, type DockFacts } from './facts.js';
-import { grouped } from './grouped.js';
+import { grouped } from './group-by.js';
 
 /** More than the sweep leaves; a bound for the reader, should nobody sweep. */
 const MAX_OTHERS = 25_000;

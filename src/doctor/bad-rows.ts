@@ -1,7 +1,7 @@
 /** Rows that cannot be used, by name. */
 import type { DockhookError } from '../errors.js';
 import { count } from './check.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 const SHOWN = 20;
 
@@ -19,6 +19,8 @@ function badRow(what: string): Finding {
     code: 'bad_row',
     what,
     why: 'whoever the row is about is refused, as nobody can tell what it should say',
-    mend: 'mend or delete the row with SQL, or remove it (dockhook account remove, binding remove, …) and add it again',
+    fix: [
+      'mend or delete the row with SQL, or remove it (dockhook account remove, binding remove, …) and add it again',
+    ],
   };
 }

@@ -1,6 +1,6 @@
 /** What a listener of EMQX does to a connection or a topic before dockhook is asked. */
-import type { Listener } from '../emqx/api-answers.js';
-import type { Finding } from './finding.js';
+import type { Listener } from '../../emqx/api-answers.js';
+import type { Finding } from '../../finding.js';
 
 /** From this share of its places on, a listener is nearly full. */
 const NEARLY_FULL = 0.9;
@@ -16,7 +16,7 @@ export function limitsOfListener(listener: Listener & { id: string }, name: stri
       code: 'emqx_mountpoint',
       what: `${name} puts ${mountpoint} before every topic (mountpoint)`,
       why: 'a dock’s requests then have another name than EMQX asks dockhook about: it connects, subscribes, and nobody answers',
-      mend: `${setting}.mountpoint = ""`,
+      fix: [`${setting}.mountpoint = ""`],
     });
   }
   if (proxied === true) {
@@ -25,7 +25,9 @@ export function limitsOfListener(listener: Listener & { id: string }, name: stri
       code: 'emqx_proxy_protocol',
       what: `${name} has proxy_protocol = true`,
       why: 'a client that does not come through a proxy that speaks it is cut off without a word, and dockhook hears nothing of it',
-      mend: `${setting}.proxy_protocol = false, unless all docks come through such a proxy (send-proxy-v2 in HAProxy)`,
+      fix: [
+        `${setting}.proxy_protocol = false, unless all docks come through such a proxy (send-proxy-v2 in HAProxy)`,
+      ],
     });
   }
   return [...findings, ...ofAccessRules(rules, name, setting), ...ofPlaces(listener, name, setting)];
@@ -46,7 +48,9 @@ function ofAccessRules(rules: readonly string[], name: string, setting: string):
       why: shuts
         ? 'every connection is cut off before a word is said'
         : 'who comes from a denied address is cut off without a word, and dockhook hears nothing of it',
-      mend: `${setting}.access_rules = ["allow all"]${shuts ? '' : ', unless the addresses of all docks are allowed'}`,
+      fix: [
+        `${setting}.access_rules = ["allow all"]${shuts ? '' : ', unless the addresses of all docks are allowed'}`,
+      ],
     },
   ];
 }
@@ -66,7 +70,7 @@ function ofPlaces(
       code: 'emqx_listener_full',
       what: `${name} has ${taken} of ${places} connections (max_connections)`,
       why: `${full ? 'the next client is' : 'when it is full, clients are'} cut off without a word, and dockhook hears nothing of it`,
-      mend: `${setting}.max_connections = infinity, or more than you have docks`,
+      fix: [`${setting}.max_connections = infinity, or more than you have docks`],
     },
   ];
 }

@@ -1,15 +1,15 @@
 /** Parts of EMQX that refuse clients, subscribe for them, or change or keep messages, without asking dockhook. */
-import { getIfThere } from '../emqx/api.js';
-import { answers } from '../emqx/api-answers.js';
-import { bansOf, fits, liftOf, type Ban } from '../emqx/bans.js';
-import { moduleAnswers, type Transformation } from '../emqx/module-answers.js';
-import { hasTransformations, ignoresRetainerSwitch } from '../emqx/versions.js';
-import { covers } from '../access/topic-filters.js';
-import { gatewayOfRequest } from '../topics.js';
+import { getIfThere } from '../../emqx/api.js';
+import { answers } from '../../emqx/api-answers.js';
+import { bansOf, fits, liftOf, type Ban } from '../../emqx/bans.js';
+import { moduleAnswers, type Transformation } from '../../emqx/module-answers.js';
+import { hasTransformations, ignoresRetainerSwitch } from '../../emqx/versions.js';
+import { covers } from '../../access/topic-filters.js';
+import { gatewayOfRequest } from '../../topics.js';
 import { deniesRetainedRequests, mayTouchDocks } from './acl-rules.js';
-import { count, some } from './check.js';
-import type { EmqxContext } from './emqx-facts.js';
-import type { Finding } from './finding.js';
+import { count, some } from '../check.js';
+import type { EmqxContext } from './context.js';
+import type { Finding } from '../../finding.js';
 
 const REQUESTS = 'thing/product/+/requests';
 
@@ -30,7 +30,7 @@ export async function checkBans({ api, accounts }: EmqxContext): Promise<Finding
       code: 'emqx_banned',
       what: `EMQX bans ${some(ours.map(textOf))}, which dockhook has an account for`,
       why: 'EMQX refuses it (138) before dockhook is asked, and dockhook’s timeline shows nothing',
-      mend: ours[0] ? `dashboard, Access Control, Banned Clients; or ${liftOf(ours[0])}` : '',
+      fix: [ours[0] ? `dashboard, Access Control, Banned Clients; or ${liftOf(ours[0])}` : ''],
     });
   }
   if (others.length > 0) {
@@ -39,7 +39,9 @@ export async function checkBans({ api, accounts }: EmqxContext): Promise<Finding
       code: 'emqx_bans',
       what: `EMQX bans ${count(others.length, 'client')}: ${some(others.map(textOf))}`,
       why: 'if one of them is a dock, EMQX refuses it (138) before dockhook is asked',
-      mend: 'see dashboard, Access Control, Banned Clients; dockhook dock show SN says whether it is that dock',
+      fix: [
+        'see dashboard, Access Control, Banned Clients; dockhook dock show SN says whether it is that dock',
+      ],
     });
   }
   return findings;
@@ -60,7 +62,7 @@ export async function checkTopics({ api }: EmqxContext): Promise<Finding[]> {
       code: 'emqx_rewrite',
       what: `EMQX rewrites topics of docks: ${some(rewritten.map(({ source_topic: from, dest_topic: to }) => `${from} to ${to ?? '?'}`))}`,
       why: 'dockhook is asked about another topic than the dock used, or not at all',
-      mend: 'take these lines out of rewrite (dashboard, Management, MQTT Settings, Topic Rewrite)',
+      fix: ['take these lines out of rewrite (dashboard, Management, MQTT Settings, Topic Rewrite)'],
     });
   }
   const subscriptions = (await getIfThere(api, '/mqtt/auto_subscribe', moduleAnswers.subscriptions)) ?? [];
@@ -72,7 +74,7 @@ export async function checkTopics({ api }: EmqxContext): Promise<Finding[]> {
       code: 'emqx_auto_subscribe',
       what: `EMQX subscribes every client to ${some(given.map(({ topic }) => topic))}`,
       why: `dockhook is not asked about it${open ? ': each dock hears the others' : ''}`,
-      mend: 'take these topics out of auto_subscribe (dashboard, Management, MQTT Settings, Auto Subscribe)',
+      fix: ['take these topics out of auto_subscribe (dashboard, Management, MQTT Settings, Auto Subscribe)'],
     });
   }
   return findings;
@@ -96,7 +98,9 @@ export async function checkMessages({ api }: EmqxContext): Promise<Finding[]> {
       code,
       what: `EMQX ${what} messages of docks (${path.slice(1).replace('_', ' ')}: ${some(names)})`,
       why: 'it does so before dockhook is asked, which then answers something else than the dock sent, or nothing',
-      mend: 'see that its topics leave out thing/product/+/requests and sys/product/+/status (dashboard, Smart Data Hub)',
+      fix: [
+        'see that its topics leave out thing/product/+/requests and sys/product/+/status (dashboard, Smart Data Hub)',
+      ],
     });
   }
   const gateways = (await getIfThere(api, '/gateways', moduleAnswers.gateways)) ?? [];
@@ -107,7 +111,7 @@ export async function checkMessages({ api }: EmqxContext): Promise<Finding[]> {
       code: 'emqx_gateways',
       what: `EMQX also takes clients over ${some(running)}`,
       why: 'a gateway has an authentication of its own, and without one lets everybody in',
-      mend: 'disable what you do not need (dashboard, Management, Gateways), or give it an authentication',
+      fix: ['disable what you do not need (dashboard, Management, Gateways), or give it an authentication'],
     });
   }
   return findings;
@@ -137,7 +141,9 @@ export async function checkRetained(context: EmqxContext): Promise<Finding[]> {
         code: 'emqx_requests_retained',
         what: `EMQX keeps retained requests: ${some(kept)}`,
         why: 'whoever subscribes to them gets them again, with the device binding code in them, and a backend that answers sends the dock a second reply',
-        mend: `delete them: dashboard, Monitoring, Retained Messages; or DELETE /api/v5/mqtt/retainer/message/${encodeURIComponent(kept[0] ?? '')}`,
+        fix: [
+          `delete them: dashboard, Monitoring, Retained Messages; or DELETE /api/v5/mqtt/retainer/message/${encodeURIComponent(kept[0] ?? '')}`,
+        ],
       },
     ];
   }
@@ -148,9 +154,11 @@ export async function checkRetained(context: EmqxContext): Promise<Finding[]> {
       code: 'emqx_retainer',
       what: 'EMQX would keep a request that a dock publishes with the retain flag',
       why: 'it does so before dockhook is asked: each later subscriber gets the request, with the device binding code in it',
-      mend: versions.every(hasTransformations)
-        ? 'message_transformation.transformations, as dockhook emqx config prints it'
-        : 'retainer.enable = false, as dockhook emqx config prints it; if you need retained messages, see docs/emqx.md, "Retained requests"',
+      fix: [
+        versions.every(hasTransformations)
+          ? 'message_transformation.transformations, as dockhook emqx config prints it'
+          : 'retainer.enable = false, as dockhook emqx config prints it; if you need retained messages, see docs/emqx.md, "Retained requests"',
+      ],
     },
   ];
 }
@@ -193,7 +201,7 @@ export async function checkLicense({ api }: EmqxContext): Promise<Finding[]> {
       code: 'emqx_license_expired',
       what: `the license of EMQX has expired${license.expiry_at === undefined ? '' : ` (${license.expiry_at})`}`,
       why: 'by its kind EMQX refuses every new client (quota exceeded), at once or some time after, without asking dockhook',
-      mend: 'renew it: dashboard, System, License',
+      fix: ['renew it: dashboard, System, License'],
     });
   }
   const nodes = await api.get('/nodes', moduleAnswers.load);
@@ -205,7 +213,7 @@ export async function checkLicense({ api }: EmqxContext): Promise<Finding[]> {
       code: 'emqx_license_full',
       what: `EMQX has ${taken} of the ${places} sessions of its license`,
       why: 'when it is full, new clients are refused (quota exceeded) without dockhook being asked',
-      mend: 'a larger license, or fewer clients: dashboard, System, License',
+      fix: ['a larger license, or fewer clients: dashboard, System, License'],
     });
   }
   return findings;
