@@ -21,7 +21,7 @@ import { logEvents, type Logger } from './observability/log.js';
 import type { Metrics } from './observability/metrics.js';
 import { tellRefusals } from './observability/refusals.js';
 import type { Database } from './stores/database.js';
-import type { Stores } from './stores/types.js';
+import type { ServerStores } from './stores/types.js';
 import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/keeper.js';
 
 /** Between two attempts to reach the store at start, in milliseconds. */
@@ -42,7 +42,7 @@ const GRACE_MS = 5000;
 const EMQX_MS = 3000;
 
 export interface AppParts {
-  stores: Stores;
+  stores: ServerStores;
   metrics: Metrics;
   log: Logger;
   /** As in {@link Database}. */

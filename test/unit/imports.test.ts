@@ -41,7 +41,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     values: ['errors.ts', 'budget.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
-  stores: { values: ['errors.ts', 'topics.ts'], types: ['events.ts'] },
+  stores: { values: ['errors.ts', 'topics.ts'], types: ['budget.ts', 'events.ts'] },
   observability: {
     values: ['access/origin.ts', 'errors.ts', 'listen.ts', 'text.ts', 'throttle.ts'],
     types: ['events.ts', 'exhook/refusals.ts'],
@@ -139,6 +139,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   pino: ['observability'],
   commander: ['cli'],
   ajv: ['stores', 'dock', 'emqx'],
+  'lru-cache': ['stores'],
   'csv-parse': ['cli'],
   'csv-stringify': ['cli'],
   '@electric-sql/pglite': ['embedded-database'],
