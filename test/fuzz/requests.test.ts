@@ -12,10 +12,11 @@ import { hookProvider, serviceName } from '../../src/exhook/proto.js';
 import { startExhookServer, type ExhookServer } from '../../src/exhook/server.js';
 import { toMessage, type WireMessage } from '../../src/exhook/translate.js';
 import type { PublishVerdict } from '../../src/hooks.js';
-import type { Binding, Stores } from '../../src/stores/types.js';
+import type { Binding } from '../../src/stores/types.js';
 import { YES_MAN } from '../support/exhook.js';
 import { cases, heapInUse, seed } from '../support/fuzz.js';
 import { connectGrpc, frame, Status, unframe, type GrpcConnection } from '../support/grpc.js';
+import { withMemory } from '../../src/stores/stores.js';
 import { openMemoryStores } from '../support/memory-stores.js';
 import { ACCOUNTS, anyCase, LISTED, NORTH, OURS, SOUTH, type Case } from './requests.js';
 
@@ -29,7 +30,7 @@ type Fields = Record<string, unknown>;
 
 describe(`requests, ${cases} cases, FUZZ_SEED=${seed}`, () => {
   const published = hookProvider('v3')['OnMessagePublish']!;
-  const stores: Stores = openMemoryStores();
+  const stores = withMemory(openMemoryStores());
   /** What the replies said is bound. */
   const told = new Map<string, Kept>();
   let inProcess: (message: WireMessage) => Promise<PublishVerdict>;

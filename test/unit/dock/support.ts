@@ -5,6 +5,7 @@ import type { AccessEvent } from '../../../src/events.js';
 import type { Message, PublishVerdict, Session } from '../../../src/hooks.js';
 import type { Publisher } from '../../../src/publisher.js';
 import { createRequests, type DockOptions } from '../../../src/dock/requests.js';
+import { rememberLicense } from '../../../src/stores/stores.js';
 import type {
   Binding,
   Bindings,
@@ -93,7 +94,7 @@ export function cloud(options: Partial<DockOptions> = {}) {
   const requests = createRequests({
     organizations: organizationsOf(world),
     bindings: bindingsOf(world),
-    license: licenseOf(world),
+    license: rememberLicense(licenseOf(world)),
     identifyPublisher: async () =>
       typeof world.publisher === 'string' ? world.publisher : world.publisher(),
     isGateway: async (sn, within) => world.gateways.has(sn) && (await within(Promise.resolve(true))),
