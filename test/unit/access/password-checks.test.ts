@@ -71,8 +71,8 @@ describe('password checks', () => {
     const others = Array.from({ length: Math.ceil(600 / hashMs) }, (_, i) =>
       check(checks, { ...account, name: `b${i}` }, 'x', ADDRESS),
     );
-    const patience = new Promise((resolve) => setTimeout(resolve, checks.checkMs).unref());
-    expect(await checks.check(account, 'right', ADDRESS, patience)).to.equal('overloaded');
+    const decideBy = new Promise((resolve) => setTimeout(resolve, checks.checkMs).unref());
+    expect(await checks.check(account, 'right', ADDRESS, decideBy)).to.equal('overloaded');
     await Promise.all(others);
     expect(await checkWhenIdle(checks, account, 'right')).to.equal('right');
   });
