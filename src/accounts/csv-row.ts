@@ -2,12 +2,12 @@
 import { foreignFault, fromEmqx, isForeign, type EmqxAlgorithm } from '../access/foreign-hashes.js';
 import { accountNameFault } from '../access/names.js';
 import { hashFault } from '../access/passwords.js';
-import { DockhookError } from '../errors.js';
+import { DockhookError, messageOf } from '../errors.js';
 import { accountKind, encode } from '../stores/check.js';
 import type { Account, Scope } from '../stores/types.js';
 import { COLUMNS, type Column } from './csv-columns.js';
-import { checkedClientIds, checkedFilters, checkedGateways } from '../cli/account/scope-options.js';
-import { parseMoment } from '../cli/input.js';
+import { isRfc3339, parseMoment } from '../time.js';
+import { checkedClientIds, checkedFilters, checkedGateways } from './scope.js';
 
 /** What other systems call it. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -150,14 +150,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
-
 function readMoment(column: string, text: string, now: number): string {
   try {
     const moment = parseMoment(text, now);
-    return RFC3339.test(text) ? text : moment;
+    return isRfc3339(text) ? text : moment;
   } catch (error) {
-    throw new DockhookError('usage', `${column} ${error instanceof Error ? error.message : text}`);
+    throw new DockhookError('usage', `${column} ${messageOf(error)}`);
   }
 }
 

@@ -42,7 +42,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     values: ['errors.ts', 'budget.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
-  stores: { values: ['errors.ts', 'topics.ts'], types: ['events.ts'] },
+  stores: { values: ['errors.ts', 'time.ts', 'topics.ts'], types: ['events.ts'] },
   observability: {
     values: ['access/origin.ts', 'errors.ts', 'listen.ts', 'stores/database.ts', 'text.ts', 'throttle.ts'],
     types: ['events.ts', 'exhook/refusals.ts', 'stores'],
@@ -115,7 +115,8 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['config.ts', 'stores'],
   },
-  accounts: { values: ['access', 'cli', 'errors.ts', 'stores'] },
+  accounts: { values: ['access', 'errors.ts', 'stores', 'time.ts', 'topics.ts'], types: ['csv.ts'] },
+  'time.ts': { values: ['errors.ts'] },
   cli: {
     values: [
       'access',
@@ -135,6 +136,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'simulator',
       'stores',
       'text.ts',
+      'time.ts',
       'topics.ts',
       'trial-broker',
     ],

@@ -1,7 +1,8 @@
 /** `dockhook account list` and `account show`. */
 import type { Command } from 'commander';
-import { noAccount, passwordKind, publicAccount, stateOf } from './output.js';
-import { describeScope } from './scope-options.js';
+import { passwordKind, publicAccount, stateOf } from '../../accounts/public-account.js';
+import { describeScope } from '../../accounts/scope.js';
+import { noAccount } from './output.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
 import { print, printFields, printJson, printTable, reportBadRows } from '../output.js';
