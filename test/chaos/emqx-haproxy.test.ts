@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exhookServer } from '../../src/emqx/provider.js';
+import { providerSettings } from '../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
 import { describeWithHaproxy, freePorts } from '../support/haproxy.js';
 
@@ -30,7 +30,7 @@ describeWithHaproxy('HAProxy before an EMQX whose listeners are open from the st
     directory = mkdtempSync(join(tmpdir(), 'dockhook-haproxy-'));
     file = join(directory, 'haproxy.cfg');
     emqx = await startEmqxRest();
-    emqx.state.providers = [{ ...exhookServer({}), enable: true }];
+    emqx.state.providers = [{ ...providerSettings({}), enable: true }];
     listener = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.end(GREETING);
