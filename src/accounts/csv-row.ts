@@ -1,12 +1,11 @@
 /** Accounts as lines of CSV: from a line to an account and back. */
-import { foreignFault, fromEmqx, isForeign, type EmqxAlgorithm } from '../access/foreign-hashes.js';
-import { accountNameFault } from '../access/names.js';
-import { hashFault } from '../access/passwords.js';
+import { accountNameFault } from '../access/safe-names.js';
+import { isRfc3339, parseMoment } from '../dates.js';
 import { DockhookError, messageOf } from '../errors.js';
+import { fromEmqx, hashFault, passwordKind, type EmqxAlgorithm } from '../password-hashes/index.js';
 import { accountKind, encode } from '../stores/check.js';
 import type { Account, Scope } from '../stores/types.js';
 import { COLUMNS, type Column } from './csv-columns.js';
-import { isRfc3339, parseMoment } from '../time.js';
 import { checkedClientIds, checkedFilters, checkedGateways } from './scope.js';
 
 /** What other systems call it. */
@@ -177,7 +176,7 @@ function readSecret(
     if (algorithm === undefined) return { kind: 'generate' };
     throw new DockhookError('usage', 'has no password_hash');
   }
-  const isOurs = given.startsWith('$') && !(algorithm && isForeign(given));
+  const isOurs = given.startsWith('$') && !(algorithm && passwordKind(given) === 'imported');
   if (algorithm === undefined && !given.startsWith('$')) {
     throw new DockhookError(
       'usage',
@@ -185,7 +184,7 @@ function readSecret(
     );
   }
   const passwordHash = algorithm && !isOurs ? fromEmqx(algorithm, salt, given) : given;
-  const fault = isForeign(passwordHash) ? foreignFault(passwordHash) : hashFault(passwordHash);
+  const fault = hashFault(passwordHash);
   if (fault !== undefined) throw new DockhookError('usage', `the password_hash ${fault}`);
   return { kind: 'hash', passwordHash };
 }

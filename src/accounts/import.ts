@@ -3,11 +3,11 @@
  * embedded database answers nobody else, no dock either, while a transaction is open, and the input may take its time.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import type { EmqxAlgorithm } from '../access/foreign-hashes.js';
-import { generatePassword, hashChosen, hashGenerated } from '../access/passwords.js';
-import { hasExpired } from '../access/standing.js';
+import { hasExpired } from '../access/expiry.js';
+import { generatePassword } from '../access/new-passwords.js';
 import type { CsvLine } from '../csv.js';
 import { DockhookError } from '../errors.js';
+import { hashChosen, hashGenerated, type EmqxAlgorithm } from '../password-hashes/index.js';
 import type { Account, Accounts } from '../stores/types.js';
 import type { Column } from './csv-columns.js';
 import { PLACEHOLDER_HASH, readHeader, readLine, type ImportedLine } from './csv-row.js';

@@ -1,6 +1,6 @@
 /** What an account acts for: checked on the way in, compared, and in words. */
-import { filterFault } from '../access/filters.js';
-import { isUnsafeClientId } from '../access/names.js';
+import { filterFault } from '../access/topic-filters.js';
+import { isUnsafeClientId } from '../access/safe-names.js';
 import { DockhookError } from '../errors.js';
 import type { Accounts, Scope } from '../stores/types.js';
 import { serialNumberFault } from '../topics.js';

@@ -3,7 +3,7 @@
  * cached of their rights.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { gatewaysOf, serialNumbersIn } from '../access/topic-rules.js';
+import { ownGateways, serialNumbersIn } from '../access/topic-rules.js';
 import type { Account } from '../stores/types.js';
 import type { EmqxApi } from './api.js';
 import { clientsNaming, clientsOfUsername, disconnect, forEachClient, forgetRights } from './clients.js';
@@ -87,7 +87,7 @@ async function clientsOfGateway(
   for (const { name, scope } of await accounts()) {
     if (scope.kind !== 'gateways' || !scope.gateways.includes(gateway)) continue;
     for (const client of await clientsOfUsername(api, name)) {
-      const gateways = gatewaysOf(scope, client.ownId);
+      const gateways = ownGateways(scope, client.ownId);
       if (certain.has(client.clientId) || !gateways.includes(gateway)) continue;
       if (gateways.length === 1) certain.set(client.clientId, client);
       else possible.push(client);

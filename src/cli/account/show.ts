@@ -1,7 +1,8 @@
 /** `dockhook account list` and `account show`. */
 import type { Command } from 'commander';
-import { passwordKind, publicAccount, stateOf } from '../../accounts/public-account.js';
+import { publicAccount, stateOf } from '../../accounts/public-account.js';
 import { describeScope } from '../../accounts/scope.js';
+import { passwordKind } from '../../password-hashes/index.js';
 import { noAccount } from './output.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
@@ -18,7 +19,7 @@ export async function listAccounts(_options: unknown, command: Command): Promise
         account.name,
         stateOf(account),
         describeScope(account.scope),
-        passwordKind(account),
+        passwordKind(account.passwordHash),
         account.note ?? '',
       ]),
     );
@@ -37,7 +38,7 @@ export async function showAccount(name: string, _options: unknown, command: Comm
     account: account.name,
     state: stateOf(account),
     'acts for': describeScope(account.scope),
-    password: passwordKind(account),
+    password: passwordKind(account.passwordHash),
     'certificate CN': account.certificateCn,
     expires: account.expiresAt,
     note: account.note,
