@@ -86,12 +86,13 @@ function namedScope(options: ScopeOptions, defaults: ServiceScope): Scope | unde
   }
   if (options.service) {
     const clientIds = checkedClientIds('--client-id', options.clientId ?? defaults.clientIds ?? []);
-    return {
+    const scope: ServiceScope = {
       kind: 'service',
       publish: checkedFilters('--publish', options.publish ?? defaults.publish),
       subscribe: checkedFilters('--subscribe', options.subscribe ?? defaults.subscribe),
-      ...(clientIds.length > 0 ? { clientIds } : {}),
     };
+    if (clientIds.length > 0) scope.clientIds = clientIds;
+    return scope;
   }
   if (options.clientIdIsGateway) return { kind: 'client-id' };
   if (options.anyGateway) return { kind: 'any-gateway' };

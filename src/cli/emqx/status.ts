@@ -50,9 +50,7 @@ function printStatus(address: string, status: EmqxStatus): void {
   if (answered && !fault)
     print(style('green', `EMQX asks dockhook. A call on ${answered.join(', ')} was answered.`));
   if (answered && answered.length < nodes.length) {
-    print(
-      'The other nodes say the same, and were not tried: give --emqx the address of each to try it there.',
-    );
+    print('On the other nodes no call was tried. To try one there, give --emqx the address of that node.');
   }
 }
 
