@@ -55,7 +55,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'password-hashes': { values: ['errors.ts'] },
   stores: {
     values: ['dates.ts', 'errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'],
-    types: ['events.ts'],
+    types: ['time-limits.ts', 'events.ts'],
   },
   observability: {
     values: [
@@ -188,6 +188,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   pino: ['observability'],
   commander: ['cli'],
   ajv: ['stores', 'dock', 'emqx'],
+  'lru-cache': ['stores'],
   'csv-parse': ['csv.ts'],
   'csv-stringify': ['cli'],
   '@electric-sql/pglite': ['embedded-database'],
