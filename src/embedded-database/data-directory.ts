@@ -38,8 +38,11 @@ export async function openDataDirectory(directory: string, options: DataDirector
     void serveDatabase(socket, holder, opening, options.transactionLimitMs);
   });
   const opening = lock(directory, server).then(() => openDatabase(directory, options));
-  const release = async (): Promise<void> => {
+  const hangUp = (): void => {
     for (const socket of sockets) socket.destroy();
+  };
+  const release = async (): Promise<void> => {
+    hangUp();
     // Removes the socket, too.
     if (server.listening) await new Promise((done) => server.close(done));
   };
@@ -48,6 +51,8 @@ export async function openDataDirectory(directory: string, options: DataDirector
     throw error;
   });
   const close = async (): Promise<void> => {
+    // The database would wait for their transactions.
+    hangUp();
     // The lock goes last.
     await database.close().finally(release);
   };
