@@ -29,8 +29,9 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'finding.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'time-limits.ts': { values: ['errors.ts'] },
-  'publisher.ts': { values: [], types: ['time-limits.ts'] },
-  'throttle.ts': { values: [] },
+  'publisher.ts': { values: [], types: ['hooks.ts', 'time-limits.ts'] },
+  'bounded-map.ts': { values: [] },
+  'throttle.ts': { values: ['bounded-map.ts'] },
   'text.ts': { values: [] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'csv.ts': { values: ['errors.ts'] },
@@ -38,6 +39,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   exhook: { values: ['time-limits.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
     values: [
+      'bounded-map.ts',
       'client-id.ts',
       'client-network.ts',
       'errors.ts',
