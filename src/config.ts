@@ -1,5 +1,5 @@
 /**
- * Every setting of dockhook in one table: the command line, the environment and the README all follow
+ * Every setting of dockhook in one table: the command line, the environment and docs/reference.md all follow
  * from it. Reading reports all faults at once.
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
@@ -184,7 +184,7 @@ const settings = {
 export type SettingName = keyof typeof settings;
 export type Config = { [Name in SettingName]: ReturnType<(typeof settings)[Name]['parse']> };
 
-/** The table, for the command line and the README. */
+/** The table, for the command line and docs/reference.md. */
 export const settingList: readonly (Setting<unknown> & { name: SettingName })[] = Object.entries(
   settings,
 ).map(([name, definition]) => ({ name: name as SettingName, ...definition }));
