@@ -1,7 +1,7 @@
 /** What a change of an account or a binding means to the sessions that the broker has now. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { gatewaysOf, serialNumbersIn } from '../access/topic-rules.js';
+import { ownGateways, serialNumbersIn } from '../access/topic-rules.js';
 import type { EmqxClient } from '../emqx/clients.js';
 import type { EmqxApi } from '../emqx/api.js';
 import { messageOf } from '../errors.js';
@@ -128,7 +128,7 @@ async function ofGateway(
   for (const { name, scope } of await accounts()) {
     if (scope.kind !== 'gateways' || !scope.gateways.includes(gateway)) continue;
     for (const client of await clientsOfUsername(api, name)) {
-      const gateways = gatewaysOf(scope, client.ownId);
+      const gateways = ownGateways(scope, client.ownId);
       if (certain.has(client.clientId) || !gateways.includes(gateway)) continue;
       if (gateways.length === 1) certain.set(client.clientId, client);
       else possible.push(client);

@@ -4,7 +4,7 @@ import { answers } from '../emqx/answers.js';
 import { bansOf, fits, liftOf, type Ban } from '../emqx/bans.js';
 import { moduleAnswers, type Transformation } from '../emqx/module-answers.js';
 import { hasTransformations, ignoresRetainerSwitch } from '../emqx/versions.js';
-import { covers } from '../access/filters.js';
+import { covers } from '../access/topic-filters.js';
 import { gatewayOfRequest } from '../topics.js';
 import { deniesRetainedRequests, mayTouchDocks } from './acl-rules.js';
 import { count, some } from './check.js';

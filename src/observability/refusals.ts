@@ -1,5 +1,5 @@
 /** What is told of connections to the gRPC port that end before their first call. */
-import { originOf } from '../access/origin.js';
+import { clientNetwork } from '../client-network.js';
 import type { Refusal } from '../exhook/refusals.js';
 import { createThrottle } from '../throttle.js';
 import type { Logger } from './log.js';
@@ -20,7 +20,7 @@ export function tellRefusals(
     connectionRefused(reason);
     const isTold =
       // A load balancer does it every other second, and means no harm.
-      reason !== 'silent' && perPlace.take(`${reason} ${originOf(peerHost)}`) && all.take('');
+      reason !== 'silent' && perPlace.take(`${reason} ${clientNetwork(peerHost)}`) && all.take('');
     log[isTold ? 'warn' : 'debug']({ event: 'connection_refused', reason, peerHost, peerPort, detail });
   };
 }

@@ -1,6 +1,6 @@
 /** The whole of dockhook on free ports, as `serve` starts it; on memory stores unless told otherwise. */
 import { Writable } from 'node:stream';
-import { hashChosen, hashGenerated } from '../../src/access/passwords.js';
+import { hashChosen, hashGenerated } from '../../src/password-hashes/index.js';
 import { startApp, type App, type AppParts } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';

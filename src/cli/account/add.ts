@@ -1,6 +1,6 @@
 /** `dockhook account add` and `account hash`. */
 import type { Command } from 'commander';
-import { accountNameFault } from '../../access/names.js';
+import { accountNameFault } from '../../access/safe-names.js';
 import { DockhookError } from '../../errors.js';
 import type { Account, Accounts, Scope } from '../../stores/types.js';
 import { publicAccount } from './output.js';

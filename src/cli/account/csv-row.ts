@@ -1,7 +1,6 @@
 /** Accounts as lines of CSV: from a line to an account and back. */
-import { foreignFault, fromEmqx, isForeign, type EmqxAlgorithm } from '../../access/foreign-hashes.js';
-import { accountNameFault } from '../../access/names.js';
-import { hashFault } from '../../access/passwords.js';
+import { fromEmqx, hashFault, passwordKind, type EmqxAlgorithm } from '../../password-hashes/index.js';
+import { accountNameFault } from '../../access/safe-names.js';
 import { DockhookError } from '../../errors.js';
 import { accountKind, encode } from '../../stores/check.js';
 import type { Account, Scope } from '../../stores/types.js';
@@ -179,7 +178,7 @@ function readSecret(
     if (algorithm === undefined) return { kind: 'generate' };
     throw new DockhookError('usage', 'has no password_hash');
   }
-  const isOurs = given.startsWith('$') && !(algorithm && isForeign(given));
+  const isOurs = given.startsWith('$') && !(algorithm && passwordKind(given) === 'imported');
   if (algorithm === undefined && !given.startsWith('$')) {
     throw new DockhookError(
       'usage',
@@ -187,7 +186,7 @@ function readSecret(
     );
   }
   const passwordHash = algorithm && !isOurs ? fromEmqx(algorithm, salt, given) : given;
-  const fault = isForeign(passwordHash) ? foreignFault(passwordHash) : hashFault(passwordHash);
+  const fault = hashFault(passwordHash);
   if (fault !== undefined) throw new DockhookError('usage', `the password_hash ${fault}`);
   return { kind: 'hash', passwordHash };
 }

@@ -1,11 +1,11 @@
-/** Whether an account can be used: the answer that the server and all commands give alike. */
+/** Whether an account is disabled or has expired: the server and all commands give the same answer. */
 import { expect } from 'chai';
-import { hasExpired, standingOf } from '../../../src/access/standing.js';
+import { hasExpired, disabledOrExpired } from '../../../src/access/expiry.js';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 
-describe('the standing of an account', () => {
-  for (const [what, account, standing] of [
+describe('the state of an account', () => {
+  for (const [what, account, state] of [
     ['one that never expires', {}, undefined],
     ['one that expires in a millisecond', { expiresAt: '2026-01-01T00:00:00.001Z' }, undefined],
     ['one that expires this millisecond', { expiresAt: '2026-01-01T00:00:00Z' }, 'expired'],
@@ -13,8 +13,8 @@ describe('the standing of an account', () => {
     ['a disabled one', { disabled: true }, 'disabled'],
     ['a disabled one that has expired', { disabled: true, expiresAt: '2020-01-01' }, 'disabled'],
   ] as const) {
-    it(`is ${standing ?? 'good'} for ${what}`, () => {
-      expect(standingOf(account, NOW)).to.equal(standing);
+    it(`is ${state ?? 'good'} for ${what}`, () => {
+      expect(disabledOrExpired(account, NOW)).to.equal(state);
     });
   }
 

@@ -1,7 +1,16 @@
 import { expect } from 'chai';
 import { createHash, pbkdf2Sync } from 'node:crypto';
-import { foreignFault, fromEmqx, isForeign, mayReplace } from '../../../src/access/foreign-hashes.js';
-import { hashFault, verifySlow } from '../../../src/access/passwords.js';
+import { generated } from '../../src/password-hashes/generated.js';
+import {
+  findAlgorithm,
+  fromEmqx,
+  hashChosen,
+  hashFault,
+  hashGenerated,
+  mayReplace,
+  passwordKind,
+  verifyPassword,
+} from '../../src/password-hashes/index.js';
 
 const PASSWORD = 'pässwörd 密码';
 const SALT = 'sält-1';
@@ -109,11 +118,11 @@ describe('hashes that were made elsewhere', () => {
     it(`verifies ${title}, and nothing else`, async () => {
       const algorithm = { saltPosition: 'prefix', macFun: 'sha256', iterations: '4096', ...given };
       const stored = fromEmqx(algorithm, salt, hash);
-      expect(isForeign(stored)).to.equal(true);
+      expect(passwordKind(stored)).to.equal('imported');
       expect(hashFault(stored)).to.equal(undefined);
-      expect(await verifySlow(stored, password)).to.equal(true);
+      expect(await verifyPassword(stored, password)).to.equal(true);
       for (const other of [password.slice(0, -1), password.toUpperCase() + '!', '', salt]) {
-        expect(await verifySlow(stored, other), other).to.equal(false);
+        expect(await verifyPassword(stored, other), other).to.equal(false);
       }
     });
   }
@@ -138,10 +147,9 @@ describe('hashes that were made elsewhere', () => {
   ];
   for (const [title, stored] of unusable) {
     it(`refuses ${title}, without quoting it, and without hashing`, async () => {
-      const fault = foreignFault(stored);
+      const fault = hashFault(stored);
       expect(fault).to.be.a('string').and.not.include(hex(4));
-      expect(hashFault(stored)).to.equal(fault);
-      const error = await verifySlow(stored, 'x').catch((reason: unknown) => reason);
+      const error = await verifyPassword(stored, 'x').catch((reason: unknown) => reason);
       expect(error).to.have.property('code', 'bad_row');
     });
   }
@@ -151,7 +159,7 @@ describe('hashes that were made elsewhere', () => {
     for (const parameters of ['m=999999,t=2,p=1', 'm=65536,t=99,p=1', 'm=19456,t=2,p=9']) {
       const stored = `$argon2id$v=19$${parameters}${rest}`;
       expect(hashFault(stored), parameters).to.be.a('string');
-      const error = await verifySlow(stored, 'x').catch((reason: unknown) => reason);
+      const error = await verifyPassword(stored, 'x').catch((reason: unknown) => reason);
       expect(error, parameters).to.have.property('code', 'bad_row');
     }
     expect(hashFault(`$argon2id$v=19$m=65536,t=3,p=4${rest}`)).to.equal(undefined);
@@ -159,7 +167,7 @@ describe('hashes that were made elsewhere', () => {
 
   it('does not replace bcrypt by a password that bcrypt has not read to its end', async () => {
     const longer = `${'a'.repeat(72)}-and more`;
-    expect(await verifySlow(BCRYPT_72, longer)).to.equal(true);
+    expect(await verifyPassword(BCRYPT_72, longer)).to.equal(true);
     expect(mayReplace(BCRYPT_72, longer)).to.equal(false);
     expect(mayReplace(BCRYPT_72, 'a'.repeat(72))).to.equal(true);
   });
@@ -173,11 +181,59 @@ describe('hashes that were made elsewhere', () => {
       [pbkdf2('secret'), 'secret\0'],
       [pbkdf2(long), long],
     ] as const) {
-      expect(await verifySlow(stored, other), other).to.equal(true);
+      expect(await verifyPassword(stored, other), other).to.equal(true);
       expect(mayReplace(stored, other), other).to.equal(false);
     }
     expect(mayReplace(pbkdf2('secret'), 'secret')).to.equal(true);
     const salted = createHash('sha256').update('secret\0').digest('hex');
     expect(mayReplace(`$emqx-hash$sha256$prefix$$${salted}`, 'secret\0')).to.equal(true);
+  });
+});
+
+/** Anything that a person or a machine may take for a password. */
+const PASSWORDS = [
+  'p',
+  'pässwörd 密码 🔑',
+  ' leading and trailing ',
+  '\u0000',
+  'a'.repeat(65_535),
+  '$argon2id$',
+];
+
+describe('hashes of our own', () => {
+  it('verifies a generated password against its salted hash, and nothing else', () => {
+    for (const password of PASSWORDS) {
+      const stored = hashGenerated(password);
+      expect(findAlgorithm(stored)?.speed).to.equal('fast');
+      expect(generated.verify(stored, password)).to.equal(true);
+      expect(generated.verify(stored, `${password}x`)).to.equal(false);
+      expect(generated.verify(stored, '')).to.equal(false);
+      expect(hashGenerated(password)).to.not.equal(stored);
+      expect(stored).to.not.include(password === 'p' ? '\n' : password);
+    }
+  });
+
+  it('verifies a chosen password with argon2id at 19 MiB and two passes', async () => {
+    for (const password of PASSWORDS) {
+      const stored = await hashChosen(password);
+      expect(stored).to.match(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+      expect(await verifyPassword(stored, password)).to.equal(true);
+      expect(await verifyPassword(stored, `${password}x`)).to.equal(false);
+    }
+  });
+
+  it('reports a damaged generated hash as a bad row, and not as a wrong password', () => {
+    for (const rest of ['', '$', 'a$b$c', 'a$', 'onlysalt', `a$${'b'.repeat(42)}`]) {
+      expect(() => generated.verify(`$dockhook-sha256$${rest}`, 'x'), rest)
+        .to.throw()
+        .with.property('code', 'bad_row');
+    }
+  });
+
+  it('reports a damaged argon2 hash as a bad row, and not as a wrong password', async () => {
+    for (const stored of ['', 'plain', '$argon2id$', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA']) {
+      const error = await verifyPassword(stored, stored).catch((reason: unknown) => reason);
+      expect(error, stored).to.have.property('code', 'bad_row');
+    }
   });
 });

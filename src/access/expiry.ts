@@ -1,8 +1,8 @@
-/** Whether an account can be used at all, whoever comes with it. One answer for the server and for all who tell of it. */
+/** Whether an account is disabled or has expired. The server, `doctor` and all commands ask here. */
 import type { Account } from '../stores/types.js';
 
-/** Why an account cannot be used now; undefined if it can. */
-export function standingOf(
+/** Why nobody can use the account now; undefined if it can be used. */
+export function disabledOrExpired(
   account: Pick<Account, 'disabled' | 'expiresAt'>,
   now: number,
 ): 'disabled' | 'expired' | undefined {
@@ -10,7 +10,7 @@ export function standingOf(
   return hasExpired(account, now) ? 'expired' : undefined;
 }
 
-/** Whatever else may be wrong with it. */
+/** Whether the account has expired, disabled or not. */
 export function hasExpired({ expiresAt }: Pick<Account, 'expiresAt'>, now: number): boolean {
   // Not `<=`: a date that cannot be read compares as false either way, and must mean "expired".
   return expiresAt !== undefined && !(Date.parse(expiresAt) > now);

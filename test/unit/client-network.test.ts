@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { originOf } from '../../../src/access/origin.js';
+import { clientNetwork } from '../../src/client-network.js';
 
-describe('originOf: one place that clients come from', () => {
+describe('clientNetwork', () => {
   const table: [address: string, origin: string][] = [
     ['192.0.2.7', '192.0.2.7'],
     ['::ffff:192.0.2.7', '192.0.2.7'],
@@ -16,7 +16,7 @@ describe('originOf: one place that clients come from', () => {
   ];
   for (const [address, origin] of table) {
     it(`is ${origin || 'nothing'} for ${address || 'no address'}`, () => {
-      expect(originOf(address)).to.equal(origin);
+      expect(clientNetwork(address)).to.equal(origin);
     });
   }
 });

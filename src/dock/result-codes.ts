@@ -47,6 +47,6 @@ export function fault(result: Result, reason: Reason, detail?: string): Answer {
 }
 
 /** The reason to tell of something that was thrown. */
-export function reasonOf(error: unknown): Reason {
+export function reasonFor(error: unknown): Reason {
   return storeFault(error) ?? 'internal_error';
 }

@@ -1,8 +1,8 @@
-/** What counts as one place that clients come from. Pure. */
+/** The network that a client comes from: limits on guessing count by it. Pure. */
 import { isIPv6 } from 'node:net';
 
-/** An IPv4 address as it is; of IPv6 the first 64 bits, of which one customer has all that follow. */
-export function originOf(address: string): string {
+/** An IPv4 address as it is; of an IPv6 address the first 64 bits, because one customer owns all addresses below them. */
+export function clientNetwork(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   if (mapped?.[1] !== undefined) return mapped[1];
   if (!isIPv6(address)) return address;

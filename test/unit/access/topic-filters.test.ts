@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { covers, filterFault } from '../../../src/access/filters.js';
+import { covers, filterFault } from '../../../src/access/topic-filters.js';
 
 describe('covers: whether an allowed filter holds a requested one', () => {
   const table: [allowed: string, requested: string, answer: boolean][] = [

@@ -1,19 +1,19 @@
-/** Which account names and client ids are safe to let near a broker. Pure. */
+/** Which account names and client ids a broker can handle safely. Pure. */
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 
 /**
- * Broker rules with placeholders (`thing/product/${clientid}/#`) would read the first three as wildcards
- * and levels; seen on EMQX 5.8.9. Control characters would forge lines wherever a name is printed.
+ * A broker rule with a placeholder (`thing/product/${clientid}/#`) would read the first three as wildcards
+ * and levels; seen on EMQX 5.8.9. Control characters could forge lines wherever a name is printed.
  */
 const UNSAFE = /[+#/\p{Control}]/u;
-/** MQTT allows 65,535 bytes; none that long is looked up, remembered or logged. */
+/** MQTT allows 65,535 bytes. We look up, remember and log no name that long. */
 const MAX_NAME = 255;
 
 export function isUnsafeName(name: string): boolean {
   return name.length > MAX_NAME || UNSAFE.test(name);
 }
 
-/** Of a client's own id: with the separator in it, it could be the id that a broker makes for another account. */
+/** With the separator in it, a client's own id could be the id that a broker makes for another account. */
 export function isUnsafeClientId(clientId: string): boolean {
   return isUnsafeName(clientId) || clientId.includes(CLIENT_ID_SEPARATOR);
 }
@@ -28,5 +28,5 @@ export function accountNameFault(name: string): string | undefined {
   return undefined;
 }
 
-/** Begins the names of the accounts that `dockhook doctor --probe` makes and removes. */
+/** The names of the accounts that `dockhook doctor --probe` makes and removes begin with this. */
 export const PROBE_ACCOUNT = 'dockhook-probe-';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createDepartures, TICK_MS, type Departures } from '../../../src/access/departures.js';
+import { createDepartures, TICK_MS, type Departures } from '../../../src/access/refusal-delay.js';
 
 describe('departures', () => {
   let time: number;

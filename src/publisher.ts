@@ -1,5 +1,5 @@
 /** What `dock/` wants to know of who asks, and `access/` answers. Types only. */
-import type { Within } from './budget.js';
+import type { Within } from './time-limits.js';
 
 /** Who publishes on a gateway's `requests` topic. */
 export type Asker =
