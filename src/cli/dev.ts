@@ -40,7 +40,7 @@ async function dev(config: Config, json: boolean): Promise<void> {
   const signalled = firstSignal();
   const say = json ? () => undefined : print;
   const { createMetrics } = await import('../observability/metrics.js');
-  const { openLog, startServer } = await import('./server.js');
+  const { openLog, startServer } = await import('../app.js');
   const { startBroker } = await import('../trial-broker/broker.js');
   const { formatStep, simulateDock } = await import('../simulator/simulated-dock.js');
 

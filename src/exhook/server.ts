@@ -37,7 +37,7 @@ export interface ExhookServerOptions extends Partial<Omit<ServiceOptions, 'hooks
   /** Told of each connection that ends before its first call. */
   onRefused?: (refusal: Refusal) => void;
   /** Time from PING to PING, and for its answer, in milliseconds; `KEEPALIVE_MS` unless given. */
-  keepaliveMs?: number;
+  keepaliveMs?: number | undefined;
 }
 
 export interface ExhookServer {

@@ -51,10 +51,10 @@ export async function startDockhook(
     stores,
     metrics: createMetrics(),
     log: createLog(config.logLevel, sink),
-    ...(options.refusal === undefined ? {} : { refusal: options.refusal }),
-    ...(options.refusedMs === undefined ? {} : { refusedMs: options.refusedMs }),
-    ...(options.timeline === undefined ? {} : { timeline: options.timeline }),
-    ...(options.tlsRefreshMs === undefined ? {} : { tlsRefreshMs: options.tlsRefreshMs }),
+    refusal: options.refusal,
+    refusedMs: options.refusedMs,
+    timeline: options.timeline,
+    tlsRefreshMs: options.tlsRefreshMs,
   });
   return {
     ...app,

@@ -17,7 +17,7 @@ import { parseExpiry } from '../input.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
 import { print, printJson, warn } from '../output.js';
-import { disconnectClients, type Disconnected } from '../revocation.js';
+import { disconnectClients, type Disconnected } from '../disconnect.js';
 
 interface AddOptions extends ScopeOptions, PasswordOptions {
   certCn?: string;
