@@ -68,6 +68,16 @@ describe('docs/architecture.md', () => {
   });
 });
 
+describe('docs/why-is-my-dock-not-online.md', () => {
+  it('shows advice that dock show gives', () => {
+    const sample = /^```text\n([^]*?)^```$/m.exec(readPaper('docs/why-is-my-dock-not-online.md'))?.[1] ?? '';
+    const shown = [...sample.matchAll(/^ +→ (.*)$/gm)].map(([, step = '']) => step);
+    expect(shown).to.have.length(3);
+    const given = filesBelow(join(ROOT, 'src/diagnosis'), '.ts').flatMap((path) => stringsIn(path));
+    expect(given).to.include.members(shown);
+  });
+});
+
 describe('the papers', () => {
   for (const path of papers()) {
     it(`have no dead link and no dead anchor: ${path}`, () => {
