@@ -9,7 +9,7 @@ import type { Action } from './hooks.js';
 export type Step =
   /** An MQTT CONNECT was accepted or refused. */
   | 'authenticate'
-  /** A publish or subscribe was refused (a granted one is not told). */
+  /** A publish or subscribe was refused. One that is allowed is not reported. */
   | 'authorize'
   /** The session is up. */
   | 'connected'
@@ -21,7 +21,7 @@ export type Step =
   | 'bind'
   /** An `update_topo` was seen on `sys/product/{sn}/status`, and passed on untouched. */
   | 'status'
-  /** A node of the broker started, and with it all its sessions ended: EMQX reports none of them. */
+  /** A node of the broker started, so all its earlier sessions had ended. EMQX does not report their ends. */
   | 'booted';
 
 export type Outcome =
