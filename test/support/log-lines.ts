@@ -18,7 +18,8 @@ export const LOG_LINES: Readonly<Record<string, string>> = {
     'A connection to the gRPC port ended before its first call. `reason` and `detail` say why and what to do. The first in a minute from one address is a warning, the others are logged at `debug`.',
   certificates_reloaded: 'Renewed TLS files of the gRPC port are in use.',
   certificates_not_reloaded: 'Renewed TLS files cannot be used. The old ones stay in use.',
-  hook_failed: 'A hook failed or took more than 2 s. The client was refused.',
+  hook_failed:
+    'A hook failed or took more than 2 s. A connect, subscribe or publish was refused; a request went on to your backend.',
   // The database
   store_unavailable:
     'At the start: PostgreSQL cannot be reached yet. dockhook tries once a second and logs once a minute.',
@@ -56,7 +57,7 @@ export const LOG_LINES: Readonly<Record<string, string>> = {
     'Clients may have come in before EMQX asked dockhook, and dockhook cannot tell which.',
   // The log itself
   log_limited:
-    'One account causes too many log lines. For the next minute its lines are logged at `debug` only.',
+    'One account causes too many log lines. Those beyond the limit are logged at `debug` only. Said once a minute for each account.',
   log_lines_lost: 'Nobody read the log, and `count` lines were lost at this place.',
   event_lost: 'A mistake in dockhook: one event was not logged or counted.',
 };
