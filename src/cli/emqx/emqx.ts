@@ -43,7 +43,7 @@ export function addEmqxCommand(program: Command): void {
   const emqx = program.command('emqx').description('configure EMQX for dockhook, and see how it stands');
   const config = emqx
     .command('config')
-    .description('print a configuration for EMQX that keeps out whom dockhook has not let in')
+    .description('print a configuration for EMQX that lets in only clients that dockhook has accepted')
     .requiredOption('--emqx-version <version>', 'for which EMQX: 5.8, 5.10, 6, or exactly, such as 5.8.9');
   addExhookFlags(config)
     .option(
