@@ -7,11 +7,11 @@ import { storeBudget, type Within } from '../budget.js';
 import { storeFault, traceOf } from '../errors.js';
 import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Action, Client, Hooks, Verdict } from '../hooks.js';
-import type { Account, Accounts, Bindings } from '../stores/types.js';
+import { createMemories } from '../stores/memory.js';
+import type { Account, Bindings, RememberedAccounts } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
 import { createClaims } from './claims.js';
 import { createDepartures, TICK_MS, type Departure } from './departures.js';
-import { createLastRead, type LastRead } from './last-read.js';
 import { isUnsafeClientId, isUnsafeName } from './names.js';
 import type { PasswordChecks } from './password-checks.js';
 import { originOf } from './origin.js';
@@ -19,7 +19,7 @@ import { gatewaysOf, isOwnGateway, judge, serialNumbersIn } from './topic-rules.
 import { standingOf } from './standing.js';
 
 export interface AccessOptions {
-  accounts: Accounts;
+  accounts: RememberedAccounts;
   bindings: Bindings;
   passwords: PasswordChecks;
   /** What to answer for an account that does not exist: no, or "let the broker's other rules decide". */
@@ -38,7 +38,6 @@ type Refusal = Reason | undefined;
 const LOGGED_REFUSALS = { burst: 100, refillMs: 600 };
 /** SNs remembered per account: a dock asks about its drone, and nobody can push out those of another account. */
 const SERIAL_NUMBERS_PER_ACCOUNT = 200;
-const MAX_ACCOUNTS = 50_000;
 /** In which an account is read, in milliseconds; a refusal is held back for so much longer. */
 const READ_MS = 100;
 
@@ -47,9 +46,8 @@ export function createAccess(options: AccessOptions): Access {
   const loggedRefusals = createThrottle(LOGGED_REFUSALS.burst, LOGGED_REFUSALS.refillMs);
   const departures = createDepartures();
   const claims = createClaims(accounts, bindings, now);
-  const lastAccounts = createLastRead<Account>();
   /** Whether an SN that is not listed in the account may be used; by account, then by client id and SN. */
-  const lastSerialNumbers = new Map<string, LastRead<{ refusal: Refusal }>>();
+  const decisions = createMemories<{ refusal: Refusal }>(SERIAL_NUMBERS_PER_ACCOUNT);
 
   /** Decides about an SN, or answers what was decided last while the store is away. */
   async function refusalOfSerialNumber(
@@ -58,15 +56,10 @@ export function createAccess(options: AccessOptions): Access {
     sn: string,
     decide: () => Promise<Refusal>,
   ): Promise<Refusal> {
-    const last = lastSerialNumbers.get(name) ?? createLastRead(SERIAL_NUMBERS_PER_ACCOUNT);
-    lastSerialNumbers.delete(name);
-    lastSerialNumbers.set(name, last);
-    const [oldest] = lastSerialNumbers.keys();
-    if (lastSerialNumbers.size > MAX_ACCOUNTS && oldest !== undefined) lastSerialNumbers.delete(oldest);
-    const decided = await last.read(JSON.stringify([clientId, sn]), async () => ({
+    const decided = await decisions(name).recall(JSON.stringify([clientId, sn]), async () => ({
       refusal: await decide(),
     }));
-    return decided?.refusal;
+    return decided.value?.refusal;
   }
 
   function tellRefusal(event: Omit<AccessEvent, 'outcome'>, peerHost: string): void {
@@ -148,7 +141,7 @@ export function createAccess(options: AccessOptions): Access {
   async function readAccount(client: Client, within: Within): Promise<Account | Told> {
     if (client.username === '') return { reason: 'no_username' };
     if (isUnsafeName(client.username) || isUnsafeClientId(client.clientId)) return { reason: 'unsafe_name' };
-    const account = await lastAccounts.load(client.username, () => within(accounts.get(client.username)));
+    const account = await within(accounts.get(client.username));
     return account ?? { reason: 'unknown_account' };
   }
 
@@ -203,16 +196,11 @@ export function createAccess(options: AccessOptions): Access {
     return false;
   }
 
-  /** The account, or what was last known of it while the store is away. */
-  function recall(username: string, within: Within): Promise<Account | undefined> {
-    return lastAccounts.read(username, () => within(accounts.get(username)));
-  }
-
   async function refusalOfTopic(client: Client, action: Action, topic: string): Promise<Refusal> {
     const { username, clientId, certificateCn } = client;
     if (username === '') return 'no_username';
     const within = storeBudget();
-    const account = await recall(username, within);
+    const account = await accounts.recall(username, within);
     if (!account) return 'unknown_account';
     const refusal = standing(account, certificateCn);
     if (refusal) return refusal;
@@ -243,7 +231,7 @@ export function createAccess(options: AccessOptions): Access {
     gateway: string,
     within: Within,
   ): Promise<Asker> {
-    const account = await recall(username, within);
+    const account = await accounts.recall(username, within);
     if (!account) return unknownAccounts === 'ignore' ? 'not_ours' : 'stranger';
     // A message does not carry the certificate; it was compared when the session asked to publish.
     if (standing(account, undefined)) return 'stranger';

@@ -34,7 +34,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'listen.ts': { values: [] },
   exhook: { values: ['budget.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
-    values: ['client-id.ts', 'errors.ts', 'budget.ts', 'throttle.ts', 'topics.ts'],
+    values: ['client-id.ts', 'errors.ts', 'budget.ts', 'stores/memory.ts', 'throttle.ts', 'topics.ts'],
     types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   dock: {
