@@ -8,7 +8,7 @@ import { DockhookError } from '../errors.js';
 import type { Stores } from '../stores/types.js';
 import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
-import { describeDatabase, openDatabase } from './open-stores.js';
+import { describeDatabase, openDatabase } from '../open-database.js';
 import { addSettingFlags, inspectConfigOf, wantsJson } from './options.js';
 import { print, printJson, style } from './output.js';
 import { firstSignal } from './signals.js';
@@ -139,7 +139,7 @@ async function examineEmqx(
 ): Promise<Finding[]> {
   const { checkEmqx } = await import('../doctor/emqx.js');
   const { openEmqx } = await import('../emqx/api.js');
-  const { ownExhookUrl } = await import('../emqx/exhook.js');
+  const { ownExhookUrl } = await import('../emqx/provider.js');
   const api = await openEmqx(config);
   if (!api) return [];
   const accounts = (await stores?.accounts.list())?.records ?? [];

@@ -1,5 +1,5 @@
 /** A refused connect in words: what is wrong, and what to do. Pure. */
-import { standingOf } from '../access/standing.js';
+import { disabledOrExpired } from '../access/expiry.js';
 import type { TimelineEntry } from '../stores/types.js';
 import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
 
@@ -9,7 +9,7 @@ type Words = Pick<Finding, 'brief' | 'what' | 'todo'>;
 export function isMended({ reason, account: name }: TimelineEntry, { accounts, now }: DockFacts): boolean {
   const isStanding = reason === 'disabled' || reason === 'expired' || reason === 'unknown_account';
   const account = accounts.get(name);
-  return isStanding && account !== undefined && standingOf(account, now) === undefined;
+  return isStanding && account !== undefined && disabledOrExpired(account, now) === undefined;
 }
 
 export function wordsOfRefusal(entry: TimelineEntry, facts: DockFacts): Words {

@@ -1,5 +1,5 @@
 /** How the dock's account stands now, whatever it was when the dock last came. Pure. */
-import { standingOf } from '../access/standing.js';
+import { disabledOrExpired } from '../access/expiry.js';
 import { listingAccounts, word, type DockFacts, type Finding } from './facts.js';
 import { isFromElsewhere, lastRefusal } from './rules-connect.js';
 import { sessionOf, type Walk } from './walk.js';
@@ -33,11 +33,11 @@ export function accountUnusable(walk: Walk, facts: DockFacts, found: readonly Fi
   ];
 }
 
-type Unusable = 'unknown_account' | NonNullable<ReturnType<typeof standingOf>>;
+type Unusable = 'unknown_account' | NonNullable<ReturnType<typeof disabledOrExpired>>;
 
 function unusable({ accounts, now }: DockFacts, name: string): Unusable | undefined {
   const account = accounts.get(name);
-  return account === undefined ? 'unknown_account' : standingOf(account, now);
+  return account === undefined ? 'unknown_account' : disabledOrExpired(account, now);
 }
 
 /** The account that the dock will come with, as far as one can tell; undefined if others could be meant, too. */

@@ -1,5 +1,5 @@
 /** Finds what belongs to a dock's story: its own entries, and those of others that name it. */
-import { gatewaysOf, serialNumbersIn } from '../access/topic-rules.js';
+import { ownGateways, serialNumbersIn } from '../access/topic-rules.js';
 import { INVENTED_SERIAL_NUMBER } from '../topics.js';
 import type { Ban } from '../emqx/bans.js';
 import type { DockhookError } from '../errors.js';
@@ -115,7 +115,7 @@ function namedIn(
   const named = new Set(serialNumbersIn(clientId));
   if (gateway !== undefined) named.add(gateway);
   if (account && step === 'authenticate' && outcome !== 'ok') {
-    for (const sn of gatewaysOf(account.scope, clientId)) named.add(sn);
+    for (const sn of ownGateways(account.scope, clientId)) named.add(sn);
   }
   return named;
 }

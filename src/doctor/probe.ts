@@ -8,7 +8,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { PROBE_ACCOUNT } from '../access/names.js';
+import { PROBE_ACCOUNT } from '../access/safe-names.js';
 import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../simulator/mqtt-connect.js';
 import { messageOf } from '../errors.js';
 import { checkCertificate } from './certificate.js';

@@ -4,7 +4,7 @@
  * breaks its schema); none is ever reported as "absent". Keys are taken byte for byte; one that the
  * database cannot hold, for its encoding, is absent.
  */
-import type { Within } from '../budget.js';
+import type { Within } from '../time-limits.js';
 import type { DockhookError } from '../errors.js';
 import type { Ending } from './database.js';
 import type { AccessEvent, Outcome, Reason, Step } from '../events.js';

@@ -1,6 +1,6 @@
 /** `dockhook dock list` and `dock show`: where each dock stands, and how it came there. */
 import type { Command } from 'commander';
-import { PROBE_ACCOUNT } from '../../access/names.js';
+import { PROBE_ACCOUNT } from '../../access/safe-names.js';
 import type { Ban } from '../../emqx/bans.js';
 import { DockhookError } from '../../errors.js';
 import type { Stores, TimelineEntry } from '../../stores/types.js';

@@ -1,6 +1,6 @@
 /** `config`: what the dock needs to verify the license, and the time server (DJI Cloud API, "Configuration update"). */
 import type { Method } from '../method.js';
-import { fault, results } from '../results.js';
+import { fault, results } from '../result-codes.js';
 
 /** Told to docks if the license names no time server of its own; DJI's examples use it, too. */
 const NTP_HOST = 'pool.ntp.org';

@@ -5,7 +5,7 @@ import { checkEmqx } from '../../../src/doctor/emqx.js';
 import type { EmqxFacts } from '../../../src/doctor/emqx-facts.js';
 import type { Finding } from '../../../src/doctor/finding.js';
 import { connectEmqx } from '../../../src/emqx/api.js';
-import { exhookServer } from '../../../src/emqx/exhook.js';
+import { exhookServer } from '../../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../support/emqx-rest.js';
 
 const FACTS: EmqxFacts = { accounts: [], unknownAccounts: 'deny', timeline: true, opens: ['ssl:default'] };
