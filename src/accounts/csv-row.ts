@@ -4,7 +4,7 @@ import { checkedClientIds, checkedFilters, checkedGateways } from '../cli/accoun
 import { parseMoment } from '../cli/input.js';
 import { DockhookError } from '../errors.js';
 import { fromEmqx, hashFault, passwordKind, type EmqxAlgorithm } from '../password-hashes/index.js';
-import { accountKind, encode } from '../stores/check.js';
+import { accountType, encode } from '../stores/codec.js';
 import type { Account, Scope } from '../stores/types.js';
 import { COLUMNS, type Column } from './csv-columns.js';
 
@@ -79,7 +79,7 @@ export function readLine(
     createdAt: created ? readMoment('created', created, options.now) : new Date(options.now).toISOString(),
   };
   // What is left to be wrong, lengths above all.
-  encode(accountKind, { ...account, passwordHash: PLACEHOLDER_HASH });
+  encode(accountType, { ...account, passwordHash: PLACEHOLDER_HASH });
   return { account, secret: readSecret(row, options.algorithm) };
 }
 

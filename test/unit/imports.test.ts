@@ -121,7 +121,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'listen.ts',
       'password-hashes',
       'simulator/mqtt-connect.ts',
-      'stores/run.ts',
+      'stores/database-errors.ts',
       'stores/soundness.ts',
       'stores/tables.ts',
       'text.ts',
