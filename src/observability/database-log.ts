@@ -1,5 +1,6 @@
 /** What is logged and counted of the database: that it is away or back, what it refuses, how it is set up. */
 import { messageOf, type DockhookError } from '../errors.js';
+import { findingText } from '../finding.js';
 import { sqlState } from '../stores/database.js';
 import type { PostgresOptions } from '../stores/postgres.js';
 import type { OnQuery } from '../stores/database-errors.js';
@@ -63,9 +64,9 @@ export function observeAccountChanges(metrics: Metrics, log: Logger): (heard: bo
 /** Logs what is set up so that the database could give wrong answers; `dockhook doctor` says the same. */
 export async function logUnsound(stores: Stores, log: Logger): Promise<void> {
   try {
-    for (const { level, code, what, why, mend } of await stores.unsound()) {
-      const line = { event: 'database_unsound', code, detail: `${what}: ${why}; ${mend}` };
-      if (level === 'error') log.error(line);
+    for (const finding of await stores.unsound()) {
+      const line = { event: 'database_unsound', code: finding.code, detail: findingText(finding) };
+      if (finding.level === 'error') log.error(line);
       else log.warn(line);
     }
   } catch (error) {
