@@ -4,9 +4,9 @@ import { isFast } from '../access/passwords.js';
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 import { hasExpired, standingOf } from '../access/standing.js';
 import type { Account, Accounts } from '../stores/types.js';
-import { count, some } from './check.js';
 import type { Finding } from '../finding.js';
 import { badRowFindings } from './bad-rows.js';
+import { counted, listed } from '../text.js';
 
 /** Time to notice and to renew. */
 const SOON_MS = 7 * 24 * 3_600_000;
@@ -117,7 +117,7 @@ const RULES: readonly Rule[] = [
 function applied({ is, what, ...rest }: Rule, accounts: readonly Account[], now: number): Finding[] {
   const names = accounts.filter((account) => is(account, now)).map(({ name }) => `"${name}"`);
   if (names.length === 0) return [];
-  return [{ ...rest, what: `${what}: ${some(names)}` }];
+  return [{ ...rest, what: `${what}: ${listed(names)}` }];
 }
 
 function checkPresence(accounts: readonly Account[], now: number): Finding[] {
@@ -125,7 +125,7 @@ function checkPresence(accounts: readonly Account[], now: number): Finding[] {
     (account) => account.scope.kind !== 'service' && standingOf(account, now) === undefined,
   );
   if (docks.length > 0) {
-    const what = `${count(accounts.length, 'account')}, ${docks.length} of them for docks and in force`;
+    const what = `${counted(accounts.length, 'account')}, ${docks.length} of them for docks and in force`;
     return [{ level: 'ok', code: 'accounts', what }];
   }
   return [
@@ -152,7 +152,7 @@ function checkSharedGateways(accounts: readonly Account[]): Finding[] {
     {
       level: 'warning',
       code: 'gateway_shared',
-      what: `listed by more than one account: ${some(shared.map(([sn, names]) => `${sn} (${some(names)})`))}`,
+      what: `listed by more than one account: ${listed(shared.map(([sn, names]) => `${sn} (${listed(names)})`))}`,
       why: 'each of them may act as this dock; a password that was changed in one still works in the other',
       fix: ['dockhook account remove the one that the dock does not use'],
     },

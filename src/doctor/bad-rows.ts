@@ -1,7 +1,7 @@
 /** Rows that cannot be used, by name. */
 import type { DockhookError } from '../errors.js';
-import { count } from './check.js';
 import type { Finding } from '../finding.js';
+import { counted } from '../text.js';
 
 const SHOWN = 20;
 
@@ -9,7 +9,7 @@ export function badRowFindings(badRows: readonly DockhookError[]): Finding[] {
   const findings = badRows.slice(0, SHOWN).map(({ message }) => badRow(message));
   const rest = badRows.length - SHOWN;
   return rest > 0
-    ? [...findings, badRow(`${count(rest, 'more row')} of that table cannot be used`)]
+    ? [...findings, badRow(`${counted(rest, 'more row')} of that table cannot be used`)]
     : findings;
 }
 

@@ -7,7 +7,7 @@ import { service as health } from 'grpc-health-check';
 import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { formatListen, type Listen } from '../listen.js';
-import { notChecked } from './check.js';
+import { notChecked } from './not-checked.js';
 import type { Finding } from '../finding.js';
 
 const LIMIT_MS = 3000;

@@ -3,9 +3,9 @@ import { answers, type Authenticator } from '../../emqx/answers.js';
 import { durationMs } from '../../emqx/durations.js';
 import { refusesWithoutPassword } from '../../emqx/versions.js';
 import { deniesRetainedRequests, verdictForAll } from './acl-rules.js';
-import { accountsWantCertificate, count } from '../check.js';
 import type { EmqxContext } from './context.js';
 import type { Finding } from '../../finding.js';
+import { counted } from '../../text.js';
 
 const CLOSING =
   'authentication = [{ mechanism = password_based, backend = built_in_database, user_id_type = username }]';
@@ -25,7 +25,7 @@ export async function checkAuthentication(context: EmqxContext): Promise<Finding
     findings.push({
       level: 'warning',
       code: 'emqx_certificate_without_password',
-      what: `${accountsWantCertificate(needCertificate)}, and this EMQX refuses clients that send no password`,
+      what: `${counted(needCertificate, 'account')} with a client certificate, and this EMQX refuses clients that send no password`,
       why: 'its empty authenticator says no to them (134) before dockhook is asked; a certificate alone is not enough',
       fix: ['type the account’s password into the client beside its certificate; docks always send one'],
     });
@@ -78,7 +78,7 @@ async function usersOf(authenticator: Authenticator, { api }: EmqxContext): Prom
     {
       level: 'warning',
       code: 'emqx_authenticator_users',
-      what: `authenticator ${id} holds ${count(users, 'user')}`,
+      what: `authenticator ${id} holds ${counted(users, 'user')}`,
       why: 'EMQX decides on them alone: they connect without dockhook being asked, also when it would refuse them',
       fix: [
         `move them to dockhook (dockhook account add), and delete them from ${id} (dashboard, Authentication)`,

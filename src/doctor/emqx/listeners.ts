@@ -2,12 +2,12 @@
 import { answers, type Listener, type Zone } from '../../emqx/answers.js';
 import { opensBeforeHooks, skipsWebSocketHooks } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
-import { accountsWantCertificate } from '../check.js';
 import { ofClientId } from './client-id.js';
 import type { EmqxContext } from './context.js';
 import { limitsOfListener } from './listener-limits.js';
 import { limitsOfMqtt, ofFlapping } from './mqtt-settings.js';
 import type { Finding } from '../../finding.js';
+import { counted } from '../../text.js';
 
 interface NamedListener extends Listener {
   id: string;
@@ -32,7 +32,7 @@ export async function checkListeners(context: EmqxContext): Promise<Finding[]> {
     findings.push({
       level: 'error',
       code: 'emqx_no_client_certificates',
-      what: `${accountsWantCertificate(needCertificate)}, and no listener asks for one`,
+      what: `${counted(needCertificate, 'account')} with a client certificate, and no listener asks for one`,
       why: 'EMQX then tells dockhook no common name, and these accounts are always refused',
       fix: [
         'ssl_options.verify = verify_peer and cacertfile for a TLS listener: dockhook emqx config --listeners client-certificate',

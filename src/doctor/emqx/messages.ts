@@ -7,9 +7,9 @@ import { hasTransformations, ignoresRetainerSwitch } from '../../emqx/versions.j
 import { covers } from '../../access/filters.js';
 import { gatewayOfRequest } from '../../topics.js';
 import { deniesRetainedRequests, mayTouchDocks } from './acl-rules.js';
-import { count, some } from '../check.js';
 import type { EmqxContext } from './context.js';
 import type { Finding } from '../../finding.js';
+import { counted, listed } from '../../text.js';
 
 const REQUESTS = 'thing/product/+/requests';
 
@@ -28,7 +28,7 @@ export async function checkBans({ api, accounts }: EmqxContext): Promise<Finding
     findings.push({
       level: 'error',
       code: 'emqx_banned',
-      what: `EMQX bans ${some(ours.map(textOf))}, which dockhook has an account for`,
+      what: `EMQX bans ${listed(ours.map(textOf))}, which dockhook has an account for`,
       why: 'EMQX refuses it (138) before dockhook is asked, and dockhook’s timeline shows nothing',
       fix: [ours[0] ? `dashboard, Access Control, Banned Clients; or ${liftOf(ours[0])}` : ''],
     });
@@ -37,7 +37,7 @@ export async function checkBans({ api, accounts }: EmqxContext): Promise<Finding
     findings.push({
       level: 'warning',
       code: 'emqx_bans',
-      what: `EMQX bans ${count(others.length, 'client')}: ${some(others.map(textOf))}`,
+      what: `EMQX bans ${counted(others.length, 'client')}: ${listed(others.map(textOf))}`,
       why: 'if one of them is a dock, EMQX refuses it (138) before dockhook is asked',
       fix: [
         'see dashboard, Access Control, Banned Clients; dockhook dock show SN says whether it is that dock',
@@ -60,7 +60,7 @@ export async function checkTopics({ api }: EmqxContext): Promise<Finding[]> {
     findings.push({
       level: 'error',
       code: 'emqx_rewrite',
-      what: `EMQX rewrites topics of docks: ${some(rewritten.map(({ source_topic: from, dest_topic: to }) => `${from} to ${to ?? '?'}`))}`,
+      what: `EMQX rewrites topics of docks: ${listed(rewritten.map(({ source_topic: from, dest_topic: to }) => `${from} to ${to ?? '?'}`))}`,
       why: 'dockhook is asked about another topic than the dock used, or not at all',
       fix: ['take these lines out of rewrite (dashboard, Management, MQTT Settings, Topic Rewrite)'],
     });
@@ -72,7 +72,7 @@ export async function checkTopics({ api }: EmqxContext): Promise<Finding[]> {
     findings.push({
       level: open ? 'error' : 'warning',
       code: 'emqx_auto_subscribe',
-      what: `EMQX subscribes every client to ${some(given.map(({ topic }) => topic))}`,
+      what: `EMQX subscribes every client to ${listed(given.map(({ topic }) => topic))}`,
       why: `dockhook is not asked about it${open ? ': each dock hears the others' : ''}`,
       fix: ['take these topics out of auto_subscribe (dashboard, Management, MQTT Settings, Auto Subscribe)'],
     });
@@ -96,7 +96,7 @@ export async function checkMessages({ api }: EmqxContext): Promise<Finding[]> {
     findings.push({
       level: 'warning',
       code,
-      what: `EMQX ${what} messages of docks (${path.slice(1).replace('_', ' ')}: ${some(names)})`,
+      what: `EMQX ${what} messages of docks (${path.slice(1).replace('_', ' ')}: ${listed(names)})`,
       why: 'it does so before dockhook is asked, which then answers something else than the dock sent, or nothing',
       fix: [
         'see that its topics leave out thing/product/+/requests and sys/product/+/status (dashboard, Smart Data Hub)',
@@ -109,7 +109,7 @@ export async function checkMessages({ api }: EmqxContext): Promise<Finding[]> {
     findings.push({
       level: 'warning',
       code: 'emqx_gateways',
-      what: `EMQX also takes clients over ${some(running)}`,
+      what: `EMQX also takes clients over ${listed(running)}`,
       why: 'a gateway has an authentication of its own, and without one lets everybody in',
       fix: ['disable what you do not need (dashboard, Management, Gateways), or give it an authentication'],
     });
@@ -139,7 +139,7 @@ export async function checkRetained(context: EmqxContext): Promise<Finding[]> {
       {
         level: 'error',
         code: 'emqx_requests_retained',
-        what: `EMQX keeps retained requests: ${some(kept)}`,
+        what: `EMQX keeps retained requests: ${listed(kept)}`,
         why: 'whoever subscribes to them gets them again, with the device binding code in them, and a backend that answers sends the dock a second reply',
         fix: [
           `delete them: dashboard, Monitoring, Retained Messages; or DELETE /api/v5/mqtt/retainer/message/${encodeURIComponent(kept[0] ?? '')}`,

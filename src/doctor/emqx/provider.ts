@@ -5,8 +5,7 @@ import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../../e
 import { proveAsked, whatProofSays } from '../../emqx/proof.js';
 import { verifiesExhook } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
-import { printableUrl } from '../../text.js';
-import { count } from '../check.js';
+import { counted, printableUrl } from '../../text.js';
 import type { EmqxContext } from './context.js';
 import type { Finding } from '../../finding.js';
 
@@ -109,7 +108,7 @@ async function ofProof(provider: Provider, context: EmqxContext): Promise<Findin
     return {
       level: 'ok',
       code: 'emqx_provider',
-      what: `provider "${name}" is connected on ${nodes.length === 1 ? '1 node' : `all ${nodes.length} nodes`} with ${count(hooks.length, 'hook')}, and answered a call`,
+      what: `provider "${name}" is connected on ${nodes.length === 1 ? '1 node' : `all ${nodes.length} nodes`} with ${counted(hooks.length, 'hook')}, and answered a call`,
     };
   }
   if (proof.kind === 'untried') {
