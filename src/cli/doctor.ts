@@ -6,7 +6,6 @@ import type { Finding } from '../finding.js';
 import { counted } from '../text.js';
 import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
-import { describeDatabase, openDatabase } from './open-stores.js';
 import { addSettingFlags, inspectConfigOf, wantsJson } from './options.js';
 import { print, printJson, style } from './output.js';
 import { firstSignal } from './signals.js';
@@ -63,8 +62,6 @@ async function doctor(options: DoctorFlags, command: Command): Promise<void> {
   const { checkAll } = await import('../doctor/doctor.js');
   const parts = checkAll({
     ...{ config, faults, probe, mqttTlsCert: options.mqttTlsCert, provider: options.provider },
-    database: await describeDatabase(config),
-    openDatabase: () => openDatabase(config, { onProgress: () => undefined }),
     signal: stop.signal,
   });
   const all: Finding[] = [];

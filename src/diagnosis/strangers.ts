@@ -1,5 +1,5 @@
 /** Timeline entries of clients that did not prove to be a dock: which dock each belongs to, and which belong to none. */
-import { gatewaysOf, serialNumbersIn } from '../access/topic-rules.js';
+import { ownGateways, serialNumbersIn } from '../access/topic-rules.js';
 import type { Account, Timeline, TimelineEntry } from '../stores/types.js';
 import { INVENTED_SERIAL_NUMBER } from '../topics.js';
 import type { Facts } from './facts.js';
@@ -62,7 +62,7 @@ function serialNumbersNamed(
   const named = new Set(serialNumbersIn(clientId));
   if (gateway !== undefined) named.add(gateway);
   if (account && step === 'authenticate' && outcome !== 'ok')
-    for (const sn of gatewaysOf(account.scope, clientId)) named.add(sn);
+    for (const sn of ownGateways(account.scope, clientId)) named.add(sn);
   return named;
 }
 

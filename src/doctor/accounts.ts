@@ -1,8 +1,7 @@
 /** Accounts: those that allow too much, those that let nobody in, and whether a dock has one at all. */
-import { isForeign } from '../access/foreign-hashes.js';
-import { isFast } from '../access/passwords.js';
+import { passwordKind } from '../password-hashes/index.js';
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
-import { hasExpired, standingOf } from '../access/standing.js';
+import { hasExpired, disabledOrExpired } from '../access/expiry.js';
 import type { Account, Accounts } from '../stores/types.js';
 import type { Finding } from '../finding.js';
 import { badRowFindings } from './bad-rows.js';
@@ -63,7 +62,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_expired',
-    is: (account, now) => standingOf(account, now) === 'expired',
+    is: (account, now) => disabledOrExpired(account, now) === 'expired',
     what: 'accounts that have expired',
     why: 'a dock with such an account is refused',
     fix: ['dockhook account set NAME --expires 90d, or dockhook account remove NAME'],
@@ -71,7 +70,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_expires_soon',
-    is: (account, now) => !standingOf(account, now) && hasExpired(account, now + SOON_MS),
+    is: (account, now) => !disabledOrExpired(account, now) && hasExpired(account, now + SOON_MS),
     what: 'accounts that expire within a week',
     why: 'a dock with it is refused from then on',
     fix: ['dockhook account set NAME --expires 90d, if the dock is to stay'],
@@ -95,7 +94,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_foreign_hash',
-    is: ({ passwordHash }) => isForeign(passwordHash),
+    is: ({ passwordHash }) => passwordKind(passwordHash) === 'imported',
     what: 'accounts that still have the password hash they were imported with',
     why: 'it is replaced by a better one when the dock comes; until then the old hash is kept',
     fix: ['have the dock connect once, or dockhook account set NAME --generate'],
@@ -103,7 +102,7 @@ const RULES: readonly Rule[] = [
   {
     level: 'ok',
     code: 'account_chosen_password',
-    is: ({ passwordHash }) => !isFast(passwordHash),
+    is: ({ passwordHash }) => passwordKind(passwordHash) !== 'generated',
     what: 'accounts with a password that a person chose (guesses are slowed down, each check takes tens of ms)',
   },
   {
@@ -122,7 +121,7 @@ function applied({ is, what, ...rest }: Rule, accounts: readonly Account[], now:
 
 function checkPresence(accounts: readonly Account[], now: number): Finding[] {
   const docks = accounts.filter(
-    (account) => account.scope.kind !== 'service' && standingOf(account, now) === undefined,
+    (account) => account.scope.kind !== 'service' && disabledOrExpired(account, now) === undefined,
   );
   if (docks.length > 0) {
     const what = `${counted(accounts.length, 'account')}, ${docks.length} of them for docks and in force`;

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config, ConfigFault, SettingName } from '../config.js';
 import { openEmqx } from '../emqx/api.js';
-import { ownExhookUrl } from '../emqx/exhook.js';
+import { ownExhookUrl } from '../emqx/provider.js';
 import type { Finding } from '../finding.js';
-import type { Database } from '../stores/database.js';
+import { describeDatabase, openDatabase } from '../open-database.js';
 import { openStores } from '../stores/stores.js';
 import type { Stores } from '../stores/types.js';
 import { checkAccounts } from './accounts.js';
@@ -23,9 +23,6 @@ export interface DoctorOptions {
   config: Config;
   /** What is wrong with the settings; `config` has defaults in the place of these. */
   faults: readonly ConfigFault[];
-  /** The database in words, without a password. */
-  database: string;
-  openDatabase: () => Promise<Database>;
   /** The certificate file of the broker's TLS listener. */
   mqttTlsCert?: string | undefined;
   /** The provider's name in EMQX, if it is another than the settings say. */
@@ -52,7 +49,7 @@ export async function* checkAll(options: DoctorOptions): AsyncGenerator<CheckedP
   yield { title: 'Settings', findings: checkSettings(config, faults) };
   const { findings, stores } = isUnsure('databaseUrl', 'dataDir')
     ? { findings: [notChecked('the database', 'it is not known which one is meant')] }
-    : await openChecked(options);
+    : await openChecked(config);
   try {
     yield { title: 'Database', findings };
     if (stores) yield* checkRecords(stores);
@@ -90,16 +87,13 @@ async function* checkRecords(stores: Stores): AsyncGenerator<CheckedPart> {
 }
 
 /** Opens the stores if they can be looked at. */
-async function openChecked({
-  config,
-  database: where,
-  openDatabase,
-}: DoctorOptions): Promise<{ findings: Finding[]; stores?: Stores }> {
+async function openChecked(config: Config): Promise<{ findings: Finding[]; stores?: Stores }> {
   // Opening the embedded database would make it.
   if (config.databaseUrl === undefined && !existsSync(join(config.dataDir, 'postgres')))
     return { findings: [noDatabase(config.dataDir)] };
+  const where = await describeDatabase(config);
   try {
-    const database = await openDatabase();
+    const database = await openDatabase(config, { onProgress: () => undefined });
     const findings = await checkDatabase(database, where);
     if (!findings.some(({ code }) => WITHOUT_TABLES.has(code))) {
       const stores = openStores(database);

@@ -1,7 +1,7 @@
 /** The doors of EMQX: opened by `serve` and by `dockhook emqx open`, shown by `emqx status`; EMQX is a stand-in. */
 import { expect } from 'chai';
 import { hookProvider, serviceName } from '../../src/exhook/proto.js';
-import { exhookServer } from '../../src/emqx/exhook.js';
+import { exhookServer } from '../../src/emqx/provider.js';
 import { run, type Result } from '../support/cli.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
 import { startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';

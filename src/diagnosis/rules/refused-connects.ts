@@ -1,5 +1,5 @@
 /** Connects that were refused. Pure. */
-import { standingOf } from '../../access/standing.js';
+import { disabledOrExpired } from '../../access/expiry.js';
 import type { TimelineEntry } from '../../stores/types.js';
 import type { DockFinding } from '../dock-finding.js';
 import type { DockFacts } from '../facts.js';
@@ -87,7 +87,7 @@ function isRefused(entry: TimelineEntry): boolean {
 function isFixed({ reason, account: name }: TimelineEntry, { accounts, now }: DockFacts): boolean {
   const account = accounts.get(name);
   const isOfAccount = reason === 'disabled' || reason === 'expired' || reason === 'unknown_account';
-  return isOfAccount && account !== undefined && standingOf(account, now) === undefined;
+  return isOfAccount && account !== undefined && disabledOrExpired(account, now) === undefined;
 }
 
 /** Whether a client came from an address from which the dock never came. */

@@ -1,5 +1,5 @@
 /** The dock's account as it is now, whatever it was when the dock last came. Pure. */
-import { standingOf } from '../../access/standing.js';
+import { disabledOrExpired } from '../../access/expiry.js';
 import type { DockFinding } from '../dock-finding.js';
 import { listingAccounts, type DockFacts } from '../facts.js';
 import { sessionFrom, type History } from '../history.js';
@@ -39,7 +39,7 @@ export function unusableAccount(
 
 function faultOf(name: string, { accounts, now }: DockFacts): AccountFault | undefined {
   const account = accounts.get(name);
-  return account === undefined ? 'unknown_account' : standingOf(account, now);
+  return account === undefined ? 'unknown_account' : disabledOrExpired(account, now);
 }
 
 /** The account that the dock will probably come with; undefined if it could be another one. */

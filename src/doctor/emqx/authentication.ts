@@ -1,5 +1,5 @@
 /** Who else decides in EMQX: authenticators and authorization sources that come before dockhook, or must. */
-import { answers, type Authenticator } from '../../emqx/answers.js';
+import { answers, type Authenticator } from '../../emqx/api-answers.js';
 import { durationMs } from '../../emqx/durations.js';
 import { refusesWithoutPassword } from '../../emqx/versions.js';
 import { deniesRetainedRequests, verdictForAll } from './acl-rules.js';

@@ -2,7 +2,7 @@
  * What `doctor` asks EMQX's REST API. Each check stands alone: one that EMQX does not answer becomes a warning,
  * never an "ok".
  */
-import { answers, type Node } from '../../emqx/answers.js';
+import { answers, type Node } from '../../emqx/api-answers.js';
 import { statusOf, type EmqxApi } from '../../emqx/api.js';
 import { dialectOf, lineOf, losesHooks, parseVersion } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';

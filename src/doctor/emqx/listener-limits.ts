@@ -1,5 +1,5 @@
 /** What a listener of EMQX does to a connection or a topic before dockhook is asked. */
-import type { Listener } from '../../emqx/answers.js';
+import type { Listener } from '../../emqx/api-answers.js';
 import type { Finding } from '../../finding.js';
 
 /** From this share of its places on, a listener is nearly full. */

@@ -1,5 +1,5 @@
 /** Where clients connect to EMQX, and the MQTT settings by which replies vanish or names change. */
-import { answers, type Listener, type Zone } from '../../emqx/answers.js';
+import { answers, type Listener, type Zone } from '../../emqx/api-answers.js';
 import { opensBeforeHooks, skipsWebSocketHooks } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import { ofClientId } from './client-id.js';

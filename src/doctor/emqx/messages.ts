@@ -1,10 +1,10 @@
 /** Parts of EMQX that refuse clients, subscribe for them, or change or keep messages, without asking dockhook. */
 import { getIfThere } from '../../emqx/api.js';
-import { answers } from '../../emqx/answers.js';
+import { answers } from '../../emqx/api-answers.js';
 import { bansOf, fits, liftOf, type Ban } from '../../emqx/bans.js';
 import { moduleAnswers, type Transformation } from '../../emqx/module-answers.js';
 import { hasTransformations, ignoresRetainerSwitch } from '../../emqx/versions.js';
-import { covers } from '../../access/filters.js';
+import { covers } from '../../access/topic-filters.js';
 import { gatewayOfRequest } from '../../topics.js';
 import { deniesRetainedRequests, mayTouchDocks } from './acl-rules.js';
 import type { EmqxContext } from './context.js';

@@ -1,5 +1,5 @@
 /** Settings of EMQX's `mqtt` that refuse what docks and backends do, or change the names under which they come. */
-import type { Flapping, Mqtt } from '../../emqx/answers.js';
+import type { Flapping, Mqtt } from '../../emqx/api-answers.js';
 import type { Finding } from '../../finding.js';
 
 /** SNs have 14 characters; ids of second sessions were seen with some 30 (`drc-SN-time`), prefixes come on top. */

@@ -3,8 +3,8 @@
  * hooks are there. What emqx.conf says REST does not show, only what is in force now; but a listener that runs and that
  * dockhook is not to open was opened by EMQX itself.
  */
-import { answers, type ListedListener } from '../../emqx/answers.js';
-import { closedOn, isForDocks, isRunning } from '../../emqx/gate.js';
+import { answers, type ListedListener } from '../../emqx/api-answers.js';
+import { closedOn, isForDocks, isRunning } from '../../emqx/listener-gate.js';
 import { opensBeforeHooks } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import type { EmqxContext } from './context.js';

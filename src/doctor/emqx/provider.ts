@@ -1,8 +1,8 @@
 /** Whether EMQX asks dockhook, asks it first, and does the safe thing if it gets no answer. */
-import { answers, type Provider } from '../../emqx/answers.js';
+import { answers, type Provider } from '../../emqx/api-answers.js';
 import { durationMs } from '../../emqx/durations.js';
-import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../../emqx/exhook.js';
-import { proveAsked, whatProofSays } from '../../emqx/proof.js';
+import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../../emqx/provider.js';
+import { proveAsked, whatProofSays } from '../../emqx/test-call.js';
 import { verifiesExhook } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import { counted, printableUrl } from '../../text.js';

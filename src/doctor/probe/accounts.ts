@@ -1,7 +1,8 @@
 /** The accounts that are made for a probe: they expire soon, and are removed whatever happens. */
 import { randomBytes, randomInt } from 'node:crypto';
-import { PROBE_ACCOUNT } from '../../access/names.js';
-import { generatePassword, hashGenerated } from '../../access/passwords.js';
+import { PROBE_ACCOUNT } from '../../access/safe-names.js';
+import { generatePassword } from '../../access/new-passwords.js';
+import { hashGenerated } from '../../password-hashes/index.js';
 import { INVENTED_SERIAL_NUMBER } from '../../topics.js';
 import { DockhookError, hasCode, messageOf } from '../../errors.js';
 import type { Accounts, Scope } from '../../stores/types.js';

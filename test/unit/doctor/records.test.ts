@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { hashChosen, hashGenerated } from '../../../src/access/passwords.js';
+import { hashChosen, hashGenerated } from '../../../src/password-hashes/index.js';
 import { checkAccounts } from '../../../src/doctor/accounts.js';
 import { checkLicense } from '../../../src/doctor/license.js';
 import { checkOrganizations } from '../../../src/doctor/organizations.js';

@@ -5,7 +5,7 @@ import { checkEmqx } from '../../../../src/doctor/emqx/emqx.js';
 import type { EmqxFacts } from '../../../../src/doctor/emqx/context.js';
 import type { Finding } from '../../../../src/finding.js';
 import { connectEmqx } from '../../../../src/emqx/api.js';
-import { exhookServer } from '../../../../src/emqx/exhook.js';
+import { exhookServer } from '../../../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../../support/emqx-rest.js';
 import { fixOf } from '../../../support/findings.js';
 
