@@ -1,4 +1,4 @@
-/** Rows that cannot be used, by name. */
+/** Rows in the database that cannot be used. */
 import type { DockhookError } from '../errors.js';
 import type { Finding } from '../finding.js';
 import { counted } from '../text.js';
@@ -18,9 +18,10 @@ function badRow(what: string): Finding {
     level: 'error',
     code: 'bad_row',
     what,
-    why: 'whoever the row is about is refused, as nobody can tell what it should say',
+    why: 'dockhook cannot tell what the row should say, and refuses whoever needs it',
     fix: [
-      'mend or delete the row with SQL, or remove it (dockhook account remove, binding remove, …) and add it again',
+      'correct or delete the row with SQL',
+      'or remove it (dockhook account remove, binding remove, …), and add it again',
     ],
   };
 }

@@ -16,7 +16,7 @@ export async function checkOrganizations({
       level: 'error',
       code: 'organizations_none',
       what: 'there is no organization',
-      why: 'DJI Pilot 2 asks for an organization id and a device binding code, and no dock can be bound without',
+      why: 'DJI Pilot 2 asks for an organization id and a device binding code, and without them no dock can be bound',
       fix: ["dockhook organization add north --name 'North yard'"],
     });
   } else {
@@ -32,9 +32,9 @@ export async function checkOrganizations({
     findings.push({
       level: 'warning',
       code: 'organization_code_short',
-      what: `a device binding code of fewer than ${SHORT_CODE} characters: ${listed(short.map(({ id }) => id))}`,
-      why: 'who has any account of a dock can guess it and bind a device there',
-      fix: ['dockhook organization set ID --generate-binding-code; docks that are bound stay bound'],
+      what: `organizations with a device binding code of fewer than ${SHORT_CODE} characters: ${listed(short.map(({ id }) => id))}`,
+      why: 'whoever has an account of a dock can guess the code, and bind a device there',
+      fix: ['dockhook organization set ID --generate-binding-code (docks that are bound stay bound)'],
     });
   }
   return findings;
