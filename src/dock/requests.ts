@@ -12,11 +12,10 @@ import { traceOf } from '../errors.js';
 import type { AccessEvent, Tell } from '../events.js';
 import { excerpt } from '../text.js';
 import type { Message, PublishVerdict } from '../hooks.js';
-import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
+import type { Bindings, Organizations, RememberedLicense } from '../stores/types.js';
 import { createBindQuota } from './bind-quota.js';
 import { createCodeGuesses } from './code-guesses.js';
 import { parseEnvelope, replyPayload, messageTraits, type Envelope } from './envelope.js';
-import { rememberLicense } from './license.js';
 import { compile, type Call } from './method.js';
 import * as methods from './methods/index.js';
 import { organizationFor } from './organization.js';
@@ -27,7 +26,7 @@ import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from '../topics.js';
 export interface DockOptions extends Askers {
   organizations: Organizations;
   bindings: Bindings;
-  license: LicenseStore;
+  license: RememberedLicense;
   /** Methods that are not ours but get `{result: 0}`, so that a dock does not wait for a backend there is not. */
   emptyReplies: ReadonlySet<string>;
   tell: Tell;
@@ -62,7 +61,6 @@ const MAX_TOLD_METHOD = 64;
 
 export function createRequests(options: DockOptions): Requests {
   const now = options.now ?? Date.now;
-  const license = rememberLicense(options.license);
   const guesses = createCodeGuesses(now);
   const binds = createBindQuota(now);
 
@@ -131,7 +129,7 @@ export function createRequests(options: DockOptions): Requests {
   }
 
   function callFor({ gateway, username, within, tell }: Asked): Call {
-    const { organizations, bindings } = options;
+    const { organizations, bindings, license } = options;
     return {
       gateway,
       account: username,
@@ -151,7 +149,12 @@ export function createRequests(options: DockOptions): Requests {
     };
   }
 
-  return { publish, loadLicense: () => license.read() };
+  return {
+    publish,
+    async loadLicense() {
+      await options.license.get();
+    },
+  };
 }
 
 /**

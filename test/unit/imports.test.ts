@@ -56,7 +56,10 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['publisher.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   'password-hashes': { values: ['errors.ts'] },
-  stores: { values: ['errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'], types: ['events.ts'] },
+  stores: {
+    values: ['errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'],
+    types: ['time-limits.ts', 'events.ts'],
+  },
   observability: {
     values: [
       'client-network.ts',
@@ -189,6 +192,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   pino: ['observability'],
   commander: ['cli'],
   ajv: ['stores', 'dock', 'emqx'],
+  'lru-cache': ['stores'],
   'csv-parse': ['csv.ts'],
   'csv-stringify': ['cli'],
   '@electric-sql/pglite': ['embedded-database'],

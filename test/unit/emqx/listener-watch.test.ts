@@ -63,10 +63,8 @@ describe('the watch over EMQX', () => {
       else wanted.push({ event, seen });
     });
   /** Until EMQX was asked this so many times more. */
-  const asked = async (call: string, times = 1): Promise<void> => {
-    const count = (): number => emqx.calls.filter((one) => one.startsWith(call)).length;
-    for (const goal = count() + times; count() < goal;) await new Promise(setImmediate);
-  };
+  const asked = (call: string, times = 1): Promise<void> =>
+    emqx.called(call, emqx.calls.filter((one) => one.startsWith(call)).length + times);
 
   it('opens, says so, and goes on looking', async () => {
     start();

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'chai';
-import { connectDataDirectory, openDataDirectory } from '../../../src/embedded-database/data-directory.js';
-import type { Database, Ending, Query } from '../../../src/stores/database.js';
-import { openStores } from '../../../src/stores/stores.js';
-import { anAccount, anOrganization, rejection } from '../../contract/store-suite.js';
+import { connectDataDirectory, openDataDirectory } from '../../src/embedded-database/data-directory.js';
+import type { Database, Ending, Query } from '../../src/stores/database.js';
+import { openStores } from '../../src/stores/stores.js';
+import { anAccount, anOrganization, rejection } from '../contract/store-suite.js';
 
 describe('a data directory', function () {
   // Creating a database takes seconds, opening one about a second.
@@ -64,7 +64,7 @@ describe('a data directory', function () {
   }
 
   function spawnHolder(): ChildProcess {
-    const script = join(import.meta.dirname, '../../support/data-directory-holder.ts');
+    const script = join(import.meta.dirname, '../support/data-directory-holder.ts');
     const child = spawn(process.execPath, ['--import', 'tsx', script, directory], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

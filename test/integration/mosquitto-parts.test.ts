@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describeWithMosquitto } from '../../support/mosquitto.js';
+import { describeWithMosquitto } from '../support/mosquitto.js';
 
 const run = promisify(execFile);
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
-const SOURCE = here('../../../deploy/mosquitto/src');
+const SOURCE = here('../../deploy/mosquitto/src');
 
 describeWithMosquitto('the Mosquitto plugin’s', () => {
   let directory: string;
@@ -22,7 +22,15 @@ describeWithMosquitto('the Mosquitto plugin’s', () => {
 
   async function passes(test: string, ...more: string[]): Promise<void> {
     const program = join(directory, test);
-    await run('c++', ['-std=c++17', '-O1', `-I${SOURCE}`, here(`${test}.cc`), ...more, '-o', program]);
+    await run('c++', [
+      '-std=c++17',
+      '-O1',
+      `-I${SOURCE}`,
+      here(`mosquitto-parts/${test}.cc`),
+      ...more,
+      '-o',
+      program,
+    ]);
     await run(program).catch((error: unknown) => {
       throw new Error((error as { stdout: string }).stdout || String(error));
     });
