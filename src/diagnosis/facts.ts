@@ -2,7 +2,7 @@
 import type { Ban } from '../emqx/bans.js';
 import type { DockhookError } from '../errors.js';
 import type { Account, Binding, Organization, Stores } from '../stores/types.js';
-import { BROKER } from '../timeline/recorder.js';
+import { BROKER } from '../timeline/clients.js';
 import { groupBy } from './group-by.js';
 
 /** What is known about one dock. */

@@ -86,7 +86,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'fixes.ts',
       'shell.ts',
       'time.ts',
-      'timeline/recorder.ts',
+      'timeline/clients.ts',
       'topics.ts',
     ],
     types: ['events.ts', 'finding.ts', 'stores'],
