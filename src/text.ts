@@ -70,3 +70,16 @@ export function excerpt(text: string, length: number): string {
 export function clipped(text: string, length: number): string {
   return text.length > length ? `${excerpt(text, length)}…` : text;
 }
+
+/** `1 account`, `2 accounts`, `10,000 accounts`. */
+export function counted(number: number, noun: string): string {
+  return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+const MAX_LISTED = 5;
+
+/** `a, b, c`; of many only the first, and how many more there are. */
+export function listed(names: readonly string[]): string {
+  const rest = names.length - MAX_LISTED;
+  return names.slice(0, MAX_LISTED).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}

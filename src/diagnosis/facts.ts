@@ -1,7 +1,11 @@
-/** What the stores know, beside the timeline, that bears on one dock; and how a finding about it looks. Types mostly. */
+/** What the stores and EMQX know about docks now, beside what the timeline says about the past. */
 import type { Ban } from '../emqx/bans.js';
-import type { Account, Binding, Organization } from '../stores/types.js';
+import type { DockhookError } from '../errors.js';
+import type { Account, Binding, Organization, Stores } from '../stores/types.js';
+import { BROKER } from '../timeline/clients.js';
+import { groupBy } from './group-by.js';
 
+/** What is known about one dock. */
 export interface DockFacts {
   sn: string;
   /** Milliseconds since the epoch. */
@@ -9,7 +13,7 @@ export interface DockFacts {
   hasLicense: boolean;
   /** By name. */
   accounts: ReadonlyMap<string, Account>;
-  /** Names of the accounts that list an SN, by that SN; see {@link listingsOf}. */
+  /** Names of the accounts that list an SN, by that SN; see {@link indexBySn}. */
   listings: ReadonlyMap<string, readonly string[]>;
   /** By id. */
   organizations: ReadonlyMap<string, Organization>;
@@ -17,12 +21,45 @@ export interface DockFacts {
   bindings: ReadonlyMap<string, Binding>;
   /** When each node of the broker started, in milliseconds since the epoch, in order. */
   boots: ReadonlyMap<string, readonly number[]>;
-  /** Whom EMQX keeps out by itself; absent where it was not asked. */
+  /** Clients that EMQX itself refuses; absent if EMQX was not asked. */
   bans?: readonly Ban[];
 }
 
-/** Which accounts list which SN. Made once for all docks: each of 10,000 would go through 10,000 accounts. */
-export function listingsOf(accounts: Iterable<Account>): Map<string, string[]> {
+/** What is known about all docks. */
+export interface Facts extends Omit<DockFacts, 'sn'> {
+  /** A device other than the gateway that is bound through it, by the gateway's SN. */
+  drones: ReadonlyMap<string, string>;
+  badRows: DockhookError[];
+}
+
+/** Starts of the broker's nodes: as many as the timeline keeps. */
+const MAX_BOOTS = 200;
+
+/** @param bans clients that EMQX itself refuses, if it could be asked */
+export async function readFacts(stores: Stores, now: number, bans: readonly Ban[] = []): Promise<Facts> {
+  const accounts = await stores.accounts.list();
+  const organizations = await stores.organizations.list();
+  const bindings = await stores.bindings.list();
+  const license = await stores.license.get();
+  const boots = groupBy(await stores.timeline.of([BROKER], MAX_BOOTS), ({ clientId }) => clientId);
+  // The first of each gateway: it is set last.
+  const drones = bindings.records.filter(({ sn, gateway }) => sn !== gateway).reverse();
+  return {
+    now,
+    bans,
+    hasLicense: license !== undefined,
+    accounts: new Map(accounts.records.map((account) => [account.name, account])),
+    listings: indexBySn(accounts.records),
+    organizations: new Map(organizations.records.map((organization) => [organization.id, organization])),
+    bindings: new Map(bindings.records.map((binding) => [binding.sn, binding])),
+    drones: new Map(drones.map(({ gateway, sn }) => [gateway, sn])),
+    boots: new Map([...boots].map(([node, entries]) => [node, entries.map(({ at }) => at)])),
+    badRows: [...accounts.badRows, ...organizations.badRows, ...bindings.badRows],
+  };
+}
+
+/** The accounts that list an SN, by SN. Made once: each of 10,000 docks would go through 10,000 accounts. */
+export function indexBySn(accounts: Iterable<Account>): Map<string, string[]> {
   const listings = new Map<string, string[]>();
   for (const { name, scope } of accounts) {
     for (const sn of scope.kind === 'gateways' ? new Set(scope.gateways) : []) {
@@ -37,9 +74,4 @@ export function listingsOf(accounts: Iterable<Account>): Map<string, string[]> {
 /** Names of the accounts that list this SN. */
 export function listingAccounts({ listings, sn }: Pick<DockFacts, 'listings' | 'sn'>): readonly string[] {
   return listings.get(sn) ?? [];
-}
-
-/** A name as a word of a shell command. */
-export function word(name: string): string {
-  return /^[\w.@:-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,47 +1,58 @@
-/** A dock's entries in order, and what follows from the order: who is connected, and what came last. Pure. */
+/** A dock's timeline entries in order of time, and what follows from the order: its sessions, and what came last. Pure. */
 import type { TimelineEntry } from '../stores/types.js';
 
 export interface Session {
   clientId: string;
   account: string;
   since: number;
-  peerHost?: string;
-  peerPort?: number;
-  node?: string;
+  peerHost?: string | undefined;
+  peerPort?: number | undefined;
+  node?: string | undefined;
 }
 
-export interface Walk {
+export interface History {
   /** In order of time. */
   entries: readonly TimelineEntry[];
   /** What the dock did itself. */
   own: readonly TimelineEntry[];
-  /** What somebody did who named the dock, or its account or client id. */
-  others: readonly TimelineEntry[];
-  /** The sessions that are up, the newest last. DRC opens a second one. */
+  /** Sessions that are up, the newest last. DRC opens a second one. */
   sessions: readonly Session[];
-  /** The end of its last session; undefined while one is up. */
+  /** The end of its last session; undefined while a session is up. */
   end: TimelineEntry | undefined;
-  /** Its last message that reached us, or connect. */
-  lastIn: TimelineEntry | undefined;
-  /** Whether nothing that fits comes after this entry. */
-  isLast(entry: TimelineEntry, fits: (later: TimelineEntry) => boolean): boolean;
+  /** Its last connect or message that was not refused. */
+  lastAccepted: TimelineEntry | undefined;
+  /** Whether an entry that fits comes later than this one. */
+  hasLater(entry: TimelineEntry, fits: (later: TimelineEntry) => boolean): boolean;
 }
 
 /**
  * @param entries in any order
- * @param boots when each node of the broker started: what was connected to it before is not any more
+ * @param boots when each node of the broker started, which ended the sessions that it had
  */
-export function walkOf(
+export function createHistory(
   entries: readonly TimelineEntry[],
   boots: ReadonlyMap<string, readonly number[]>,
-): Walk {
+): History {
   const sorted = entries.toSorted((a, b) => a.at - b.at);
   const own = sorted.filter((entry) => entry.own);
+  const { sessions, latest, end, lastAccepted } = followSessions(own);
+  const lastEnd = endAtBoot(sessions, latest, boots, end);
+  return {
+    entries: sorted,
+    own,
+    sessions: [...sessions.values()],
+    end: sessions.size > 0 ? undefined : lastEnd,
+    lastAccepted,
+    hasLater: (entry, fits) => sorted.slice(sorted.indexOf(entry) + 1).some(fits),
+  };
+}
+
+/** The sessions that were not seen to end, by client id, and the last entry of each. */
+function followSessions(own: readonly TimelineEntry[]) {
   const sessions = new Map<string, Session>();
-  /** The last that was seen in each session. */
   const latest = new Map<string, TimelineEntry>();
   let end: TimelineEntry | undefined;
-  let lastIn: TimelineEntry | undefined;
+  let lastAccepted: TimelineEntry | undefined;
   for (const entry of own) {
     if (entry.step === 'disconnected') {
       if (endsSession(entry, sessions.get(entry.clientId))) sessions.delete(entry.clientId);
@@ -49,15 +60,29 @@ export function walkOf(
       continue;
     }
     if (entry.outcome === 'refused' || entry.outcome === 'dropped') continue;
-    lastIn = entry;
+    lastAccepted = entry;
     if (entry.step === 'authenticate') continue;
     latest.set(entry.clientId, entry);
-    // A request without a connect before it: its connect was not seen, but it is there.
+    // A request without a connect before it: the connect was not seen, but the session is there.
     if (entry.step === 'connected' || !sessions.has(entry.clientId)) {
       sessions.delete(entry.clientId);
-      sessions.set(entry.clientId, sessionOf(entry));
+      sessions.set(entry.clientId, sessionFrom(entry));
     }
   }
+  return { sessions, latest, end, lastAccepted };
+}
+
+/**
+ * Takes out the sessions that were on a node when it started again: EMQX does not report their ends.
+ * @returns the last end of a session
+ */
+function endAtBoot(
+  sessions: Map<string, Session>,
+  latest: ReadonlyMap<string, TimelineEntry>,
+  boots: ReadonlyMap<string, readonly number[]>,
+  lastEnd: TimelineEntry | undefined,
+): TimelineEntry | undefined {
+  let end = lastEnd;
   for (const [clientId, { node = '' }] of sessions) {
     const last = latest.get(clientId);
     const boot = boots.get(node)?.find((at) => last !== undefined && at > last.lastAt);
@@ -65,18 +90,9 @@ export function walkOf(
     sessions.delete(clientId);
     if (end === undefined || boot > end.lastAt) end = endedByBoot(last, boot);
   }
-  return {
-    entries: sorted,
-    own,
-    others: sorted.filter((entry) => !entry.own),
-    sessions: [...sessions.values()],
-    end: sessions.size > 0 ? undefined : end,
-    lastIn,
-    isLast: (entry, fits) => !sorted.slice(sorted.indexOf(entry) + 1).some(fits),
-  };
+  return end;
 }
 
-/** EMQX reports no end of a session when it stops. */
 function endedByBoot(last: TimelineEntry, at: number): TimelineEntry {
   const { peerHost, peerPort, node } = last.details;
   const details = { peerHost, peerPort, node, detail: 'node_restarted' };
@@ -92,18 +108,13 @@ function endedByBoot(last: TimelineEntry, at: number): TimelineEntry {
   };
 }
 
-/** Replicas' clocks differ a little: the end of an old session may seem to come after the new one's beginning. */
+/** The clocks of replicas differ a little: the end of an old session may seem to come after the new one began. */
 function endsSession({ details }: TimelineEntry, session: Session | undefined): boolean {
   return !session?.peerPort || !details.peerPort || session.peerPort === details.peerPort;
 }
 
-/** The session in which something happened. */
-export function sessionOf({ clientId, account, at, details }: TimelineEntry): Session {
+/** The session that an entry belongs to. */
+export function sessionFrom({ clientId, account, at, details }: TimelineEntry): Session {
   const { peerHost, peerPort, node } = details;
-  return {
-    ...{ clientId, account, since: at },
-    ...(peerHost === undefined ? {} : { peerHost }),
-    ...(peerPort === undefined ? {} : { peerPort }),
-    ...(node === undefined ? {} : { node }),
-  };
+  return { clientId, account, since: at, peerHost, peerPort, node };
 }

@@ -1,10 +1,11 @@
-/** Accounts: those that allow too much, those that let nobody in, and whether a dock has one at all. */
-import { passwordKind } from '../password-hashes/index.js';
+/** Accounts that allow too much, accounts that let nobody in, and whether there is one for docks at all. */
+import { disabledOrExpired, hasExpired } from '../access/expiry.js';
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
-import { hasExpired, disabledOrExpired } from '../access/expiry.js';
-import type { Account, Accounts } from '../stores/types.js';
-import { count, some } from './check.js';
 import type { Finding } from '../finding.js';
+import { addAccount, extendAccount, newPassword } from '../fixes.js';
+import { passwordKind } from '../password-hashes/index.js';
+import type { Account, Accounts } from '../stores/types.js';
+import { counted, listed } from '../text.js';
 import { badRowFindings } from './bad-rows.js';
 
 /** Time to notice and to renew. */
@@ -15,46 +16,47 @@ export async function checkAccounts(accounts: Accounts, now = Date.now()): Promi
   return [
     ...badRowFindings(badRows),
     ...checkPresence(records, now),
-    ...RULES.flatMap((rule) => applied(rule, records, now)),
+    ...RULES.flatMap((rule) => applyRule(rule, records, now)),
     ...checkSharedGateways(records),
   ];
 }
 
-/** What is said of all accounts that are such. */
+/** A finding about all accounts to which it applies. */
 interface Rule extends Omit<Finding, 'what'> {
-  is: (account: Account, now: number) => boolean;
+  appliesTo: (account: Account, now: number) => boolean;
   /** Their names follow. */
   what: string;
 }
+
+const ONE_PER_DOCK = [
+  'let this account act as one dock: dockhook account set NAME --gateway SN',
+  `make one account for each other dock: ${addAccount('NAME', 'SN')}`,
+];
 
 const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_any_gateway',
-    is: (account) => account.scope.kind === 'any-gateway',
+    appliesTo: (account) => account.scope.kind === 'any-gateway',
     what: 'accounts that may act as any dock',
-    why: 'one dock with this password can speak for all others, and hear their license',
-    fix: [
-      'one account per dock: dockhook account set NAME --gateway SN, and account add for each other dock',
-    ],
+    why: 'one dock with this password can send messages as any other dock, and get its license',
+    fix: ONE_PER_DOCK,
   },
   {
     level: 'warning',
     code: 'account_client_id',
-    is: (account) => account.scope.kind === 'client-id',
-    what: 'accounts that may act as the dock that the client id names',
-    why: 'whoever has the password may come with any client id: the docks that share it are not isolated',
-    fix: [
-      'one account per dock: dockhook account set NAME --gateway SN, and account add for each other dock',
-    ],
+    appliesTo: (account) => account.scope.kind === 'client-id',
+    what: 'accounts that may act as the dock in their client id',
+    why: 'whoever has the password can use any client id, and so act as any of the docks that share it',
+    fix: ONE_PER_DOCK,
   },
   {
     level: 'warning',
     code: 'account_service_all',
-    is: ({ scope }) =>
+    appliesTo: ({ scope }) =>
       scope.kind === 'service' && [...scope.publish, ...scope.subscribe].some((filter) => filter === '#'),
-    what: 'backend accounts that may publish or subscribe everything (#)',
-    why: 'it can command every dock, and sees the license in config replies',
+    what: 'backend accounts that may publish or subscribe to everything (#)',
+    why: 'such an account can command every dock, and gets the license from config replies',
     fix: [
       "dockhook account set NAME --publish 'thing/product/+/services' … --subscribe 'thing/product/+/osd' …",
     ],
@@ -62,61 +64,65 @@ const RULES: readonly Rule[] = [
   {
     level: 'warning',
     code: 'account_expired',
-    is: (account, now) => disabledOrExpired(account, now) === 'expired',
+    appliesTo: (account, now) => disabledOrExpired(account, now) === 'expired',
     what: 'accounts that have expired',
-    why: 'a dock with such an account is refused',
-    fix: ['dockhook account set NAME --expires 90d, or dockhook account remove NAME'],
+    why: 'dockhook refuses a dock with such an account',
+    fix: [extendAccount('NAME'), 'or, if the dock is gone: dockhook account remove NAME'],
   },
   {
     level: 'warning',
     code: 'account_expires_soon',
-    is: (account, now) => !disabledOrExpired(account, now) && hasExpired(account, now + SOON_MS),
+    appliesTo: (account, now) => !disabledOrExpired(account, now) && hasExpired(account, now + SOON_MS),
     what: 'accounts that expire within a week',
-    why: 'a dock with it is refused from then on',
-    fix: ['dockhook account set NAME --expires 90d, if the dock is to stay'],
+    why: 'from then on, dockhook refuses a dock with such an account',
+    fix: [`if the dock should stay: ${extendAccount('NAME')}`],
   },
   {
     level: 'warning',
     code: 'account_separator',
-    is: ({ name }) => name.includes(CLIENT_ID_SEPARATOR),
-    what: `accounts with ${CLIENT_ID_SEPARATOR} in their name`,
-    why: 'they never get in where EMQX puts the account in front of the client id (mqtt.clientid_override)',
-    fix: ['dockhook account add NEWNAME …, type it into the dock, then dockhook account remove NAME'],
+    appliesTo: ({ name }) => name.includes(CLIENT_ID_SEPARATOR),
+    what: `accounts with ${CLIENT_ID_SEPARATOR} in their names`,
+    why: 'they are always refused if EMQX puts the account in front of the client id (mqtt.clientid_override)',
+    fix: [
+      'dockhook account add NEWNAME …',
+      'type that name into DJI Pilot 2',
+      'then dockhook account remove NAME',
+    ],
   },
   {
     level: 'warning',
     code: 'account_lower_case',
-    is: ({ scope }) => scope.kind === 'gateways' && scope.gateways.some((sn) => /[a-z]/.test(sn)),
-    what: 'accounts that list an SN with lower-case letters',
-    why: 'SNs are compared letter by letter, and those of DJI docks have capitals only',
-    fix: ['look at the SN in DJI Pilot 2, then dockhook account set NAME --gateway SN'],
+    appliesTo: ({ scope }) => scope.kind === 'gateways' && scope.gateways.some((sn) => /[a-z]/.test(sn)),
+    what: 'accounts that list an SN with small letters',
+    why: 'capital and small letters of SNs differ, and SNs of DJI docks have only capital letters',
+    fix: ['look at the SN in DJI Pilot 2, and write it like that: dockhook account set NAME --gateway SN'],
   },
   {
     level: 'warning',
     code: 'account_foreign_hash',
-    is: ({ passwordHash }) => passwordKind(passwordHash) === 'imported',
-    what: 'accounts that still have the password hash they were imported with',
-    why: 'it is replaced by a better one when the dock comes; until then the old hash is kept',
-    fix: ['have the dock connect once, or dockhook account set NAME --generate'],
+    appliesTo: ({ passwordHash }) => passwordKind(passwordHash) === 'imported',
+    what: 'accounts that still have the password hash with which they were imported',
+    why: 'dockhook replaces it by a better one when the dock connects, but not before',
+    fix: ['let the dock connect once', `or make a new password: ${newPassword('NAME')}`],
   },
   {
     level: 'ok',
     code: 'account_chosen_password',
-    is: ({ passwordHash }) => passwordKind(passwordHash) !== 'generated',
-    what: 'accounts with a password that a person chose (guesses are slowed down, each check takes tens of ms)',
+    appliesTo: ({ passwordHash }) => passwordKind(passwordHash) !== 'generated',
+    what: 'accounts with a password that a person chose (dockhook limits guesses, and each check takes tens of ms)',
   },
   {
     level: 'ok',
     code: 'account_disabled',
-    is: (account) => account.disabled === true,
+    appliesTo: (account) => account.disabled === true,
     what: 'accounts that are disabled',
   },
 ];
 
-function applied({ is, what, ...rest }: Rule, accounts: readonly Account[], now: number): Finding[] {
-  const names = accounts.filter((account) => is(account, now)).map(({ name }) => `"${name}"`);
+function applyRule({ appliesTo, what, ...rest }: Rule, accounts: readonly Account[], now: number): Finding[] {
+  const names = accounts.filter((account) => appliesTo(account, now)).map(({ name }) => `"${name}"`);
   if (names.length === 0) return [];
-  return [{ ...rest, what: `${what}: ${some(names)}` }];
+  return [{ ...rest, what: `${what}: ${listed(names)}` }];
 }
 
 function checkPresence(accounts: readonly Account[], now: number): Finding[] {
@@ -124,7 +130,7 @@ function checkPresence(accounts: readonly Account[], now: number): Finding[] {
     (account) => account.scope.kind !== 'service' && disabledOrExpired(account, now) === undefined,
   );
   if (docks.length > 0) {
-    const what = `${count(accounts.length, 'account')}, ${docks.length} of them for docks and in force`;
+    const what = `${counted(accounts.length, 'account')}, ${docks.length} of them can be used by docks`;
     return [{ level: 'ok', code: 'accounts', what }];
   }
   return [
@@ -132,8 +138,8 @@ function checkPresence(accounts: readonly Account[], now: number): Finding[] {
       level: 'error',
       code: 'accounts_no_dock',
       what: 'no account lets a dock in',
-      why: 'DJI Pilot 2 asks for an account and its password, and each dock is refused without',
-      fix: ['dockhook account add dock-north --gateway SN --generate'],
+      why: 'DJI Pilot 2 asks for an account and its password, and dockhook refuses a dock without them',
+      fix: [addAccount('NAME', 'SN')],
     },
   ];
 }
@@ -151,9 +157,9 @@ function checkSharedGateways(accounts: readonly Account[]): Finding[] {
     {
       level: 'warning',
       code: 'gateway_shared',
-      what: `listed by more than one account: ${some(shared.map(([sn, names]) => `${sn} (${some(names)})`))}`,
-      why: 'each of them may act as this dock; a password that was changed in one still works in the other',
-      fix: ['dockhook account remove the one that the dock does not use'],
+      what: `docks that more than one account lists: ${listed(shared.map(([sn, names]) => `${sn} (${listed(names)})`))}`,
+      why: 'each of these accounts may act as the dock: if the password of one is changed, the other still works',
+      fix: ['remove the account that the dock does not use: dockhook account remove NAME'],
     },
   ];
 }

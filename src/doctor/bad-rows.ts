@@ -1,7 +1,7 @@
-/** Rows that cannot be used, by name. */
+/** Rows in the database that cannot be used. */
 import type { DockhookError } from '../errors.js';
-import { count } from './check.js';
 import type { Finding } from '../finding.js';
+import { counted } from '../text.js';
 
 const SHOWN = 20;
 
@@ -9,7 +9,7 @@ export function badRowFindings(badRows: readonly DockhookError[]): Finding[] {
   const findings = badRows.slice(0, SHOWN).map(({ message }) => badRow(message));
   const rest = badRows.length - SHOWN;
   return rest > 0
-    ? [...findings, badRow(`${count(rest, 'more row')} of that table cannot be used`)]
+    ? [...findings, badRow(`${counted(rest, 'more row')} of that table cannot be used`)]
     : findings;
 }
 
@@ -18,9 +18,10 @@ function badRow(what: string): Finding {
     level: 'error',
     code: 'bad_row',
     what,
-    why: 'whoever the row is about is refused, as nobody can tell what it should say',
+    why: 'dockhook cannot tell what the row should say, and refuses whoever needs it',
     fix: [
-      'mend or delete the row with SQL, or remove it (dockhook account remove, binding remove, …) and add it again',
+      'correct or delete the row with SQL',
+      'or remove it (dockhook account remove, binding remove, …), and add it again',
     ],
   };
 }

@@ -1,4 +1,4 @@
-/** What can be wrong with a server's certificate, wherever it was found. */
+/** What can be wrong with the certificate of a server, from a file or from a connection. */
 import type { X509Certificate } from 'node:crypto';
 import type { Finding } from '../finding.js';
 
@@ -10,7 +10,7 @@ export interface Judged {
   port: string;
   /** A file or an address, for people. */
   where: string;
-  /** Whether docks see it. */
+  /** Whether docks get it. */
   forDocks: boolean;
 }
 
@@ -25,10 +25,10 @@ export function checkCertificate(
     findings.push({
       level: 'error',
       code: `${port}_certificate_no_names`,
-      what: `the certificate ${where} holds no subjectAltName`,
-      why: 'clients that verify a name look there and nowhere else, and refuse it',
+      what: `the certificate ${where} has no subjectAltName`,
+      why: 'clients that verify the name of a server look only there, and refuse this certificate',
       fix: [
-        'have it issued with each name and address that clients use, as deploy/tls/make-test-certificates.sh does',
+        'get one with every name and address that clients use, as deploy/tls/make-test-certificates.sh makes it',
       ],
     });
   }
@@ -38,7 +38,7 @@ export function checkCertificate(
       level: 'warning',
       code: `${port}_certificate_issuer`,
       what: `the certificate ${where} was issued by ${issuer}`,
-      why: 'docks verify the broker, and GoDaddy is the only issuer that DJI names as supported; 514302 on the dock is the sign of a certificate that it refuses',
+      why: 'docks verify the broker, and DJI names only GoDaddy as a supported issuer; a dock that refuses a certificate shows 514302',
       fix: ['try it with one dock on the bench, or use a certificate from GoDaddy'],
     });
   }
@@ -54,16 +54,16 @@ export function checkCertificate(
   ];
 }
 
-/** Of any certificate, a CA's too. */
+/** Also for the certificate of a CA. */
 export function checkDates(
   certificate: X509Certificate,
   { port, where }: Omit<Judged, 'forDocks'>,
   now = Date.now(),
 ): Finding[] {
-  const renew = { fix: ['renew it; dockhook and EMQX take renewed files without a restart'] };
+  const renew = { fix: ['renew it; dockhook and EMQX read renewed files without a restart'] };
   const begin = Date.parse(certificate.validFrom);
   const end = Date.parse(certificate.validTo);
-  const why = 'clients that verify it refuse it, on both sides';
+  const why = 'whoever verifies it refuses it';
   if (now > end) {
     const what = `the certificate ${where} expired on ${dateOf(certificate.validTo)}`;
     return [{ level: 'error', code: `${port}_certificate_expired`, what, why, ...renew }];
@@ -88,7 +88,7 @@ export function checkDates(
       level: 'warning',
       code: `${port}_certificate_expires_soon`,
       what,
-      why: 'from then on nobody who verifies it comes in',
+      why: 'from then on, clients that verify it do not connect',
       ...renew,
     },
   ];

@@ -7,8 +7,8 @@ import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/database-errors.js';
 import { unsoundParts } from '../stores/soundness.js';
 import { ACCOUNT_TRIGGERS, guards, tableNames, type Guard, type TableName } from '../stores/tables.js';
-import { some } from './check.js';
 import type { Finding } from '../finding.js';
+import { listed } from '../text.js';
 
 /** Generated columns need it. */
 const OLDEST_VERSION = 120_000;
@@ -267,7 +267,7 @@ function checkGuards(tables: readonly Table[]): Finding[] {
     {
       level: 'error',
       code: 'tables_unsound',
-      what: some(lacks.map(({ what }) => what)),
+      what: listed(lacks.map(({ what }) => what)),
       why: 'what PostgreSQL guards is not guarded: one code for two organizations, devices bound to none, slow look-ups',
       fix: [
         `as their owner, and mend the rows that it names if it is refused: ${lacks.map(({ make }) => make.replace(/\s+/g, ' ')).join('; ')}`,

@@ -1,13 +1,13 @@
-/** The license: whether there is one, and whether it looks like one. Says nothing of what is in it. */
+/** The license: whether one is set, and whether it looks like one. No finding shows what is in it. */
 import { DEMO_LICENSE } from '../dock/demo-license.js';
 import { hasCode } from '../errors.js';
 import type { License, LicenseStore } from '../stores/types.js';
 import type { Finding } from '../finding.js';
 
-const MEND =
-  'dockhook license set FILE, with the license of your app of type "Cloud API" on developer.dji.com';
-const WHY =
-  'the dock verifies it, and leaves the broker at once if that fails; DJI Pilot 2 shows no binding then';
+const FIX = [
+  'set the license of your app of type "Cloud API" on developer.dji.com: dockhook license set FILE',
+];
+const WHY = 'a dock verifies it, and disconnects at once if that fails; DJI Pilot 2 then shows no binding';
 
 export async function checkLicense(store: LicenseStore): Promise<Finding[]> {
   let license: License | undefined;
@@ -15,25 +15,29 @@ export async function checkLicense(store: LicenseStore): Promise<Finding[]> {
     license = await store.get();
   } catch (error) {
     if (!hasCode(error, 'bad_row')) throw error;
-    return [{ level: 'error', code: 'license_bad_row', what: error.message, why: WHY, fix: [MEND] }];
+    return [{ level: 'error', code: 'license_bad_row', what: error.message, why: WHY, fix: FIX }];
   }
   if (!license)
-    return [{ level: 'error', code: 'license_missing', what: 'no license is set', why: WHY, fix: [MEND] }];
+    return [{ level: 'error', code: 'license_missing', what: 'no license is set', why: WHY, fix: FIX }];
   if (license.appKey === DEMO_LICENSE.appKey) {
-    const what = 'the license is the demo one of dockhook dev, which a real dock refuses';
-    return [{ level: 'error', code: 'license_demo', what, why: WHY, fix: [MEND] }];
+    const what = 'the license is the demo license of dockhook dev, and a real dock refuses it';
+    return [{ level: 'error', code: 'license_demo', what, why: WHY, fix: FIX }];
   }
-  const doubts = doubtsOf(license);
+  const doubts = findDoubts(license);
   if (doubts.length === 0) {
     return [
-      { level: 'ok', code: 'license', what: `the license of app ${license.appId} is set and looks like one` },
+      {
+        level: 'ok',
+        code: 'license',
+        what: `a license is set, for app ${license.appId}, and it looks right`,
+      },
     ];
   }
-  return doubts.map((what) => ({ level: 'warning', code: 'license_doubtful', what, why: WHY, fix: [MEND] }));
+  return doubts.map((what) => ({ level: 'warning', code: 'license_doubtful', what, why: WHY, fix: FIX }));
 }
 
-/** DJI publishes no lengths; these are the shapes that were seen, hence doubts and no errors. */
-function doubtsOf({ appId, appKey, appLicense }: License): string[] {
+/** DJI publishes no lengths. These are the forms that were seen, so another form is a doubt and no error. */
+function findDoubts({ appId, appKey, appLicense }: License): string[] {
   const doubts: string[] = [];
   if (!/^\d+$/.test(appId)) doubts.push('the app id is not a number');
   if (!/^[0-9a-f]{32}$/i.test(appKey)) {

@@ -1,9 +1,9 @@
 /** Organizations, their device binding codes, and what is bound to them. */
 import { SHORT_CODE } from '../dock/binding-code.js';
 import type { Stores } from '../stores/types.js';
-import { count, some } from './check.js';
 import type { Finding } from '../finding.js';
 import { badRowFindings } from './bad-rows.js';
+import { counted, listed } from '../text.js';
 
 export async function checkOrganizations({
   organizations,
@@ -16,15 +16,15 @@ export async function checkOrganizations({
       level: 'error',
       code: 'organizations_none',
       what: 'there is no organization',
-      why: 'DJI Pilot 2 asks for an organization id and a device binding code, and no dock can be bound without',
+      why: 'DJI Pilot 2 asks for an organization id and a device binding code, and without them no dock can be bound',
       fix: ["dockhook organization add north --name 'North yard'"],
     });
   } else {
-    const devices = count(bound.records.length, 'bound device');
+    const devices = counted(bound.records.length, 'bound device');
     findings.push({
       level: 'ok',
       code: 'organizations',
-      what: `${count(known.records.length, 'organization')}, ${devices}`,
+      what: `${counted(known.records.length, 'organization')}, ${devices}`,
     });
   }
   const short = known.records.filter(({ bindingCode }) => bindingCode.length < SHORT_CODE);
@@ -32,9 +32,9 @@ export async function checkOrganizations({
     findings.push({
       level: 'warning',
       code: 'organization_code_short',
-      what: `a device binding code of fewer than ${SHORT_CODE} characters: ${some(short.map(({ id }) => id))}`,
-      why: 'who has any account of a dock can guess it and bind a device there',
-      fix: ['dockhook organization set ID --generate-binding-code; docks that are bound stay bound'],
+      what: `organizations with a device binding code of fewer than ${SHORT_CODE} characters: ${listed(short.map(({ id }) => id))}`,
+      why: 'whoever has an account of a dock can guess the code, and bind a device there',
+      fix: ['dockhook organization set ID --generate-binding-code (docks that are bound stay bound)'],
     });
   }
   return findings;

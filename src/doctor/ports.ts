@@ -1,4 +1,4 @@
-/** The ports of the running server: whether they answer, and as what. */
+/** The ports of the running server: whether dockhook answers there, and with which certificate. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect, type TLSSocket } from 'node:tls';
@@ -7,12 +7,12 @@ import { service as health } from 'grpc-health-check';
 import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { formatListen, type Listen } from '../listen.js';
-import { notChecked } from './check.js';
+import { notChecked } from './not-checked.js';
 import type { Finding } from '../finding.js';
 
 const LIMIT_MS = 3000;
 
-/** A server on all addresses is asked on this machine's own. */
+/** A server that listens on all addresses is asked at the loopback address. */
 function reachable({ host, port }: Listen): Listen {
   const own: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   return { host: own[host] ?? host, port };
@@ -34,9 +34,10 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
           level: 'warning',
           code: 'server_refused_by_database',
           what: `${url} says ${text.trim()}`,
-          why: 'nobody new gets in there, and after a minute it says that it is not ready',
+          why: 'dockhook refuses new clients there, and after a minute it says that it is not ready',
           fix: [
-            'write the right user and password into the file of DATABASE_URL_FILE; without one, restart dockhook serve with the right DATABASE_URL',
+            'write the right user and password into the file of DATABASE_URL_FILE',
+            'without such a file, restart dockhook serve with the right DATABASE_URL',
           ],
         },
       ];
@@ -47,8 +48,8 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
           level: 'error',
           code: 'server_not_ready',
           what: `${url} says ${text.trim()}`,
-          why: 'every client that comes now is refused',
-          fix: ['see the log of dockhook serve; it goes on by itself once the database answers'],
+          why: 'EMQX refuses every client that connects now',
+          fix: ['look at the log of dockhook serve; it goes on by itself once the database answers'],
         },
       ];
     }
@@ -59,8 +60,8 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
         level: 'error',
         code: 'http_unreachable',
         what: `nothing answers at ${url} (${messageOf(cause ?? error)})`,
-        why: 'dockhook does not run here, or listens elsewhere',
-        fix: ['start dockhook serve, or give this command the same DOCKHOOK_HTTP_LISTEN'],
+        why: 'dockhook does not run here, or uses another address',
+        fix: ['start dockhook serve, or give this command the DOCKHOOK_HTTP_LISTEN of the server'],
       },
     ];
   }
@@ -69,8 +70,8 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
       level: 'error',
       code: 'http_not_dockhook',
       what: `what answers at ${url} is not dockhook`,
-      why: 'probes and Prometheus ask another program',
-      fix: ['give dockhook a port of its own with DOCKHOOK_HTTP_LISTEN'],
+      why: 'health checks and Prometheus ask another program',
+      fix: ['give dockhook its own port with DOCKHOOK_HTTP_LISTEN'],
     },
   ];
 }
@@ -82,20 +83,23 @@ export async function checkGrpc(config: Config): Promise<Finding[]> {
   const seen = await handshake(listen);
   if ('fault' in seen) return [grpcUnreachable(listen, seen.fault)];
   const findings = checkServedCertificate(seen.certificate, config.grpcTlsCert);
-  // Only the broker has a certificate to get further with.
+  // Without a client certificate, which only the broker has, this is all that can be seen.
   if (config.grpcTlsClientCa !== undefined) return [...findings, clientCertificate(listen, seen.letIn)];
   const trusting = credentials.createSsl(null, null, null, { rejectUnauthorized: false });
   return [...findings, await askHealth(listen, trusting)];
 }
 
 function portUnknown(which: string, setting: string): Finding {
-  return notChecked(`the ${which} port`, `${setting} has port 0, and only the server knows which it got`);
+  return notChecked(
+    `the ${which} port`,
+    `${setting} has port 0, and only the server knows which port it got`,
+  );
 }
 
 /** gRPC's own health check, which dockhook answers beside ExHook. */
 async function askHealth(listen: Listen, channel: ChannelCredentials): Promise<Finding> {
   const address = formatListen(listen);
-  // Else Node warns of an IP address in the place of a name; nothing is verified by it.
+  // Without it Node warns about an IP address as the name. Nothing is verified with it.
   const client = new Client(address, channel, { 'grpc.ssl_target_name_override': 'localhost' });
   const { path, requestSerialize, responseDeserialize } = health['Check'] as (typeof health)[string];
   try {
@@ -118,13 +122,13 @@ async function askHealth(listen: Listen, channel: ChannelCredentials): Promise<F
     return {
       level: 'error',
       code: 'grpc_not_serving',
-      what: `the ExHook port ${address} answers, and says that it does not serve`,
-      why: 'dockhook has not reached its database, or is stopping: every client is refused',
-      fix: ['see the log of dockhook serve'],
+      what: `the ExHook port ${address} answers that it is not serving`,
+      why: 'dockhook has not reached its database, or is stopping: EMQX refuses every client',
+      fix: ['look at the log of dockhook serve'],
     };
   } catch (error) {
     const { code, details } = error as ServiceError;
-    // grpc-js says how it went about it, too.
+    // grpc-js adds how it resolved the name.
     const [, why = details] = /Last error: (?:Error: )?(.*?)\. Resolution note/.exec(details) ?? [];
     if (code !== status.UNIMPLEMENTED) return grpcUnreachable(listen, why);
     return {
@@ -132,7 +136,7 @@ async function askHealth(listen: Listen, channel: ChannelCredentials): Promise<F
       code: 'grpc_not_dockhook',
       what: `what answers at ${address} is not dockhook`,
       why: 'EMQX asks another program',
-      fix: ['give dockhook a port of its own with DOCKHOOK_GRPC_LISTEN'],
+      fix: ['give dockhook its own port with DOCKHOOK_GRPC_LISTEN'],
     };
   } finally {
     client.close();
@@ -144,9 +148,9 @@ function grpcUnreachable(listen: Listen, why: string): Finding {
     level: 'error',
     code: 'grpc_unreachable',
     what: `no ExHook server can be asked at ${formatListen(listen)} (${why})`,
-    why: 'EMQX refuses every client while it does not reach dockhook; before it ever did, it lets everybody in',
+    why: 'EMQX refuses every client while it does not reach dockhook, and lets everybody in until it has reached it once',
     fix: [
-      'start dockhook serve, or give this command the settings of the server (DOCKHOOK_GRPC_LISTEN, DOCKHOOK_GRPC_TLS_…)',
+      'start dockhook serve, or give this command the settings of the server: DOCKHOOK_GRPC_LISTEN, DOCKHOOK_GRPC_TLS_…',
     ],
   };
 }
@@ -154,13 +158,13 @@ function grpcUnreachable(listen: Listen, why: string): Finding {
 type Handshake = { certificate: X509Certificate | undefined; letIn: boolean } | { fault: string };
 
 /**
- * Comes without a certificate and looks what happens. Under TLS 1.3 a client believes itself connected before
- * the server refuses it; a server that lets it in speaks HTTP/2 to it.
+ * Connects without a certificate. With TLS 1.3 the client is connected before the server refuses it, so that only HTTP/2
+ * from the server shows that it was let in.
  */
 function handshake({ host, port }: Listen): Promise<Handshake> {
   return new Promise((resolve) => {
     let certificate: X509Certificate | undefined;
-    // The certificate is compared with the file, and nothing is told to the other side.
+    // Not verified: the certificate is compared with the file, and nothing is sent.
     const socket: TLSSocket = connect({ host, port, ALPNProtocols: ['h2'], rejectUnauthorized: false });
     const done = (outcome: Handshake): void => {
       socket.destroy();
@@ -197,10 +201,11 @@ function checkServedCertificate(served: X509Certificate | undefined, path: strin
     {
       level: 'warning',
       code: 'grpc_certificate_other',
-      what: `the ExHook port shows another certificate than ${path}`,
-      why: 'a renewed file is taken within ten seconds, unless it does not go with its key',
+      what: `the ExHook port does not show the certificate ${path}, but another one`,
+      why: 'dockhook reads a renewed file within ten seconds, unless it does not fit its key',
       fix: [
-        'look for certificates_not_reloaded in the log of dockhook, or give this command the settings of the server',
+        'look for certificates_not_reloaded in the log of dockhook serve',
+        'or give this command the settings of the server',
       ],
     },
   ];
@@ -212,14 +217,14 @@ function clientCertificate(listen: Listen, letIn: boolean): Finding {
     return {
       level: 'ok',
       code: 'grpc_mutual_tls',
-      what: `the ExHook port ${address} refuses a client without certificate`,
+      what: `the ExHook port ${address} refuses a client without a certificate`,
     };
   }
   return {
     level: 'error',
     code: 'grpc_mutual_tls_off',
-    what: `the ExHook port ${address} takes a client without certificate`,
-    why: 'who reaches it can read the license and bind any device',
-    fix: ['start dockhook serve again, with DOCKHOOK_GRPC_TLS_CLIENT_CA set'],
+    what: `the ExHook port ${address} accepts a client without a certificate`,
+    why: 'everybody who reaches it can read the license and bind any device',
+    fix: ['set DOCKHOOK_GRPC_TLS_CLIENT_CA, and restart dockhook serve'],
   };
 }

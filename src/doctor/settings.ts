@@ -1,4 +1,4 @@
-/** Settings that cannot be used, and those that are allowed and risky. */
+/** Settings that cannot be used, and settings that are risky. */
 import type { Config, ConfigFault } from '../config.js';
 import { formatListen, isLoopback } from '../listen.js';
 import type { Finding } from '../finding.js';
@@ -8,18 +8,19 @@ export function checkSettings(config: Config, faults: readonly ConfigFault[]): F
     level: 'error',
     code: 'settings_unusable',
     what: text,
-    why: 'dockhook serve does not start like this',
-    fix: ['set it for this command as for the server: dockhook serve --help lists all settings'],
+    why: 'dockhook serve does not start with it',
+    fix: ['set it for this command as for the server; dockhook serve --help lists all settings'],
   }));
   if (faults.length === 0) findings.push({ level: 'ok', code: 'settings', what: 'the settings can be used' });
   if (!isLoopback(config.grpcListen.host) && config.grpcTlsClientCa === undefined) {
     findings.push({
       level: 'warning',
       code: 'grpc_insecure',
-      what: `the ExHook port ${formatListen(config.grpcListen)} takes whoever reaches it`,
-      why: 'who reaches it can read the license and bind any device',
+      what: `the ExHook port ${formatListen(config.grpcListen)} accepts everybody who reaches it`,
+      why: 'everybody who reaches it can read the license and bind any device',
       fix: [
-        'set DOCKHOOK_GRPC_TLS_CERT, DOCKHOOK_GRPC_TLS_KEY and DOCKHOOK_GRPC_TLS_CLIENT_CA, or keep the network to the broker',
+        'set DOCKHOOK_GRPC_TLS_CERT, DOCKHOOK_GRPC_TLS_KEY and DOCKHOOK_GRPC_TLS_CLIENT_CA',
+        'or make sure that only the broker reaches this port',
       ],
     });
   }
@@ -27,10 +28,11 @@ export function checkSettings(config: Config, faults: readonly ConfigFault[]): F
     findings.push({
       level: 'warning',
       code: 'unknown_accounts_ignored',
-      what: 'accounts that dockhook does not know are left to the broker',
-      why: 'EMQX 5.9 and later lets them in if it has no authenticator of its own',
+      what: 'dockhook leaves accounts that it does not know to the broker',
+      why: 'EMQX 5.9 and later lets them in if it has no authenticator',
       fix: [
-        'DOCKHOOK_UNKNOWN_ACCOUNTS=deny, or an authenticator in EMQX; dockhook doctor --probe shows what happens',
+        'set DOCKHOOK_UNKNOWN_ACCOUNTS=deny, or add an authenticator to EMQX',
+        'see what happens: dockhook doctor --probe',
       ],
     });
   }
@@ -38,9 +40,9 @@ export function checkSettings(config: Config, faults: readonly ConfigFault[]): F
     findings.push({
       level: 'warning',
       code: 'timeline_off',
-      what: 'the broker does not report connected and disconnected clients',
-      why: 'a dock that leaves because its license failed cannot be told from one that is silent',
-      fix: ['DOCKHOOK_TIMELINE=on'],
+      what: 'the broker does not tell dockhook when clients connect and disconnect',
+      why: 'dockhook cannot tell a dock that disconnects because its license failed from one that is silent',
+      fix: ['set DOCKHOOK_TIMELINE=on'],
     });
   }
   return findings;

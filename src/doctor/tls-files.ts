@@ -1,4 +1,4 @@
-/** The TLS files of the ExHook port, and of the broker if they are at hand. */
+/** The TLS files of the ExHook port, and the certificate file of the broker. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
@@ -25,8 +25,8 @@ export async function checkGrpcTls({
         level: 'error',
         code: 'grpc_tls_unusable',
         what: messageOf(error),
-        why: 'dockhook does not start with it; one that runs goes on with the files it read before',
-        fix: ['put the right files in their place: deploy/tls/README.md says which is which'],
+        why: 'dockhook serve does not start with these files; if it runs, it goes on with the files that it read before',
+        fix: ['put the right files there: deploy/tls/README.md says which is which'],
       },
     ];
   }
@@ -56,7 +56,7 @@ export function checkMqttCertificate(path: string): Finding[] {
         what: `${path} cannot be read as a certificate in PEM form: ${messageOf(error)}`,
         why: 'the broker cannot serve docks with it',
         fix: [
-          'give the certificate file of the listener of the broker: its own certificate first, then the intermediate ones',
+          'give the certificate file of the broker’s TLS listener: its own certificate first, then the intermediate ones',
         ],
       },
     ];
@@ -72,7 +72,7 @@ function checkKeyFile(path: string): Finding[] {
       level: 'warning',
       code: 'grpc_key_readable',
       what: `every user of this machine may read or change the private key ${path}`,
-      why: 'who has it can answer the broker in the place of dockhook, and let anybody in',
+      why: 'whoever has it can answer the broker instead of dockhook, and let anybody in',
       fix: [`chmod o= ${path}`],
     },
   ];
@@ -84,9 +84,9 @@ function checkClientCa(ca: X509Certificate, path: string): Finding[] {
       {
         level: 'error',
         code: 'grpc_client_ca_is_none',
-        what: `${path} holds a certificate that is not one of a CA`,
-        why: 'no certificate that the broker shows can be verified with it',
-        fix: ['give the CA that signed the certificate of the broker, not that certificate itself'],
+        what: `${path} has a certificate that is not of a CA`,
+        why: 'it cannot verify any certificate of the broker',
+        fix: ['use the CA that signed the certificate of the broker, not that certificate itself'],
       },
     ];
   }
@@ -95,10 +95,10 @@ function checkClientCa(ca: X509Certificate, path: string): Finding[] {
       {
         level: 'error',
         code: 'grpc_client_ca_public',
-        what: `${path} holds a public CA`,
-        why: 'everybody can get a certificate from it, and with that read the license and bind any device',
+        what: `${path} has a public CA`,
+        why: 'everybody can get a certificate from it, and then read the license and bind any device',
         fix: [
-          'use a CA of your own that signs your broker and nobody else: deploy/tls/make-test-certificates.sh shows how',
+          'use your own CA, which signs only your broker: deploy/tls/make-test-certificates.sh shows how',
         ],
       },
     ];
@@ -106,7 +106,11 @@ function checkClientCa(ca: X509Certificate, path: string): Finding[] {
   const dates = checkDates(ca, { port: 'grpc_client_ca', where: path });
   if (dates.length > 0) return dates;
   return [
-    { level: 'ok', code: 'grpc_client_ca', what: `only clients that the CA ${path} has signed may call` },
+    {
+      level: 'ok',
+      code: 'grpc_client_ca',
+      what: `only clients with a certificate of the CA ${path} may connect`,
+    },
   ];
 }
 

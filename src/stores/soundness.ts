@@ -1,7 +1,7 @@
 /**
- * What around our tables could make an answer wrong: rows that are hidden, guards that are off, settings of the role, the
- * database or the server that change what a statement means. dockhook sets nothing per connection: behind a pooler that
- * would hold for another's statement, or for none. What a statement cannot bring along itself is looked for here.
+ * What around our tables could make an answer wrong: hidden rows, checks that are off, and settings of the role, the
+ * database or the server that change what a statement means. dockhook sets nothing per connection, since behind a pooler
+ * that would hold for somebody else's statements, or for none. So it looks at them instead.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { findingText, type Finding } from '../finding.js';
@@ -11,7 +11,7 @@ import { tableNames } from './tables.js';
 const OUR_TABLES = `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relname IN (${tableNames.map((name) => `'${name}'`).join(', ')})`;
 
-/** Tables whose rows we may not all see, whatever is asked for. No rows if there are none. */
+/** Our tables that may hide some of their rows from us. */
 export const HIDDEN_ROWS = `
 SELECT c.relname AS name, c.relkind::text AS kind, pg_has_role(current_user, c.relowner, 'USAGE') AS owned,
   format('%I', current_user) AS role
@@ -28,7 +28,7 @@ const KINDS: Readonly<Record<string, string>> = {
   c: 'TYPE',
 };
 
-/** What {@link HIDDEN_ROWS} found: an account that is not seen must not count as none. */
+/** What {@link HIDDEN_ROWS} found: dockhook must not take a hidden account for a missing one. */
 export function hiddenRows(rows: readonly Row[]): Finding[] {
   return rows.map((row) => {
     const [name, role] = [String(row['name']), String(row['role'])];
@@ -36,8 +36,8 @@ export function hiddenRows(rows: readonly Row[]): Finding[] {
       return {
         level: 'error',
         code: 'table_is_none',
-        what: `public.${name} is no table but a view or the like`,
-        why: 'it may hide rows, and what is hidden would count as absent: dockhook refuses all until this is mended',
+        what: `public.${name} is not a table, but a view or the like`,
+        why: 'it may hide rows, and dockhook would take hidden rows for missing ones: it refuses everything until this is fixed',
         fix: [
           `and give the table its name back: DROP ${KINDS[String(row['kind'])] ?? 'VIEW'} public.${name}`,
         ],
@@ -47,8 +47,8 @@ export function hiddenRows(rows: readonly Row[]): Finding[] {
       level: 'error',
       code: 'rows_hidden',
       what: `row level security may hide rows of public.${name} from role ${role}`,
-      why: 'what is hidden would count as absent: dockhook refuses all until this is mended',
-      // An owner is bound by it only if that is forced.
+      why: 'dockhook would take hidden rows for missing ones: it refuses everything until this is fixed',
+      // For an owner, row level security holds only if it is forced.
       fix: [
         row['owned'] === true
           ? `as its owner: ALTER TABLE public.${name} NO FORCE ROW LEVEL SECURITY`
@@ -64,7 +64,7 @@ SELECT format('%I', current_user) AS role, format('%I', current_database()) AS d
   current_setting('server_encoding') AS encoding,
   current_setting('default_transaction_isolation') AS isolation,
   current_setting('session_replication_role') AS replication,
-  (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS patience,
+  (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS statement_timeout,
   (SELECT string_agg(quote_ident(s.name::text), ', ')
     FROM unnest(current_schemas(true)) WITH ORDINALITY AS s (name, place)
     WHERE s.place < array_position(current_schemas(true), 'pg_catalog'::name)
@@ -80,21 +80,21 @@ SELECT c.relname AS name, c.relpersistence <> 'p' AS unlogged,
 ${OUR_TABLES} AND c.relkind IN ('r', 'p')
 ORDER BY c.relname DESC`;
 
-/** A statement that is ended sooner than this would fail in a storm; in milliseconds. */
+/** A shorter `statement_timeout` ends statements when many docks connect at once. In milliseconds. */
 const MIN_STATEMENT_TIMEOUT_MS = 500;
 
-/** Everything that is not as it should be, each with SQL that fixes it; what {@link HIDDEN_ROWS} finds first. Changes nothing. */
+/** Everything that is wrong, each with SQL that fixes it; hidden rows first. Changes nothing. */
 export async function unsoundParts(query: Query): Promise<Finding[]> {
   const hidden = hiddenRows(await query(HIDDEN_ROWS));
   const [settings = {}] = await query(SETTINGS);
   const tables = await query(TABLES);
-  return [...hidden, ...faultsOfSettings(settings), ...tables.flatMap(faultsOfTable)];
+  return [...hidden, ...checkSettings(settings), ...tables.flatMap(checkTable)];
 }
 
-function faultsOfSettings(row: Row): Finding[] {
+function checkSettings(row: Row): Finding[] {
   const text = (name: string): string => String(row[name]);
   const [role, database, encoding] = [text('role'), text('database'), text('encoding')];
-  /** It goes before what is set for the role, for the database, or for the server. */
+  /** Such a setting wins over one for the role, for the database, or for the server. */
   const set = (setting: string, by = 'and restart dockhook serve'): string =>
     `${by}: ALTER ROLE ${role} IN DATABASE ${database} SET ${setting}`;
   const faults: Finding[] = [];
@@ -105,8 +105,8 @@ function faultsOfSettings(row: Row): Finding[] {
       what: `the encoding of database ${database} is ${encoding}, and must be UTF8`,
       why:
         encoding === 'SQL_ASCII'
-          ? 'names and callsigns are counted in bytes there, and text that is none is not refused'
-          : 'names and callsigns with other letters cannot be kept: such an account is unknown, such a bind fails',
+          ? 'it counts names and callsigns in bytes, and does not refuse bytes that are not text'
+          : 'it cannot keep names and callsigns with other letters: such an account is unknown, such a bind fails',
       fix: [
         `make another, and move the rows with pg_dump OLD | psql NEW: CREATE DATABASE ${text('utf8')} ` +
           `OWNER ${role} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
@@ -118,7 +118,7 @@ function faultsOfSettings(row: Row): Finding[] {
       level: 'warning',
       code: 'database_isolation',
       what: `default_transaction_isolation is ${text('isolation')} for role ${role}`,
-      why: 'binds that race must be sent again and again, and may fail',
+      why: 'binds at the same time must be repeated, and may fail',
       fix: [set("default_transaction_isolation = 'read committed'")],
     });
   }
@@ -127,17 +127,17 @@ function faultsOfSettings(row: Row): Finding[] {
       level: 'error',
       code: 'database_replica_role',
       what: `session_replication_role is replica for role ${role}`,
-      why: 'foreign keys are not looked at: an organization that has devices can be removed',
+      why: 'PostgreSQL does not check foreign keys: an organization with devices can be removed',
       fix: [set('session_replication_role = origin', 'as a superuser, and restart dockhook serve')],
     });
   }
-  const patience = Number(row['patience']);
-  if (patience > 0 && patience < MIN_STATEMENT_TIMEOUT_MS) {
+  const timeout = Number(row['statement_timeout']);
+  if (timeout > 0 && timeout < MIN_STATEMENT_TIMEOUT_MS) {
     faults.push({
       level: 'warning',
       code: 'database_statement_timeout',
-      what: `statement_timeout is ${patience} ms for role ${role}`,
-      why: 'statements of a busy moment are ended, and their docks refused',
+      what: `statement_timeout is ${timeout} ms for role ${role}`,
+      why: 'PostgreSQL ends statements when it is busy, and dockhook refuses the docks that need them',
       fix: [set("statement_timeout = '2s'")],
     });
   }
@@ -146,14 +146,14 @@ function faultsOfSettings(row: Row): Finding[] {
       level: 'error',
       code: 'database_search_path',
       what: `search_path has ${text('shadows')} before pg_catalog for role ${role}`,
-      why: "what has the name of one of PostgreSQL's own functions there is run in its place",
+      why: 'PostgreSQL runs functions from there instead of its own functions with the same names',
       fix: [set('search_path = "$user", public')],
     });
   }
   return faults;
 }
 
-function faultsOfTable(row: Row): Finding[] {
+function checkTable(row: Row): Finding[] {
   const name = `public.${String(row['name'])}`;
   const faults: Finding[] = [];
   if (row['unlogged'] === true) {
@@ -161,7 +161,7 @@ function faultsOfTable(row: Row): Finding[] {
       level: 'error',
       code: 'table_unlogged',
       what: `${name} is UNLOGGED`,
-      why: 'PostgreSQL empties it after a crash, and no standby has it',
+      why: 'PostgreSQL empties it after a crash, and does not copy it to a standby',
       fix: [`as its owner: ALTER TABLE ${name} SET LOGGED`],
     });
   }
@@ -170,7 +170,7 @@ function faultsOfTable(row: Row): Finding[] {
       level: 'error',
       code: 'table_unguarded',
       what: `the foreign key of ${name} is switched off (DISABLE TRIGGER ALL, as pg_restore --disable-triggers does)`,
-      why: 'devices can be bound to an organization that is gone, and one that has devices can be removed',
+      why: 'a device can be bound to an organization that is gone, and an organization with devices can be removed',
       fix: [`as a superuser: ALTER TABLE ${name} ENABLE TRIGGER ALL`],
     });
   }
@@ -182,8 +182,8 @@ function faultsOfTable(row: Row): Finding[] {
     faults.push({
       level: 'warning',
       code: `table_${what}s`,
-      what: `${name} has a ${what} of somebody else that runs before or instead of a change`,
-      why: 'it may change what dockhook writes, or keep it from being written',
+      what: `${name} has a ${what} that is not from dockhook, and runs before or instead of a change`,
+      why: 'it may change what dockhook writes, or prevent it',
       fix: [`unless you know what it does: ${drop}`],
     });
   }

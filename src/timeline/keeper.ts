@@ -1,14 +1,14 @@
 /**
- * Keeps the access timeline: records events as they are told, and writes them behind the hooks' back. A store
- * that is slow or away costs entries, which are counted, and never a reply.
+ * Keeps the access timeline: records events as they are told, and writes them later, so that no hook waits. A store that
+ * is slow or away costs entries, which are counted, and never a reply.
  */
 import { storeBudget, type Within } from '../time-limits.js';
-import type { Timeline, TimelineLimits } from '../stores/types.js';
+import type { Timeline, TimelineEntry, TimelineLimits } from '../stores/types.js';
 import { createRecorder, type Recorder } from './recorder.js';
 
 export interface TimelineKeeper {
   tell: Recorder['tell'];
-  /** A broker's node told how long it runs. Told again by the same node it says nothing new. */
+  /** A node of the broker said how long it has been running. The same node may say it again. */
   booted(broker: { node: string; uptimeMs: number | undefined }): void;
   /** Writes once more and stops, within 3 s. */
   stop(): Promise<void>;
@@ -29,8 +29,8 @@ export interface TimelineKeeperOptions {
 const WRITE_MS = 1000;
 const SWEEP_MS = 60_000;
 /**
- * Time for one batch, in milliseconds. A write, and a part of the sweep, begins no other batch after it: each takes
- * twice this at most, and what is left waits for the next.
+ * Time for one batch, in milliseconds. After it, a write and a part of a sweep begin no other batch: each takes twice this
+ * at most, and the rest waits for the next.
  */
 const STORE_MS = 1500;
 /** Entries that are written at once, and gateways that are trimmed at once. */
@@ -43,30 +43,14 @@ const LIMITS: TimelineLimits = { strangers: 10_000, total: 2_000_000 };
 export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
   const { store, onDropped, onError, writeMs = WRITE_MS, sweepMs = SWEEP_MS } = options;
   const recorder = createRecorder({ onDropped });
-  /** Gateways with new entries since the last sweep, and those that it has not come to yet. */
-  const grown = new Set<string>();
-  const untrimmed = new Set<string>();
-  let swept = performance.now();
-  let failing = false;
+  const attempt = reportingFirst(onError);
+  const sweeper = createSweeper(store, sweepMs, attempt);
   let isWorking = false;
   let working = Promise.resolve();
 
-  async function attempt(work: Promise<void>): Promise<boolean> {
-    try {
-      await work;
-      failing = false;
-      return true;
-    } catch (error) {
-      if (!failing) onError(error);
-      failing = true;
-      return false;
-    }
-  }
-
   /**
-   * Writes what waits, and not what is told meanwhile. Each batch has its whole time, so that none is lost for
-   * beginning late.
-   * @param within the time for all batches together, where somebody waits for them
+   * Writes the entries that wait now. Each batch has its full time, so that none is lost because it began late.
+   * @param within the time for all batches together, if somebody waits for them
    */
   async function write(all: boolean, within?: Within): Promise<void> {
     const end = performance.now() + STORE_MS;
@@ -83,26 +67,8 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
         onDropped(batch.length + recorder.take(left).length);
         return;
       }
-      for (const { own, gateway } of batch) if (own && gateway !== undefined) grown.add(gateway);
+      sweeper.wrote(batch);
     }
-  }
-
-  /** A part of the sweep, if one is due: entries wait meanwhile, so the rest comes after the next write. */
-  async function sweepSome(): Promise<void> {
-    const end = performance.now() + STORE_MS;
-    let isDone = true;
-    if (performance.now() - swept >= sweepMs) {
-      swept = performance.now();
-      move(grown, untrimmed);
-      isDone = await attempt(storeBudget(STORE_MS)(store.sweep(LIMITS)));
-    }
-    while (isDone && untrimmed.size > 0 && performance.now() < end) {
-      const some = [...untrimmed].slice(0, GATEWAYS_AT_ONCE);
-      isDone = await attempt(storeBudget(STORE_MS)(store.trim(some, PER_GATEWAY)));
-      if (isDone) for (const sn of some) untrimmed.delete(sn);
-    }
-    // A store that is away is left alone until the next sweep.
-    if (!isDone) move(untrimmed, grown);
   }
 
   /** One at a time: what is told meanwhile waits for the next. */
@@ -110,7 +76,7 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
     if (isWorking) return;
     isWorking = true;
     working = write(false)
-      .then(sweepSome)
+      .then(sweeper.sweep)
       .finally(() => {
         isWorking = false;
       });
@@ -127,7 +93,7 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
     booted({ node, uptimeMs }) {
       if (uptimeMs === undefined) return;
       const at = Date.now() - uptimeMs;
-      // Seconds: a node tells the same start a little differently each time.
+      // In seconds: each time, a node reports the same start a little differently.
       const detail = new Date(Math.round(at / 1000) * 1000).toISOString();
       tell({ step: 'booted', outcome: 'ok', clientId: node, account: '', node, detail }, at);
     },
@@ -135,8 +101,57 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
       clearInterval(timer);
       await storeBudget(STORE_MS)(working).catch(() => undefined);
       await write(true, storeBudget(STORE_MS));
-      // What did not fit in.
+      // Entries for which there was no time.
       onDropped(recorder.take(Infinity).length);
+    },
+  };
+}
+
+/** Resolves to whether the work succeeded. */
+type Attempt = (work: Promise<void>) => Promise<boolean>;
+
+/** Tells only the first of several failures in a row. */
+function reportingFirst(onError: (error: unknown) => void): Attempt {
+  let isFailing = false;
+  return async (work) => {
+    try {
+      await work;
+      isFailing = false;
+      return true;
+    } catch (error) {
+      if (!isFailing) onError(error);
+      isFailing = true;
+      return false;
+    }
+  };
+}
+
+/** Deletes the entries that are too many or too old. */
+function createSweeper(store: Timeline, sweepMs: number, attempt: Attempt) {
+  /** Gateways with new entries since the last sweep, and those that the sweep has not come to yet. */
+  const grown = new Set<string>();
+  const untrimmed = new Set<string>();
+  let sweptAt = performance.now();
+  return {
+    wrote(entries: readonly TimelineEntry[]): void {
+      for (const { own, gateway } of entries) if (own && gateway !== undefined) grown.add(gateway);
+    },
+    /** A part of the sweep, if one is due. Entries wait meanwhile, so the rest comes after the next write. */
+    async sweep(): Promise<void> {
+      const end = performance.now() + STORE_MS;
+      let isDone = true;
+      if (performance.now() - sweptAt >= sweepMs) {
+        sweptAt = performance.now();
+        move(grown, untrimmed);
+        isDone = await attempt(storeBudget(STORE_MS)(store.sweep(LIMITS)));
+      }
+      while (isDone && untrimmed.size > 0 && performance.now() < end) {
+        const part = [...untrimmed].slice(0, GATEWAYS_AT_ONCE);
+        isDone = await attempt(storeBudget(STORE_MS)(store.trim(part, PER_GATEWAY)));
+        if (isDone) for (const sn of part) untrimmed.delete(sn);
+      }
+      // A store that is away is left alone until the next sweep.
+      if (!isDone) move(untrimmed, grown);
     },
   };
 }

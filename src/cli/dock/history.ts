@@ -1,29 +1,12 @@
-/** A dock's story on the screen: a line for each thing that happened, and at its end what is wrong. */
+/** What a dock did, on the screen: a line for each entry of its timeline. */
 import type { TimelineEntry } from '../../stores/types.js';
-import type { Diagnosis } from '../../diagnosis/diagnose.js';
-import type { DockFinding, State } from '../../diagnosis/dock-finding.js';
+import { localTime, timeZone } from '../../time.js';
 import { print, printTable, style } from '../output.js';
 
-/** `2026-11-24 14:11:57` where the reader is. */
-export function localTime(milliseconds: number): string {
-  // Sweden writes dates as ISO 8601 does.
-  return new Date(milliseconds).toLocaleString('sv-SE');
-}
-
-/** The name of the zone of {@link localTime}, for the heading of its column. */
-export function timeZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
-}
-
-export function styledState(state: State): string {
-  if (state === 'online') return style('green', state);
-  return style(state === 'connecting' || state === 'offline' ? 'yellow' : 'red', state);
-}
-
 /** @param earlier how many entries before these are not shown */
-export function printStory(entries: readonly TimelineEntry[], earlier: number): void {
+export function printHistory(entries: readonly TimelineEntry[], earlier: number): void {
   if (earlier > 0) print(style('dim', `(${earlier} earlier entries: --limit ${entries.length + earlier})`));
-  const lines = joined(entries);
+  const lines = joinEqual(entries);
   if (lines.length === 0) return;
   printTable(
     [`TIME (${timeZone()})`, 'WHAT', 'HOW', ''],
@@ -32,7 +15,7 @@ export function printStory(entries: readonly TimelineEntry[], earlier: number): 
 }
 
 /** Equal entries in a row as one. */
-function joined(entries: readonly TimelineEntry[]): TimelineEntry[] {
+function joinEqual(entries: readonly TimelineEntry[]): TimelineEntry[] {
   const lines: TimelineEntry[] = [];
   for (const entry of entries) {
     const last = lines.at(-1);
@@ -89,19 +72,4 @@ function remarksOf(entry: TimelineEntry): string {
     step === 'request' && details.detail ? details.detail : '',
   ];
   return remarks.filter(Boolean).join('; ');
-}
-
-export function printFindings({ findings }: Pick<Diagnosis, 'findings'>): void {
-  const blocking = findings.filter(({ level }) => level === 'error');
-  const notes = findings.filter(({ level }) => level === 'warning');
-  if (blocking.length === 0) print(style(['bold', 'green'], 'Nothing is wrong.'));
-  else print(style(['bold', 'red'], 'What is wrong, and what to do'));
-  for (const finding of blocking) printFinding(finding);
-  if (notes.length > 0) print(`\n${style('bold', 'Good to know')}`);
-  for (const finding of notes) printFinding(finding);
-}
-
-function printFinding({ what, fix }: DockFinding): void {
-  print(`\n  ${what}`);
-  for (const step of fix) print(`  → ${step}`);
 }

@@ -1,25 +1,25 @@
-/** What the broker does to a dock by itself, of which no hook tells. Pure. */
+/** A ban by EMQX, which refuses the dock before it asks dockhook: the timeline ends before the ban. Pure. */
 import { serialNumbersIn } from '../../access/topic-rules.js';
 import { clientIdIn, fits, liftOf, type Ban } from '../../emqx/bans.js';
+import { localTime } from '../../time.js';
 import type { DockFinding } from '../dock-finding.js';
 import { listingAccounts, type DockFacts } from '../facts.js';
-import type { Walk } from '../history.js';
+import type { History } from '../history.js';
 
-/** EMQX refuses whom it bans before it asks dockhook, so that the story ends before the ban. */
-export function bannedByEmqx(walk: Walk, facts: DockFacts): DockFinding[] {
+export function emqxBan(history: History, facts: DockFacts): DockFinding[] {
   const { bans = [] } = facts;
-  if (bans.length === 0 || walk.sessions.length > 0) return [];
-  const names = namesOf(walk, facts);
+  if (bans.length === 0 || history.sessions.length > 0) return [];
+  const names = namesOfDock(history, facts);
   const fitting = bans.filter((ban) => fits(ban, names) || namesDock(ban, facts.sn));
   return fitting.map((ban) => ({
     code: 'banned_by_emqx',
     level: 'error',
-    state: 'refused' as const,
-    since: walk.end?.lastAt ?? walk.lastIn?.at ?? 0,
-    brief: `banned by EMQX ${untilOf(ban)}`,
+    state: 'refused',
+    since: history.end?.lastAt ?? history.lastAccepted?.at ?? 0,
+    brief: `banned by EMQX ${endOf(ban)}`,
     what:
-      `EMQX itself refuses ${WHAT[ban.as] ?? ban.as} ${ban.who} ${untilOf(ban)} (banned by ${ban.by || 'somebody'}` +
-      `${ban.reason === '' ? '' : `: ${ban.reason}`}). dockhook is not asked, and sees no connect of it.`,
+      `EMQX itself refuses ${BANNED[ban.as] ?? ban.as} ${ban.who} ${endOf(ban)} (banned by ${ban.by || 'somebody'}` +
+      `${ban.reason === '' ? '' : `: ${ban.reason}`}). It does not ask dockhook, so dockhook sees no connect of the dock.`,
     fix: [
       `lift the ban: EMQX's dashboard, Access Control, Banned Clients; or ${liftOf(ban)}`,
       ...(ban.by === FLAPPING
@@ -32,7 +32,7 @@ export function bannedByEmqx(walk: Walk, facts: DockFacts): DockFinding[] {
 /** EMQX's own word for a ban by flapping_detect (its source, and seen on 5.8.9). */
 const FLAPPING = 'flapping detector';
 
-const WHAT: Readonly<Record<string, string>> = {
+const BANNED: Readonly<Record<string, string>> = {
   clientid: 'client id',
   username: 'account',
   peerhost: 'address',
@@ -41,14 +41,13 @@ const WHAT: Readonly<Record<string, string>> = {
   peerhost_net: 'addresses in',
 };
 
-function untilOf({ until }: Ban): string {
-  // Sweden writes dates as ISO 8601 does.
-  return until === undefined ? 'for ever' : `until ${new Date(until).toLocaleString('sv-SE')}`;
+function endOf({ until }: Ban): string {
+  return until === undefined ? 'for ever' : `until ${localTime(until)}`;
 }
 
-/** By what it was known when it came, and by what it would come. */
-function namesOf({ own, lastIn }: Walk, facts: DockFacts) {
-  const entries = lastIn === undefined ? own : [...own, lastIn];
+/** The names that the dock came with, and those that it would come with. */
+function namesOfDock({ own, lastAccepted }: History, facts: DockFacts) {
+  const entries = lastAccepted === undefined ? own : [...own, lastAccepted];
   return {
     clientIds: new Set([facts.sn, ...entries.map(({ clientId }) => clientId)]),
     accounts: new Set([...listingAccounts(facts), ...entries.map(({ account }) => account)]),
@@ -56,7 +55,7 @@ function namesOf({ own, lastIn }: Walk, facts: DockFacts) {
   };
 }
 
-/** A client id that dockhook never saw may name the dock all the same. */
+/** A client id that dockhook never saw may still name the dock. */
 function namesDock({ as, who }: Ban, sn: string): boolean {
   return as === 'clientid' && serialNumbersIn(clientIdIn(who)).includes(sn);
 }

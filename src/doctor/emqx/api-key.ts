@@ -1,11 +1,11 @@
-/** Whether the API key may do what dockhook needs it for. */
+/** Whether the API key of EMQX has the rights that dockhook needs. */
 import { randomUUID } from 'node:crypto';
 import { messageOf } from '../../errors.js';
 import { statusOf } from '../../emqx/api.js';
 import type { EmqxContext } from './context.js';
 import type { Finding } from '../../finding.js';
 
-/** Asks EMQX to disconnect a client that there is not: a key that may is told 404 (recorded), one that may not 403. */
+/** Asks EMQX to disconnect a client that does not exist: a key with the right gets 404 (recorded), one without it 403. */
 export async function checkKey({ api }: EmqxContext): Promise<Finding[]> {
   try {
     await api.remove(`/clients/dockhook-${randomUUID()}`);
@@ -16,10 +16,10 @@ export async function checkKey({ api }: EmqxContext): Promise<Finding[]> {
       {
         level: 'error',
         code: 'emqx_key_cannot_write',
-        what: `the API key may read and not act: ${messageOf(error)}`,
-        why: 'an account that is disabled or changed keeps its sessions: dockhook cannot disconnect them',
+        what: `the API key may only read: ${messageOf(error)}`,
+        why: 'dockhook cannot end the sessions of an account that is disabled or changed',
         fix: [
-          'a key with the role Administrator in the files of DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE (dashboard, System, API Key)',
+          'make a key with the role Administrator (dashboard, System, API Key), and put it into the files of DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE',
         ],
       },
     ];

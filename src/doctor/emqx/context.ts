@@ -4,7 +4,7 @@ import type { EmqxApi } from '../../emqx/api.js';
 import type { Version } from '../../emqx/versions.js';
 import type { Account } from '../../stores/types.js';
 
-/** What dockhook knows, and EMQX's answers are held against. */
+/** What dockhook knows, to compare EMQX's answers with. */
 export interface EmqxFacts {
   accounts: readonly Pick<Partial<Account>, 'name' | 'scope' | 'certificateCn'>[];
   unknownAccounts: Config['unknownAccounts'];
@@ -12,7 +12,7 @@ export interface EmqxFacts {
   timeline: boolean;
   /** Ids of the listeners that dockhook opens. */
   opens: readonly string[];
-  /** Where dockhook listens by its settings, if that can be told for an EMQX on the same machine. */
+  /** Where dockhook listens, as an EMQX on the same machine would reach it; undefined if that is not known. */
   exhookUrl?: string | undefined;
   /** The provider's name in EMQX; `dockhook` unless given. */
   provider?: string | undefined;

@@ -1,32 +1,39 @@
 /**
- * What `doctor` asks EMQX's REST API. Each check stands alone: one that EMQX does not answer becomes a warning,
- * never an "ok".
+ * What `doctor` checks over EMQX's REST API, part by part. If EMQX does not answer a check, that is a warning and never
+ * an "ok".
  */
 import { answers, type Node } from '../../emqx/api-answers.js';
+import { messageOf } from '../../errors.js';
 import { statusOf, type EmqxApi } from '../../emqx/api.js';
 import { dialectOf, lineOf, losesHooks, parseVersion } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
-import { checkAuthentication, checkAuthorization } from './authentication.js';
-import { checkDoors } from './open-listeners.js';
+import { checkAuthentication } from './authentication.js';
+import { checkAuthorization } from './authorization.js';
+import { checkBans } from './bans.js';
+import { checkOpenListeners } from './open-listeners.js';
 import type { EmqxContext, EmqxFacts } from './context.js';
 import { checkKey } from './api-key.js';
-import { checkListeners, checkMqtt } from './listeners.js';
-import { checkBans, checkLicense, checkMessages, checkRetained, checkTopics } from './messages.js';
+import { checkLicense } from './license.js';
+import { checkListeners } from './listeners.js';
+import { checkMessages } from './messages.js';
+import { checkMqtt } from './mqtt-settings.js';
+import { checkRetained } from './retained-requests.js';
+import { checkTopics } from './topics.js';
 import { checkProvider } from './provider.js';
 import type { Finding } from '../../finding.js';
 
-/** Rejects with nothing: what cannot be found out is a finding too. */
+/** Never rejects: what could not be checked is a finding, too. */
 export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding[]> {
   let nodes: Node[] = [];
   const findings: Finding[] = [];
   try {
     nodes = await api.get('/nodes', answers.nodes);
-    findings.push(...ofNodes(nodes));
+    findings.push(...checkNodes(nodes));
   } catch (error) {
     const status = statusOf(error);
-    // No answer, or none to any question with this key: further ones would only repeat it.
+    // No answer at all, or none with this key: further calls would only fail in the same way.
     if (status === undefined || status === 401 || status < 400) return [unreachable(error)];
-    findings.push(unchecked('its version', error));
+    findings.push(partNotChecked('its version', error));
   }
   const versions = nodes
     .map(({ version = '' }) => parseVersion(version))
@@ -36,7 +43,7 @@ export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding
     ['whether it asks dockhook', checkProvider],
     ['its authenticators', checkAuthentication],
     ['its authorization', checkAuthorization],
-    ['its listeners', async (its) => [...(await checkListeners(its)), ...(await checkDoors(its))]],
+    ['its listeners', async (its) => [...(await checkListeners(its)), ...(await checkOpenListeners(its))]],
     ['its MQTT settings', checkMqtt],
     ['what it rewrites and subscribes', checkTopics],
     ['what it does to messages', checkMessages],
@@ -46,12 +53,12 @@ export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding
     ['what the API key may do', checkKey],
   ];
   for (const [what, check] of checks) {
-    findings.push(...(await check(context).catch((error: unknown) => [unchecked(what, error)])));
+    findings.push(...(await check(context).catch((error: unknown) => [partNotChecked(what, error)])));
   }
-  return [...ofAddress(api), ...findings];
+  return [...checkAddress(api), ...findings];
 }
 
-function ofAddress({ address }: EmqxApi): Finding[] {
+function checkAddress({ address }: EmqxApi): Finding[] {
   const { protocol, hostname } = new URL(address);
   if (protocol === 'https:' || isLoopback(hostname)) return [];
   return [
@@ -59,13 +66,13 @@ function ofAddress({ address }: EmqxApi): Finding[] {
       level: 'warning',
       code: 'emqx_api_plain',
       what: `EMQX's REST API is used over plain HTTP at ${address}`,
-      why: 'who listens on the way reads the API key, and with it may change EMQX',
+      why: 'everybody on the way can read the API key, and change EMQX with it',
       fix: ['DOCKHOOK_EMQX_URL=https://… (EMQX: dashboard.listeners.https.bind = 18084)'],
     },
   ];
 }
 
-function ofNodes(nodes: readonly Node[]): Finding[] {
+function checkNodes(nodes: readonly Node[]): Finding[] {
   const findings: Finding[] = [];
   const told = [...new Set(nodes.flatMap(({ version }) => version ?? []))];
   for (const text of told) {
@@ -75,26 +82,27 @@ function ofNodes(nodes: readonly Node[]): Finding[] {
       findings.push({
         level: 'warning',
         code: 'emqx_version_unknown',
-        what: `${where}: nothing is known of this version`,
-        why: 'what is said here may not hold for it',
-        fix: ['dockhook doctor --probe shows how it behaves'],
+        what: `${where}: dockhook does not know this version`,
+        why: 'these checks may be wrong for it',
+        fix: ['try it: dockhook doctor --probe'],
       });
     } else if (!lineOf(version)) {
       findings.push({
         level: 'error',
         code: 'emqx_version_too_old',
-        what: `${where} cannot be closed to strangers and ask dockhook`,
-        why: 'before 5.1.2 a listener that emqx.conf closes may open before dockhook is asked',
+        what: `${where} is too old`,
+        why: 'before 5.1.2, a listener that emqx.conf closes may open before EMQX asks dockhook',
         fix: ['upgrade EMQX to 5.8 or later'],
       });
     } else if (losesHooks(version)) {
       findings.push({
         level: 'warning',
         code: 'emqx_version_loses_hooks',
-        what: `${where} calls hooks twice after an outage of dockhook, and has none after the next`,
-        why: 'then nobody asks dockhook, and only EMQX’s empty authenticator keeps strangers out (emqx/emqx#16890)',
+        what: `${where} calls hooks twice after an outage of dockhook, and has no hooks after the next outage`,
+        why: 'then it does not ask dockhook, and only its empty authenticator refuses strangers (emqx/emqx#16890)',
         fix: [
-          'upgrade EMQX to 6.0.3, 6.1.2, or 6.2 or later; until then restart the node after outages of dockhook',
+          'upgrade EMQX to 6.0.3, 6.1.2, or 6.2 or later',
+          'until then, restart the node after each outage of dockhook',
         ],
       });
     } else {
@@ -110,7 +118,7 @@ function ofNodes(nodes: readonly Node[]): Finding[] {
       level: 'warning',
       code: 'emqx_versions_differ',
       what: `the nodes run different versions of EMQX: ${told.join(', ')}`,
-      why: 'a dock meets another broker at each connect',
+      why: 'a dock may get another version each time it connects',
       fix: ['finish the upgrade'],
     });
   }
@@ -120,8 +128,8 @@ function ofNodes(nodes: readonly Node[]): Finding[] {
       level: 'warning',
       code: 'emqx_node_down',
       what: `not running: ${down.map(({ node }) => node).join(', ')}`,
-      why: 'it could not be checked, and may be open when it returns',
-      fix: ['start the node and run dockhook doctor again'],
+      why: 'it could not be checked, and may let everybody in when it starts',
+      fix: ['start the node, and run dockhook doctor again'],
     });
   }
   return findings;
@@ -131,22 +139,18 @@ function unreachable(error: unknown): Finding {
   return {
     level: 'error',
     code: 'emqx_unreachable',
-    what: textOf(error),
-    why: 'nothing of EMQX could be checked, and a disabled account is not disconnected',
-    fix: ['dockhook emqx status shows the same until it is mended'],
+    what: messageOf(error),
+    why: 'nothing in EMQX could be checked, and dockhook cannot disconnect a disabled account',
+    fix: ['fix what it says; dockhook emqx status shows when EMQX answers'],
   };
 }
 
-function unchecked(what: string, error: unknown): Finding {
+function partNotChecked(what: string, error: unknown): Finding {
   return {
     level: 'warning',
     code: 'emqx_not_checked',
-    what: `${what} could not be checked: ${textOf(error)}`,
-    why: 'an open door may be there and not be seen',
-    fix: ['mend what it says and run dockhook doctor again'],
+    what: `${what} could not be checked: ${messageOf(error)}`,
+    why: 'EMQX may let clients in without dockhook there',
+    fix: ['fix what it says, and run dockhook doctor again'],
   };
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

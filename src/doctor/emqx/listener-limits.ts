@@ -2,11 +2,16 @@
 import type { Listener } from '../../emqx/api-answers.js';
 import type { Finding } from '../../finding.js';
 
-/** From this share of its places on, a listener is nearly full. */
+/** With this share of its connections taken, a listener is nearly full. */
 const NEARLY_FULL = 0.9;
 
-/** @param name how the listener is called in texts */
-export function limitsOfListener(listener: Listener & { id: string }, name: string): Finding[] {
+/** What EMQX does with these clients: neither they nor dockhook learn why. */
+function cutOff(whose: string): string {
+  return `EMQX closes the connection of ${whose} without a message, and does not ask dockhook`;
+}
+
+/** @param name what texts call the listener */
+export function checkListenerLimits(listener: Listener & { id: string }, name: string): Finding[] {
   const { id, mountpoint = '', proxy_protocol: proxied, access_rules: rules = [] } = listener;
   const setting = `listeners.${id.replace(':', '.')}`;
   const findings: Finding[] = [];
@@ -14,8 +19,8 @@ export function limitsOfListener(listener: Listener & { id: string }, name: stri
     findings.push({
       level: 'error',
       code: 'emqx_mountpoint',
-      what: `${name} puts ${mountpoint} before every topic (mountpoint)`,
-      why: 'a dock’s requests then have another name than EMQX asks dockhook about: it connects, subscribes, and nobody answers',
+      what: `${name} puts ${mountpoint} in front of every topic (mountpoint)`,
+      why: 'EMQX then asks dockhook about other topics than the dock uses: it connects and subscribes, but nobody answers its requests',
       fix: [`${setting}.mountpoint = ""`],
     });
   }
@@ -24,17 +29,21 @@ export function limitsOfListener(listener: Listener & { id: string }, name: stri
       level: 'warning',
       code: 'emqx_proxy_protocol',
       what: `${name} has proxy_protocol = true`,
-      why: 'a client that does not come through a proxy that speaks it is cut off without a word, and dockhook hears nothing of it',
+      why: cutOff('a client that does not come through a proxy with this protocol'),
       fix: [
         `${setting}.proxy_protocol = false, unless all docks come through such a proxy (send-proxy-v2 in HAProxy)`,
       ],
     });
   }
-  return [...findings, ...ofAccessRules(rules, name, setting), ...ofPlaces(listener, name, setting)];
+  return [
+    ...findings,
+    ...checkAccessRules(rules, name, setting),
+    ...checkConnections(listener, name, setting),
+  ];
 }
 
-/** In order; the first that fits an address decides, and none means yes (esockd_access and its caller, read). */
-function ofAccessRules(rules: readonly string[], name: string, setting: string): Finding[] {
+/** The first rule that fits an address decides; if none fits, the client may connect (esockd_access and its caller, read). */
+function checkAccessRules(rules: readonly string[], name: string, setting: string): Finding[] {
   const deciding = rules.map((rule) => rule.trim().toLowerCase().replace(/\s+/g, ' '));
   const [first] = deciding;
   if (first === undefined || first === 'allow all' || !deciding.some((rule) => rule.startsWith('deny')))
@@ -45,9 +54,7 @@ function ofAccessRules(rules: readonly string[], name: string, setting: string):
       level: shuts ? 'error' : 'warning',
       code: shuts ? 'emqx_access_rules_shut' : 'emqx_access_rules',
       what: `${name} has access_rules = ${rules.join(', ')}`,
-      why: shuts
-        ? 'every connection is cut off before a word is said'
-        : 'who comes from a denied address is cut off without a word, and dockhook hears nothing of it',
+      why: shuts ? cutOff('every client') : cutOff('a client from a denied address'),
       fix: [
         `${setting}.access_rules = ["allow all"]${shuts ? '' : ', unless the addresses of all docks are allowed'}`,
       ],
@@ -55,13 +62,13 @@ function ofAccessRules(rules: readonly string[], name: string, setting: string):
   ];
 }
 
-function ofPlaces(
+function checkConnections(
   { max_connections, current_connections }: Listener,
   name: string,
   setting: string,
 ): Finding[] {
   const [places, taken] = [Number(max_connections), current_connections ?? 0];
-  // `infinity`, or nothing said.
+  // `infinity`, or not told.
   if (!Number.isFinite(places) || max_connections === undefined || taken < places * NEARLY_FULL) return [];
   const full = taken >= places;
   return [
@@ -69,8 +76,8 @@ function ofPlaces(
       level: full ? 'error' : 'warning',
       code: 'emqx_listener_full',
       what: `${name} has ${taken} of ${places} connections (max_connections)`,
-      why: `${full ? 'the next client is' : 'when it is full, clients are'} cut off without a word, and dockhook hears nothing of it`,
-      fix: [`${setting}.max_connections = infinity, or more than you have docks`],
+      why: cutOff(full ? 'the next client' : 'each client while the listener is full'),
+      fix: [`${setting}.max_connections = infinity, or more than the number of your docks`],
     },
   ];
 }

@@ -1,12 +1,60 @@
-/** Settings of EMQX's `mqtt` that refuse what docks and backends do, or change the names under which they come. */
-import type { Flapping, Mqtt } from '../../emqx/api-answers.js';
+/** Settings of EMQX's `mqtt` by which replies vanish, names change, or EMQX itself refuses what docks and backends do. */
+import { answers, type Flapping, type Mqtt, type Zone } from '../../emqx/api-answers.js';
 import type { Finding } from '../../finding.js';
+import { checkClientId } from './client-id.js';
+import type { EmqxContext } from './context.js';
 
-/** SNs have 14 characters; ids of second sessions were seen with some 30 (`drc-SN-time`), prefixes come on top. */
+export async function checkMqtt({ api, versions }: EmqxContext): Promise<Finding[]> {
+  const zone = await api.get('/configs/global_zone', answers.zone);
+  return [...checkZone(zone), ...checkClientId(zone.mqtt.clientid_override, versions)];
+}
+
+function checkZone({ mqtt, flapping_detect: flapping }: Zone): Finding[] {
+  const findings: Finding[] = [];
+  if (mqtt.ignore_loop_deliver === true) {
+    findings.push({
+      level: 'error',
+      code: 'emqx_ignore_loop_deliver',
+      what: 'mqtt.ignore_loop_deliver = true',
+      why: 'a reply comes from the session of the dock itself, and EMQX then does not deliver it to a dock with MQTT 3.1.1',
+      fix: ['mqtt.ignore_loop_deliver = false'],
+    });
+  }
+  for (const [setting, place] of [
+    ['peer_cert_as_username', 'account'],
+    ['peer_cert_as_clientid', 'client id'],
+  ] as const) {
+    const value = mqtt[setting] ?? 'disabled';
+    if (value === 'disabled') continue;
+    findings.push({
+      level: 'warning',
+      code: `emqx_${setting}`,
+      what: `mqtt.${setting} = ${value}`,
+      why: `EMQX uses the certificate's ${value} instead of the ${place} that was typed into the dock`,
+      fix: [
+        `mqtt.${setting} = disabled`,
+        'to check the certificate as well as the account: dockhook account set NAME --cert-cn CN',
+      ],
+    });
+  }
+  findings.push(...checkLimits(mqtt), ...checkFlapping(flapping));
+  if (findings.length > 0) return findings;
+  return [
+    {
+      level: 'ok',
+      code: 'emqx_mqtt',
+      what: 'EMQX delivers replies to the dock that asked, and changes no account and no client id',
+    },
+  ];
+}
+
+/** SNs have 14 characters. Ids of second sessions were seen with about 30 (`drc-SN-time`), and prefixes come on top. */
 const CLIENT_ID_LENGTH = 64;
-/** `thing/product/{sn}/property/set_reply` has five; room for what a firmware adds. */
+
+/** `thing/product/{sn}/property/set_reply` has five; and new firmware may add some. */
 const TOPIC_LEVELS = 8;
-/** A dock subscribes to some ten topics, and to some of its drone's. */
+
+/** A dock subscribes to about ten topics, and to some of its drone. */
 const SUBSCRIPTIONS = 32;
 
 interface Limit {
@@ -15,7 +63,7 @@ interface Limit {
   broken: (mqtt: Mqtt) => boolean;
   setting: keyof Mqtt;
   why: string;
-  /** What it should be. */
+  /** What the setting should be. */
   better: string;
 }
 
@@ -25,7 +73,7 @@ const LIMITS: readonly Limit[] = [
     level: 'error',
     broken: ({ use_username_as_clientid: on }) => on === true,
     setting: 'use_username_as_clientid',
-    why: 'all clients of one account then have one client id and end each other’s sessions: several docks, or the second (DRC) session of one; and a client id names no SN any more',
+    why: 'all clients of one account then have the same client id and end each other’s sessions: several docks, or the second (DRC) session of a dock; and no client id names an SN',
     better: 'false',
   },
   {
@@ -33,7 +81,7 @@ const LIMITS: readonly Limit[] = [
     level: 'error',
     broken: ({ namespace_as_mountpoint: on }) => on === true,
     setting: 'namespace_as_mountpoint',
-    why: 'the topics of a client with a namespace get another name than EMQX asks dockhook about, and nobody answers its requests',
+    why: 'EMQX then changes the topics of a client with a namespace, but asks dockhook about the unchanged ones: nobody answers its requests',
     better: 'false',
   },
   {
@@ -41,7 +89,7 @@ const LIMITS: readonly Limit[] = [
     level: 'warning',
     broken: ({ max_clientid_len: length }) => length !== undefined && length < CLIENT_ID_LENGTH,
     setting: 'max_clientid_len',
-    why: 'EMQX refuses longer client ids itself; the second (DRC) session of a dock has an SN with something before or behind it',
+    why: 'EMQX itself refuses longer client ids; that of the second (DRC) session of a dock is longer than an SN',
     better: '65535',
   },
   {
@@ -49,7 +97,7 @@ const LIMITS: readonly Limit[] = [
     level: 'warning',
     broken: ({ max_topic_levels: levels }) => levels !== undefined && levels < TOPIC_LEVELS,
     setting: 'max_topic_levels',
-    why: 'a client that publishes to a deeper topic is disconnected; topics of docks have up to five levels, new ones perhaps more',
+    why: 'EMQX disconnects a client that publishes to a deeper topic; topics of docks have up to five levels, and new ones may have more',
     better: '128',
   },
   {
@@ -57,7 +105,7 @@ const LIMITS: readonly Limit[] = [
     level: 'warning',
     broken: ({ max_qos_allowed: qos }) => qos !== undefined && qos < 2,
     setting: 'max_qos_allowed',
-    why: 'who publishes at a higher QoS is disconnected; docks use 1, and backends made after DJI’s demo 2',
+    why: 'EMQX disconnects a client that publishes with a higher QoS; docks use 1, and backends that follow DJI’s demo use 2',
     better: '2',
   },
   {
@@ -65,7 +113,7 @@ const LIMITS: readonly Limit[] = [
     level: 'warning',
     broken: ({ max_subscriptions: count }) => typeof count === 'number' && count < SUBSCRIPTIONS,
     setting: 'max_subscriptions',
-    why: 'EMQX refuses what a dock or a backend subscribes beyond it, before dockhook is asked',
+    why: 'EMQX refuses further subscriptions of a dock or a backend, and does not ask dockhook',
     better: 'infinity',
   },
   {
@@ -73,7 +121,7 @@ const LIMITS: readonly Limit[] = [
     level: 'warning',
     broken: ({ wildcard_subscription: on }) => on === false,
     setting: 'wildcard_subscription',
-    why: 'a backend that subscribes to thing/product/+/osd is refused before dockhook is asked',
+    why: 'EMQX refuses a backend that subscribes to thing/product/+/osd, and does not ask dockhook',
     better: 'true',
   },
   {
@@ -81,7 +129,7 @@ const LIMITS: readonly Limit[] = [
     level: 'warning',
     broken: ({ shared_subscription: on }) => on === false,
     setting: 'shared_subscription',
-    why: 'a backend of several instances ($share/…) is refused before dockhook is asked',
+    why: 'EMQX refuses a backend of several instances ($share/…), and does not ask dockhook',
     better: 'true',
   },
   {
@@ -89,12 +137,12 @@ const LIMITS: readonly Limit[] = [
     level: 'warning',
     broken: ({ retain_available: on }) => on === false,
     setting: 'retain_available',
-    why: 'a client that publishes with the retain flag is disconnected, comes back, and is disconnected again',
-    better: 'true; docs/emqx.md says how to keep requests from being retained otherwise',
+    why: 'EMQX disconnects a client that publishes with the retain flag, again and again',
+    better: 'true; to keep EMQX from retaining requests, see docs/emqx.md, "Retained requests"',
   },
 ];
 
-export function limitsOfMqtt(mqtt: Mqtt): Finding[] {
+function checkLimits(mqtt: Mqtt): Finding[] {
   return LIMITS.filter(({ broken }) => broken(mqtt)).map(({ code, level, setting, why, better }) => ({
     level,
     code,
@@ -104,16 +152,16 @@ export function limitsOfMqtt(mqtt: Mqtt): Finding[] {
   }));
 }
 
-/** Counts each end of a connection, of a dock with a bad network like that of a stranger. */
-export function ofFlapping(flapping: Flapping | undefined): Finding[] {
+/** It counts every end of a connection: a dock with a bad network looks like a stranger to it. */
+function checkFlapping(flapping: Flapping | undefined): Finding[] {
   if (flapping?.enable !== true) return [];
   const { max_count: times = 15, window_time: within = '1m', ban_time: ban = '5m' } = flapping;
   return [
     {
       level: 'warning',
       code: 'emqx_flapping_detect',
-      what: `flapping_detect bans who goes ${times} times within ${within} for ${ban}`,
-      why: 'a dock with a bad network is kept out when it tries hardest, and dockhook hears nothing of it; from 6.3 on a whole fleet behind one account or address may be',
+      what: `flapping_detect bans a client for ${ban} if its connection ends ${times} times within ${within}`,
+      why: 'EMQX refuses a dock with a bad network when it tries hardest, and does not ask dockhook; from 6.3 on, it may refuse a whole fleet with one account or address',
       fix: ['flapping_detect.enable = false; dockhook limits wrong passwords itself'],
     },
   ];

@@ -1,7 +1,7 @@
 /**
- * Whether EMQX starts with its doors closed, where it must: up to 5.8 its listeners open before its authenticators and
- * hooks are there. What emqx.conf says REST does not show, only what is in force now; but a listener that runs and that
- * dockhook is not to open was opened by EMQX itself.
+ * Whether listeners are closed when EMQX starts. Up to 5.8 they must be: EMQX opens them before it has authenticators and
+ * hooks, and dockhook opens them later. REST does not show what emqx.conf says, only what holds now. But a listener that
+ * runs, and that dockhook does not open, was opened by EMQX itself.
  */
 import { answers, type ListedListener } from '../../emqx/api-answers.js';
 import { closedOn, isForDocks, isRunning } from '../../emqx/listener-gate.js';
@@ -11,7 +11,7 @@ import type { EmqxContext } from './context.js';
 import { hostOf } from './listeners.js';
 import type { Finding } from '../../finding.js';
 
-export async function checkDoors({ api, versions, opens }: EmqxContext): Promise<Finding[]> {
+export async function checkOpenListeners({ api, versions, opens }: EmqxContext): Promise<Finding[]> {
   if (!versions.some(opensBeforeHooks)) return [];
   const nodes = await api.get('/nodes', answers.nodes);
   const listed = await api.get('/listeners', answers.listeners);
@@ -31,8 +31,8 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       code: 'emqx_open_at_start',
       what: `open from the start of EMQX: ${early.map(({ id }) => id).join(', ')}`,
       why:
-        'before 5.9 EMQX opens listeners before its authenticators and hooks are there; who comes in then with a wrong ' +
-        'password stays and gets the license, and docks are left without answers',
+        'before 5.9, EMQX opens listeners before it has authenticators and hooks. A client that connects then with a wrong ' +
+        'password stays connected and gets the license, and docks get no answers',
       fix: [closeAndLetOpen(early, opens)],
     });
   }
@@ -40,10 +40,11 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
     findings.push({
       level: 'warning',
       code: 'emqx_open_at_start_local',
-      what: `open from the start of EMQX, for this machine alone: ${local.map(({ id }) => id).join(', ')}`,
-      why: 'before 5.9 that is too early; a proxy that leads there must wait until EMQX has its hooks',
+      what: `open from the start of EMQX, for its own machine only: ${local.map(({ id }) => id).join(', ')}`,
+      why: 'before 5.9 that is too early: a proxy in front of it must wait until EMQX has its hooks',
       fix: [
-        'let the proxy ask EMQX, as deploy/emqx/haproxy.cfg does; or close the listener and let dockhook open it',
+        'let the proxy ask EMQX, as deploy/emqx/haproxy.cfg does',
+        'or close the listener, and let dockhook open it',
       ],
     });
   }
@@ -52,8 +53,10 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       level: 'error',
       code: 'emqx_listener_closed',
       what: `listener ${listener.id} is closed on ${closedOn(listener, nodes).join(', ')}`,
-      why: 'dockhook is to open it and has not: no dock can connect there',
-      fix: ['run dockhook serve with these settings; its log says what it waits for (emqx_listeners_closed)'],
+      why: 'dockhook should open it, but has not: no dock can connect there',
+      fix: [
+        'run dockhook serve with these settings; its log says what it is waiting for (emqx_listeners_closed)',
+      ],
     });
   }
   if (unknown.length > 0) {
@@ -61,24 +64,24 @@ export async function checkDoors({ api, versions, opens }: EmqxContext): Promise
       level: 'error',
       code: 'emqx_listener_unknown',
       what: `DOCKHOOK_EMQX_LISTENERS names ${unknown.join(', ')}, which EMQX does not have`,
-      why: 'nothing can be opened under this name',
-      fix: [`write ids of EMQX: ${listed.map(({ id }) => id).join(', ')}`],
+      why: 'dockhook cannot open a listener that does not exist',
+      fix: [`use the ids that EMQX has: ${listed.map(({ id }) => id).join(', ')}`],
     });
   }
-  // That no dock can connect is told of the listeners.
+  // If no listener is open at all, the check of the listeners says so.
   if (findings.length > 0 || (opens.length === 0 && open.length === 0)) return findings;
   return [
     {
       level: 'ok',
       code: 'emqx_doors',
       what:
-        `dockhook opens ${opens.join(', ') || 'no listener'}, and no other runs. EMQX does not tell what emqx.conf says: after its ` +
+        `dockhook opens ${opens.join(', ') || 'no listener'}, and no other runs. EMQX does not show what emqx.conf says: after its ` +
         'next restart the log of dockhook must say emqx_listener_opened for each',
     },
   ];
 }
 
-/** Only listeners that docks use are to be opened again. */
+/** Of the listeners that are closed, dockhook opens only those that docks use. */
 function closeAndLetOpen(early: readonly ListedListener[], opens: readonly string[]): string {
   const close = early.map(({ id }) => `listeners.${id.replace(':', '.')}.enable = false`).join(', ');
   const forDocks = early.filter(isForDocks).map(({ id }) => id);

@@ -1,4 +1,4 @@
-/** The accounts that a probe works with: made for it, expiring soon, and removed whatever happens. */
+/** The accounts that are made for a probe: they expire soon, and are removed whatever happens. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { PROBE_ACCOUNT } from '../../access/safe-names.js';
 import { generatePassword } from '../../access/new-passwords.js';
@@ -7,31 +7,31 @@ import { INVENTED_SERIAL_NUMBER } from '../../topics.js';
 import { DockhookError, hasCode, messageOf } from '../../errors.js';
 import type { Accounts, Scope } from '../../stores/types.js';
 import { findingText, type Finding } from '../../finding.js';
-import type { ProbeOptions } from './probe.js';
+import type { ConnectOptions } from './connects.js';
 
-/** For a probe that was killed: longer than any takes. */
+/** Longer than any probe takes. If one is killed, nobody removes its accounts. */
 const EXPIRES_MS = 5 * 60_000;
 
 /** An SN that no device has. */
-export function inventedSerialNumber(): string {
+export function inventSerialNumber(): string {
   const letters = 'ABCDEFGHJKMNPQRSTUVWXYZ23456789';
   const tail = Array.from({ length: 12 }, () => letters.charAt(randomInt(letters.length))).join('');
   return `${INVENTED_SERIAL_NUMBER}${tail}`;
 }
 
-/** Runs the work with an account for a dock of its own and one that watches it. */
+/** Runs the work with an account for an invented dock, and one that watches it. */
 export async function withProbeAccounts(
   accounts: Accounts,
   foreign: string,
-  work: (made: Pick<ProbeOptions, 'dock' | 'watcher'>) => Promise<Finding[]>,
+  work: (made: Pick<ConnectOptions, 'dock' | 'watcher'>) => Promise<Finding[]>,
 ): Promise<Finding[]> {
-  const gateway = inventedSerialNumber();
+  const gateway = inventSerialNumber();
   const id = randomBytes(6).toString('hex');
   const made: string[] = [];
   const make = async (name: string, scope: Scope): Promise<{ username: string; password: string }> => {
     const password = generatePassword();
     const now = Date.now();
-    // Before it is there: it must go also if only the answer to the adding was lost.
+    // Before it is added: if only the answer is lost, it must be removed all the same.
     made.push(name);
     const account = {
       name,
@@ -42,7 +42,7 @@ export async function withProbeAccounts(
       note: 'made by dockhook doctor --probe',
     };
     await accounts.add(account).catch((error: unknown) => {
-      // There is nothing to remove, and a role that may not add may not remove either.
+      // Nothing was added, and a role that may not add may not remove.
       if (hasCode(error, 'store_refused')) made.pop();
       throw error;
     });
@@ -74,8 +74,8 @@ function leftBehind(name: string, error: unknown): Finding {
   return {
     level: 'warning',
     code: 'probe_account_left',
-    what: `the account ${name} could not be removed (${messageOf(error)})`,
-    why: 'it lets in nobody after five minutes, and stays in the list',
+    what: `the probe could not remove its account ${name} (${messageOf(error)})`,
+    why: 'it expires after five minutes, but stays in the list of accounts',
     fix: [`dockhook account remove ${name}`],
   };
 }

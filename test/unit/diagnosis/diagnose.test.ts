@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Ban } from '../../../src/emqx/bans.js';
 import type { Account, TimelineDetails, TimelineEntry } from '../../../src/stores/types.js';
 import { diagnose, type Diagnosis } from '../../../src/diagnosis/diagnose.js';
-import { listingAccounts, listingsOf, type DockFacts } from '../../../src/diagnosis/facts.js';
+import { listingAccounts, indexBySn, type DockFacts } from '../../../src/diagnosis/facts.js';
 
 const SN = '7CTDTEST00000A';
 const START = 1_790_000_000_000;
@@ -65,7 +65,7 @@ class Story {
   diagnose(facts: Partial<DockFacts> = {}): Diagnosis {
     const { accounts = new Map([['dock-1', ACCOUNT]]) } = facts;
     return diagnose(this.entries, {
-      ...{ sn: SN, now: this.now, hasLicense: true, accounts, listings: listingsOf(accounts.values()) },
+      ...{ sn: SN, now: this.now, hasLicense: true, accounts, listings: indexBySn(accounts.values()) },
       ...{ organizations: new Map(), bindings: new Map([[SN, BINDING]]), boots: new Map(), ...facts },
     });
   }
@@ -207,7 +207,7 @@ describe('an account that cannot be used any more', () => {
     const diagnosis = online().diagnose(DISABLED);
     expect(codes(diagnosis)).to.deep.equal(['online', 'disabled']);
     expect(diagnosis.findings[0]).to.include({ level: 'warning' });
-    expect(diagnosis.findings[0]?.what).to.include('connected still');
+    expect(diagnosis.findings[0]?.what).to.include('still connected');
   });
 
   it('is why a dock that was never seen will not be let in, if no other account lists it', () => {
@@ -403,7 +403,7 @@ describe("a dock's topics, used with another account", () => {
       story.entries.map((entry) => ({ ...entry, gateway: SN, own: false })),
       {
         ...{ sn: 'SN9', now: story.now, hasLicense: true, accounts },
-        listings: listingsOf(accounts.values()),
+        listings: indexBySn(accounts.values()),
         ...{ organizations: new Map(), bindings: new Map(), boots: new Map() },
       },
     );
@@ -418,7 +418,7 @@ describe('an account of several docks', () => {
       return { ...ACCOUNT, name, scope: { kind: 'gateways', gateways } };
     };
     const any: Account = { ...ACCOUNT, name: 'any', scope: { kind: 'any-gateway' } };
-    const listings = listingsOf([listing('a', ['SN1', 'SN2', 'SN1']), any, listing('b', ['SN2'])]);
+    const listings = indexBySn([listing('a', ['SN1', 'SN2', 'SN1']), any, listing('b', ['SN2'])]);
     const of = (sn: string) => listingAccounts({ listings, sn });
     expect([of('SN1'), of('SN2'), of('SN3')]).to.deep.equal([['a'], ['a', 'b'], []]);
   });

@@ -654,12 +654,12 @@ describe('checkEmqx', () => {
     const accounts = [{ name: 'certified', certificateCn: 'dock-1' }];
     const whats = (await check({ accounts })).map(({ what }) => what).join('\n');
     expect(whats)
-      .to.include('1 account wants a certificate, and no listener')
-      .and.to.include('1 account wants a certificate, and this EMQX')
+      .to.include('1 account with a client certificate, and no listener')
+      .and.to.include('1 account with a client certificate, and this EMQX')
       .and.to.include('connected on 1 node with 5 hooks');
     emqx.state.nodes.push('emqx@b');
     const two = (await check({ accounts: [...accounts, ...accounts] })).map(({ what }) => what).join('\n');
-    expect(two).to.include('2 accounts want a certificate').and.to.include('connected on all 2 nodes');
+    expect(two).to.include('2 accounts with a client certificate').and.to.include('connected on all 2 nodes');
   });
 
   it('looks at a cluster of which a node is stopped', async () => {

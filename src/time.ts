@@ -1,4 +1,4 @@
-/** Dates and times: as RFC 3339 has them, and as people write them. */
+/** Moments and durations: as RFC 3339 has them, as people write them, and as people read them. */
 import { DockhookError } from './errors.js';
 
 export const RFC3339_PATTERN =
@@ -23,4 +23,23 @@ export function parseMoment(text: string, now: number): string {
     throw new DockhookError('usage', `${text}: not a time. Write 30m, 12h, 90d, or 2027-01-31T18:00:00Z`);
   }
   return new Date(time).toISOString();
+}
+
+/** `2026-11-24 14:11:57` where the reader is. */
+export function localTime(milliseconds: number): string {
+  // Sweden writes dates as ISO 8601 does.
+  return new Date(milliseconds).toLocaleString('sv-SE');
+}
+
+/** The name of the zone of {@link localTime}, for the heading of its column. */
+export function timeZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** `61 s`, `60 min`, `3 h`, `12 days`. */
+export function durationText(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
 }

@@ -1,0 +1,29 @@
+/** A dock, and what it did, as `--json` prints them. */
+import type { Dock } from '../../diagnosis/docks.js';
+import type { TimelineEntry } from '../../stores/types.js';
+
+export function publicDock({ sn, state, since, session, drone, findings, isConnected, ...dock }: Dock) {
+  return {
+    sn,
+    state,
+    since: since === undefined ? null : rfc3339(since),
+    connected: isConnected,
+    account: dock.account ?? null,
+    clientId: session?.clientId ?? null,
+    address: session?.peerHost ?? null,
+    organization: dock.organizationId ?? null,
+    drone: drone ?? null,
+    findings: findings.map(({ since: begin, state: _state, ...finding }) => ({
+      ...finding,
+      since: begin > 0 ? rfc3339(begin) : null,
+    })),
+  };
+}
+
+export function publicEntry({ at, lastAt, own, details, ...entry }: TimelineEntry) {
+  return { at: rfc3339(at), lastAt: rfc3339(lastAt), own, ...entry, ...details };
+}
+
+function rfc3339(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

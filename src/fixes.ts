@@ -1,0 +1,38 @@
+/** What several findings tell an operator to do, each said in one way. */
+import { shellWord } from './shell.js';
+
+export const CHECK_DATABASE = 'check PostgreSQL and DATABASE_URL: dockhook doctor';
+
+/** `name` may be a placeholder such as `NAME`. */
+export function addAccount(name: string, sn: string): string {
+  return `dockhook account add ${shellWord(name)} --gateway ${sn} --generate`;
+}
+
+export function enableAccount(name: string): string {
+  return `dockhook account enable ${shellWord(name)}`;
+}
+
+export function extendAccount(name: string): string {
+  return `dockhook account set ${shellWord(name)} --expires 90d`;
+}
+
+export function showAccount(name: string): string {
+  return `dockhook account show ${shellWord(name)}`;
+}
+
+export function newPassword(name: string): string {
+  return `dockhook account set ${shellWord(name)} --generate`;
+}
+
+/** For an EMQX that lets clients do what they may not, or does not ask dockhook. */
+export const CONFIGURE_EMQX =
+  'configure EMQX as dockhook emqx config prints it; dockhook emqx status shows whether EMQX asks dockhook';
+
+/** For an EMQX that decides about topics before it asks dockhook. */
+export const ASK_DOCKHOOK_ALONE = [
+  'authorization.sources = [], authorization.no_match = deny',
+  CONFIGURE_EMQX,
+];
+
+/** For an EMQX that does not hand a reply to the dock that asked. */
+export const DELIVER_OWN_REPLIES = 'in EMQX: mqtt.ignore_loop_deliver = false';
