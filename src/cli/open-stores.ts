@@ -25,7 +25,9 @@ export async function withStores<T>(command: Command, work: (stores: Stores) => 
     tell(`(${await describeDatabase(config)}${hint})`);
   }
   const { openStores } = await import('../stores/stores.js');
-  const stores = openStores(await openDatabase(config, { onProgress: tell }));
+  const stores = openStores(await openDatabase(config, { onProgress: tell }), {
+    schema: config.databaseSchema,
+  });
   try {
     return await work(stores);
   } finally {
@@ -62,8 +64,9 @@ export async function openDatabase(config: Config, options: OpenOptions): Promis
 }
 
 /** Where everything is kept, in words and without a password. */
-export async function describeDatabase({ databaseUrl, dataDir }: Config): Promise<string> {
-  if (databaseUrl === undefined) return `embedded database in ${dataDir}`;
+export async function describeDatabase({ databaseUrl, databaseSchema, dataDir }: Config): Promise<string> {
+  const inSchema = databaseSchema === 'public' ? '' : `, schema ${databaseSchema}`;
+  if (databaseUrl === undefined) return `embedded database in ${dataDir}${inSchema}`;
   const { describeDatabaseUrl } = await import('../stores/database-url.js');
-  return describeDatabaseUrl(databaseUrl);
+  return `${describeDatabaseUrl(databaseUrl)}${inSchema}`;
 }

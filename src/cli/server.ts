@@ -98,6 +98,7 @@ export async function startServer(
     },
   });
   const stores = openServerStores(database, {
+    schema: config.databaseSchema,
     onQuery: queryObserver(metrics, log),
     onHeard: accountChangesObserver(metrics, log),
   });

@@ -94,6 +94,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'exhook/certificates.ts',
       'listen.ts',
       'simulator/mqtt-connect.ts',
+      'stores/migrate.ts',
       'stores/run.ts',
       'stores/soundness.ts',
       'stores/tables.ts',
