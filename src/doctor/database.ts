@@ -9,7 +9,7 @@ import { unsoundParts } from '../stores/soundness.js';
 import { migrationState, schemaCommand } from '../stores/migrate.js';
 import { ACCOUNT_TRIGGERS, inSchema, PUBLIC, quoted, tableNames, type TableName } from '../stores/tables.js';
 import { some } from './check.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 import { tableGuards, type Guard } from './table-guards.js';
 
 /** Generated columns need it. */
@@ -46,7 +46,7 @@ export async function checkDatabase(database: Database, where: string, schema = 
       code: 'database_too_old',
       what: `PostgreSQL ${String(server['name'])} is too old`,
       why: 'the tables need generated columns',
-      mend: 'upgrade to PostgreSQL 12 or later',
+      fix: ['upgrade to PostgreSQL 12 or later'],
     });
   }
   findings.push(...checkClock(Number(server['now']), asked, answered));
@@ -91,11 +91,12 @@ export function unreachable(where: string, error: unknown): Finding {
     code: 'database_unreachable',
     what: `${where} cannot be used: ${messageOf(error)}`,
     why: 'nobody new gets in while the database is away, and docks that are in go on for ten minutes',
-    mend:
+    fix: [
       adviceFor(error) ??
-      (hasCode(error, 'usage')
-        ? 'correct DATABASE_URL; deploy/postgres/README.md has examples'
-        : 'check that it runs, and that DATABASE_URL is the one of the server'),
+        (hasCode(error, 'usage')
+          ? 'correct DATABASE_URL; deploy/postgres/README.md has examples'
+          : 'check that it runs, and that DATABASE_URL is the one of the server'),
+    ],
   };
 }
 
@@ -106,7 +107,7 @@ export function noDatabase(directory: string): Finding {
     code: 'database_absent',
     what: `there is no database in ${directory}`,
     why: 'dockhook was never started on this directory, or its server has another database',
-    mend: 'set DATABASE_URL or --data-dir as the server has it, or start dockhook serve',
+    fix: ['set DATABASE_URL or --data-dir as the server has it, or start dockhook serve'],
   };
 }
 
@@ -164,7 +165,7 @@ function checkClock(now: number, asked: number, answered: number): Finding[] {
       code: 'clock_skew',
       what: `the clock of this machine and that of the database are ${(skew / 1000).toFixed(0)} s apart`,
       why: 'accounts expire by the clock of the server, and a dock compares clocks, too (319008)',
-      mend: 'synchronise both with NTP: timedatectl set-ntp true',
+      fix: ['synchronise both with NTP: timedatectl set-ntp true'],
     },
   ];
 }
@@ -176,7 +177,7 @@ function tablesMissing(server: Row, schema: string): Finding {
   const right = hasSchema
     ? `as a superuser, or the owner of schema ${schema}: GRANT USAGE, CREATE ON SCHEMA ${quoted(schema)} TO ${role}`
     : `as a superuser, or the owner of the database: CREATE SCHEMA ${quoted(schema)} AUTHORIZATION ${role}`;
-  const refusal = isReadOnly(server) ? readOnly(server).mend : mayCreate ? undefined : right;
+  const refusal = isReadOnly(server) ? readOnly(server).fix[0] : mayCreate ? undefined : right;
   return {
     level: 'error',
     code: 'tables_missing',
@@ -185,9 +186,10 @@ function tablesMissing(server: Row, schema: string): Finding {
       refusal === undefined
         ? 'dockhook was never started on this database, or the server has another database or schema'
         : `role ${role} may not make them there, so dockhook serve cannot do it at its start`,
-    mend:
+    fix: [
       refusal ??
-      'start dockhook serve, which makes them; if it runs, set DATABASE_URL and DOCKHOOK_DATABASE_SCHEMA here as it has them',
+        'start dockhook serve, which makes them; if it runs, set DATABASE_URL and DOCKHOOK_DATABASE_SCHEMA here as it has them',
+    ],
   };
 }
 
@@ -198,7 +200,9 @@ function tablesDropped(missing: readonly string[], schema: string): Finding {
     code: 'tables_missing',
     what: `tables are missing in schema ${schema}: ${missing.join(', ')}`,
     why: 'somebody dropped them: dockhook makes no empty ones in their place',
-    mend: `restore them from a backup, or for empty ones, before you restart dockhook serve: ${applyAgain(schema)}`,
+    fix: [
+      `restore them from a backup, or for empty ones, before you restart dockhook serve: ${applyAgain(schema)}`,
+    ],
   };
 }
 
@@ -208,7 +212,9 @@ function tablesOutdated(pending: readonly string[], server: Row, schema: string)
     code: 'tables_outdated',
     what: `the tables in schema ${schema} are not up to date: ${pending.join(', ')}`,
     why: 'an earlier dockhook made them; this one changes them before it uses them',
-    mend: `start dockhook serve, or as the owner of the tables: ${schemaCommand(String(server['database']), schema)}`,
+    fix: [
+      `start dockhook serve, or as the owner of the tables: ${schemaCommand(String(server['database']), schema)}`,
+    ],
   };
 }
 
@@ -227,9 +233,11 @@ function readOnly(server: Row): Required<Finding> {
       ? 'the database can only be read: it is a standby'
       : `default_transaction_read_only is on for role ${String(server['role'])}`,
     why: 'no dock can be bound, and no account added',
-    mend: isStandby
-      ? 'let DATABASE_URL name the primary: by a DNS name that always leads to it, or by a proxy that does'
-      : `and restart dockhook serve: ${String(server['writable'])}`,
+    fix: [
+      isStandby
+        ? 'let DATABASE_URL name the primary: by a DNS name that always leads to it, or by a proxy that does'
+        : `and restart dockhook serve: ${String(server['writable'])}`,
+    ],
   };
 }
 
@@ -248,7 +256,9 @@ function checkRights(tables: readonly Table[], server: Row, schema: string): Fin
     code: 'database_rights',
     what: `role ${String(server['role'])} lacks ${rights.join(', ')} on ${table} for ${nearest?.use ?? ''}`,
     why: 'what needs it is refused to docks and operators',
-    mend: `run deploy/postgres/roles.sql, or as the owner of the table: GRANT ${rights.join(', ')} ON ${inSchema(schema, table)} TO ${String(server['role'])}`,
+    fix: [
+      `run deploy/postgres/roles.sql, or as the owner of the table: GRANT ${rights.join(', ')} ON ${inSchema(schema, table)} TO ${String(server['role'])}`,
+    ],
   }));
 }
 
@@ -303,7 +313,9 @@ function checkGuards(tables: readonly Table[], schema: string): Finding[] {
       code: 'tables_unsound',
       what: some(lacks.map(({ what }) => what)),
       why: 'what PostgreSQL guards is not guarded: one code for two organizations, devices bound to none, slow look-ups',
-      mend: `as their owner, and mend the rows that it names if it is refused: ${lacks.map(({ make }) => make.replace(/\s+/g, ' ')).join('; ')}`,
+      fix: [
+        `as their owner, and mend the rows that it names if it is refused: ${lacks.map(({ make }) => make.replace(/\s+/g, ' ')).join('; ')}`,
+      ],
     },
   ];
 }
@@ -324,7 +336,9 @@ function checkTriggers(tables: readonly Table[], schema: string): Finding[] {
       code: 'account_triggers',
       what: `dockhook_accounts lacks the triggers ${lacks.join(' and ')}, or they are off`,
       why: 'the server is not told of changed accounts, and so reads the account at each call: right, but slower',
-      mend: `as the owner of the tables, and then run deploy/postgres/schema.sql or restart dockhook serve: ${applyAgain(schema)}`,
+      fix: [
+        `as the owner of the tables, and then run deploy/postgres/schema.sql or restart dockhook serve: ${applyAgain(schema)}`,
+      ],
     },
   ];
 }

@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import { connectAdvice } from './connect-advice.js';
 import type { Database, Row, Session } from './database.js';
+import type { Changes } from './memory.js';
 import {
   ACCOUNT_TRIGGERS,
   ACCOUNTS_CHANNEL,
@@ -22,11 +23,8 @@ const TRUST_MS = 1000;
 /** Between two attempts to listen, in milliseconds; twice as long after each failure. */
 const RETRY_MS = { first: 1000, most: 10_000 };
 
-export interface AccountChanges {
-  /** Whether all changes that are older than a second have been counted. */
-  areHeard(): boolean;
-  /** Goes up with each change of any account, and when some may have been missed. */
-  count(): number;
+/** Counts the changes of any account. */
+export interface AccountChanges extends Changes {
   close(): void;
 }
 

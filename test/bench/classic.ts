@@ -5,13 +5,13 @@
 import mqtt from 'mqtt';
 import { createRequests } from '../../src/dock/requests.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
-import { openStores } from '../../src/stores/stores.js';
+import { openServerStores } from '../../src/stores/stores.js';
 import { withoutDelay } from './nagle.js';
 
 const [brokerUrl = '', databaseUrl = ''] = process.argv.slice(2);
 process.on('disconnect', () => process.exit());
 
-const { organizations, bindings, license } = openStores(connectPostgres(databaseUrl));
+const { organizations, bindings, license } = openServerStores(connectPostgres(databaseUrl));
 const requests = createRequests({
   organizations,
   bindings,

@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exhookServer } from '../../src/emqx/exhook.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { exhookServer } from '../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
 import { describeWithHaproxy, freePorts } from '../support/haproxy.js';
 
@@ -67,7 +68,7 @@ describeWithHaproxy('HAProxy before an EMQX whose listeners are open from the st
     });
     exit = once(haproxy, 'exit');
     // A second check comes only when the first was judged.
-    while (emqx.calls.length < 2 && !isOver) await new Promise(setImmediate);
+    await emqx.called('', 2);
   }
 
   /** What a dock sees. */
@@ -79,7 +80,7 @@ describeWithHaproxy('HAProxy before an EMQX whose listeners are open from the st
     return seen;
   }
   const becomes = async (wanted: string): Promise<void> => {
-    while ((await through()) !== wanted && !isOver) await new Promise(setImmediate);
+    while ((await through()) !== wanted && !isOver) await pause(20);
   };
 
   it('lets docks through when the node has its hooks', async () => {

@@ -7,14 +7,15 @@ import fc from 'fast-check';
 import { createAccess } from '../../src/access/access.js';
 import { createPasswordChecks } from '../../src/access/password-checks.js';
 import { createRequests } from '../../src/dock/requests.js';
-import { results } from '../../src/dock/results.js';
+import { results } from '../../src/dock/result-codes.js';
 import { hookProvider, serviceName } from '../../src/exhook/proto.js';
 import { startExhookServer, type ExhookServer } from '../../src/exhook/server.js';
 import type { Message, PublishVerdict } from '../../src/hooks.js';
-import type { Binding, Stores } from '../../src/stores/types.js';
+import type { Binding } from '../../src/stores/types.js';
 import { YES_MAN } from '../support/exhook.js';
 import { cases, heapInUse, seed } from '../support/fuzz.js';
 import { connectGrpc, frame, Status, unframe, type GrpcConnection } from '../support/grpc.js';
+import { withMemory } from '../../src/stores/stores.js';
 import { openMemoryStores } from '../support/memory-stores.js';
 import { ACCOUNTS, anyCase, LISTED, NORTH, OURS, SOUTH, type Case } from './requests.js';
 
@@ -28,7 +29,7 @@ type Fields = Record<string, unknown>;
 
 describe(`requests, ${cases} cases, FUZZ_SEED=${seed}`, () => {
   const published = hookProvider('v3')['OnMessagePublish']!;
-  const stores: Stores = openMemoryStores();
+  const stores = withMemory(openMemoryStores());
   /** What the replies said is bound. */
   const told = new Map<string, Kept>();
   let inProcess: (message: Message) => Promise<PublishVerdict>;

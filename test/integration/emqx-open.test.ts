@@ -1,7 +1,8 @@
 /** The doors of EMQX: opened by `serve` and by `dockhook emqx open`, shown by `emqx status`; EMQX is a stand-in. */
 import { expect } from 'chai';
+import { setTimeout as pause } from 'node:timers/promises';
 import { hookProvider, serviceName } from '../../src/exhook/proto.js';
-import { exhookServer } from '../../src/emqx/exhook.js';
+import { exhookServer } from '../../src/emqx/provider.js';
 import { run, type Result } from '../support/cli.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
 import { startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
@@ -153,23 +154,16 @@ describe('the listeners of EMQX', function () {
       await connection.call(path, frame(requestSerialize(request)));
       connection.close();
     }
-    const logged = async (event: string): Promise<Record<string, unknown>> => {
-      for (;;) {
-        const found = app.logged.find((line) => line['event'] === event);
-        if (found) return found;
-        await new Promise(setImmediate);
-      }
-    };
     const metrics = async (): Promise<string> => (await fetch(`http://${app.http}/metrics`)).text();
 
     it('opens them when EMQX asks it, and counts', async () => {
       emqx.state.status[NODE] = 'connecting';
       app = await startDockhook({ environment });
-      expect((await logged('emqx_listeners_closed'))['detail']).to.include('connecting');
+      expect((await app.event('emqx_listeners_closed'))['detail']).to.include('connecting');
       expect(await metrics()).to.match(/^dockhook_emqx_listeners_closed 1$/m);
       emqx.state.status[NODE] = 'connected';
       await load(3000);
-      await logged('emqx_listeners_open');
+      await app.event('emqx_listeners_open');
       expect(isOpen('tcp:default')).to.equal(true);
       expect(await metrics())
         .to.match(/^dockhook_emqx_listeners_closed 0$/m)
@@ -180,7 +174,7 @@ describe('the listeners of EMQX', function () {
       emqx.fault = () => 'hang';
       app = await startDockhook({ environment });
       await load(3000);
-      expect((await logged('broker_connected'))['node']).to.equal(NODE);
+      expect((await app.event('broker_connected'))['node']).to.equal(NODE);
       await app.stop();
       expect(isOpen('tcp:default')).to.equal(false);
     });
@@ -192,7 +186,7 @@ describe('the listeners of EMQX', function () {
       await load(60_010);
       let kept = await app.stores.timeline.of([''], 10);
       while (kept.length === 0) {
-        await new Promise(setImmediate);
+        await pause(5);
         kept = await app.stores.timeline.of([''], 10);
       }
       expect(kept[0]).to.include({ step: 'booted', clientId: NODE });

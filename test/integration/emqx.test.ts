@@ -536,7 +536,7 @@ describe('dockhook emqx register and status', function () {
     it('without key or secret in the arguments of the process', async () => {
       emqx.fault = () => 'hang';
       const waiting = startCommand(['emqx', 'register'], { environment: emqx.environment });
-      while (emqx.calls.length === 0) await new Promise(setImmediate);
+      await emqx.called('', 1);
       const args = readFileSync(`/proc/${waiting.pid}/cmdline`, 'utf8');
       expect(args).to.include('register').and.to.not.include(API_KEY).and.to.not.include(API_SECRET);
       await waiting.stop();

@@ -34,6 +34,8 @@ export interface FakeEmqx {
   environment: Record<string, string>;
   /** `GET /nodes`, in order of arrival, with their queries. */
   calls: string[];
+  /** Resolves when `calls` has this many that begin so. */
+  called(start: string, count: number): Promise<void>;
   state: EmqxState;
   /** Whether answers have a `Date`; true unless set. */
   tellsTime: boolean;
@@ -66,6 +68,7 @@ export async function startEmqxRest({ tls, prefix = '' }: FakeEmqxOptions = {}):
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `${tls ? 'https' : 'http'}://localhost:${(server.address() as AddressInfo).port}`;
 
+  const waiting = new Set<() => void>();
   const fake: FakeEmqx = {
     url,
     environment: {
@@ -74,6 +77,16 @@ export async function startEmqxRest({ tls, prefix = '' }: FakeEmqxOptions = {}):
       DOCKHOOK_EMQX_API_SECRET_FILE: file('secret', API_SECRET),
     },
     calls: [],
+    called: (start, count) =>
+      new Promise((resolve) => {
+        const check = (): void => {
+          if (fake.calls.filter((call) => call.startsWith(start)).length < count) return;
+          waiting.delete(check);
+          resolve();
+        };
+        waiting.add(check);
+        check();
+      }),
     state: closedState(),
     tellsTime: true,
     published: [],
@@ -94,6 +107,7 @@ export async function startEmqxRest({ tls, prefix = '' }: FakeEmqxOptions = {}):
     const path = pathname.slice(base.length);
     response.sendDate = fake.tellsTime;
     fake.calls.push(`${method} ${path}${search}`);
+    for (const check of waiting) check();
     const fault = request.headers.authorization === AUTHORIZATION ? fake.fault(`${method} ${path}`) : 401;
     switch (fault) {
       case 'hang':

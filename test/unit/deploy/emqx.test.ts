@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { existsSync, readFileSync } from 'node:fs';
 import { hookProvider, serviceName } from '../../../src/exhook/proto.js';
-import { missingHooks } from '../../../src/emqx/exhook.js';
+import { missingHooks } from '../../../src/emqx/provider.js';
 import { configurations } from '../../support/emqx-configurations.js';
 import { startDockhook } from '../../support/dockhook.js';
 import { connectGrpc, frame, unframe } from '../../support/grpc.js';

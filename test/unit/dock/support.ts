@@ -3,8 +3,9 @@ import { expect } from 'chai';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
 import type { Message, PublishVerdict } from '../../../src/hooks.js';
-import type { Asker } from '../../../src/askers.js';
+import type { Asker } from '../../../src/publisher.js';
 import { createRequests, type DockOptions } from '../../../src/dock/requests.js';
+import { rememberLicense } from '../../../src/stores/stores.js';
 import type {
   Binding,
   Bindings,
@@ -92,7 +93,7 @@ export function cloud(options: Partial<DockOptions> = {}) {
   const requests = createRequests({
     organizations: organizationsOf(world),
     bindings: bindingsOf(world),
-    license: licenseOf(world),
+    license: rememberLicense(licenseOf(world)),
     askerOf: async () => (typeof world.asker === 'string' ? world.asker : world.asker()),
     isGateway: async (sn, within) => world.gateways.has(sn) && (await within(Promise.resolve(true))),
     emptyReplies: new Set(),
