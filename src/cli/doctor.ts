@@ -92,7 +92,7 @@ async function examine(
 
   const isUnsure = (name: SettingName): boolean => faults.some(({ setting }) => setting === name);
   const database =
-    isUnsure('databaseUrl') || isUnsure('dataDir')
+    isUnsure('databaseUrl') || isUnsure('databaseSchema') || isUnsure('dataDir')
       ? { findings: [notChecked('the database', 'it is not known which one is meant')] }
       : await examineDatabase(config);
   report('Database', database.findings);
@@ -158,12 +158,12 @@ async function examineDatabase(config: Config): Promise<{ findings: Finding[]; s
   }
   try {
     const database = await openDatabase(config, { onProgress: () => undefined });
-    const findings = await checkDatabase(database, where);
+    const findings = await checkDatabase(database, where, config.databaseSchema);
     if (!findings.some(({ code }) => WITHOUT_TABLES.has(code))) {
       const { openStores } = await import('../stores/stores.js');
-      const stores = openStores(database);
+      const stores = openStores(database, { schema: config.databaseSchema });
       try {
-        // All tables are there, so none is made; what they hold may still be for another version.
+        // The tables are up to date, so none is changed; a newer dockhook may have made them.
         await stores.ping();
         return { findings, stores };
       } catch (error) {

@@ -135,6 +135,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'listen.ts',
       'password-hashes',
       'simulator/mqtt-connect.ts',
+      'stores/migrate.ts',
       'stores/run.ts',
       'stores/soundness.ts',
       'stores/tables.ts',
