@@ -94,6 +94,7 @@ export async function startServer(
   logProcessFaults(log);
   const database = await openDatabase(config, { ...holder, postgres: logConnections(log) });
   const stores = openServerStores(database, {
+    schema: config.databaseSchema,
     onQuery: observeQueries(metrics, log),
     onHeard: observeAccountChanges(metrics, log),
   });

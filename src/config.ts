@@ -34,6 +34,14 @@ const settings = {
     default: '',
     parse: optional(text),
   }),
+  databaseSchema: setting({
+    environment: 'DOCKHOOK_DATABASE_SCHEMA',
+    description:
+      'Schema of the tables in the database. It is created if the role of `DATABASE_URL` may do that. All commands need ' +
+      'the same one.',
+    default: 'public',
+    parse: schemaName,
+  }),
   databaseConnections: setting({
     environment: 'DOCKHOOK_DATABASE_CONNECTIONS',
     flag: 'database-connections',
@@ -320,6 +328,17 @@ function listenerIds(value: string): string[] {
   const wrong = ids.find((id) => !/^(tcp|ssl|ws|wss|quic):[A-Za-z0-9_-]+$/.test(id));
   if (wrong !== undefined) throw new Error(`"${wrong}" is no listener's id such as tcp:default`);
   return [...new Set(ids)];
+}
+
+/** A name that can stand in SQL between quotes of either kind, and is the same there after PostgreSQL has cut it. */
+function schemaName(value: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_-]{0,62}$/.test(value)) {
+    throw new Error(
+      `"${value}" is not a name of at most 63 letters of ASCII, digits, "_" and "-" that begins with a letter or "_"`,
+    );
+  }
+  if (/^pg_|^information_schema$/.test(value)) throw new Error(`"${value}" belongs to PostgreSQL itself`);
+  return value;
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {

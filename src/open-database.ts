@@ -32,8 +32,9 @@ export async function openDatabase(config: Config, options: OpenOptions): Promis
 }
 
 /** Where everything is kept, in words and without a password. */
-export async function describeDatabase({ databaseUrl, dataDir }: Config): Promise<string> {
-  if (databaseUrl === undefined) return `embedded database in ${dataDir}`;
+export async function describeDatabase({ databaseUrl, databaseSchema, dataDir }: Config): Promise<string> {
+  const inSchema = databaseSchema === 'public' ? '' : `, schema ${databaseSchema}`;
+  if (databaseUrl === undefined) return `embedded database in ${dataDir}${inSchema}`;
   const { describeDatabaseUrl } = await import('./stores/database-url.js');
-  return describeDatabaseUrl(databaseUrl);
+  return `${describeDatabaseUrl(databaseUrl)}${inSchema}`;
 }

@@ -1,103 +1,135 @@
--- The tables of dockhook, for who does not want dockhook to make them itself. Made from src/stores/tables.ts by
--- `npm run docs`; it is the statement that dockhook runs when it starts. Run it again after an upgrade: it makes
--- what is missing, and refuses tables of a newer dockhook.
+-- The tables of dockhook, for who does not want dockhook to make them itself. `npm run docs` makes this file from
+-- src/stores/migrations/; it is the statement with which dockhook brings the tables up to date at its start. Run it as
+-- the owner of the tables before the servers of a new version start, and roles.sql after it. It applies what is missing,
+-- all of it or nothing, and refuses tables that a newer dockhook changed. The schema is public; for another one:
+--
+--   psql -v ON_ERROR_STOP=1 -d DATABASE -c "SET dockhook.schema = 'NAME'" -f schema.sql -f roles.sql
 
-DO $$
-DECLARE found int;
+DO $dockhook$
+DECLARE
+  dockhook_schema text := coalesce(nullif(current_setting('dockhook.schema', true), ''), 'public');
+  newer text;
 BEGIN
-IF EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') THEN
-SELECT (value::jsonb #>> '{value,version}')::int INTO found FROM public.dockhook_settings
-  WHERE key = 'schema';
-IF found > 1 THEN
-RAISE EXCEPTION 'the tables have schema version %, and this dockhook knows 1', found
-  USING ERRCODE = 'DH001';
-END IF;
-END IF;
-IF found IS NULL OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_accounts')
-  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_organizations')
-  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_bindings')
-  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings')
-  OR NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_timeline') THEN
--- Tables that are there already go on; a new database had better be right.
-IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') AND current_setting('server_encoding') <> 'UTF8' THEN
-RAISE EXCEPTION 'the encoding of database % is %, and must be UTF8', current_database(), current_setting('server_encoding')
-  USING ERRCODE = 'DH002';
-END IF;
 PERFORM pg_advisory_xact_lock(4022250775);
-IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_accounts') THEN 
-CREATE TABLE public.dockhook_accounts (
+PERFORM set_config('lock_timeout', '1s', true);
+IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = dockhook_schema) THEN
+  EXECUTE format('CREATE SCHEMA %I', dockhook_schema);
+END IF;
+PERFORM set_config('search_path', format('%I, pg_temp', dockhook_schema), true);
+
+-- A new database must be UTF8. One with tables in another encoding goes on.
+IF current_setting('server_encoding') <> 'UTF8' AND to_regclass('dockhook_settings') IS NULL THEN
+  RAISE EXCEPTION 'the encoding of database % is %, and must be UTF8', current_database(), current_setting('server_encoding')
+    USING ERRCODE = 'DH002';
+END IF;
+
+-- Everybody may read it: a role that cannot would not know that all is up to date.
+IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = dockhook_schema AND tablename = 'dockhook_migrations') THEN
+  CREATE TABLE dockhook_migrations (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    breaking boolean NOT NULL
+  );
+  GRANT SELECT ON dockhook_migrations TO PUBLIC;
+END IF;
+
+SELECT string_agg(to_char(number, 'FM0000 ') || name, ', ' ORDER BY number) INTO newer
+  FROM dockhook_migrations WHERE breaking AND number > 1;
+IF newer IS NOT NULL THEN
+  RAISE EXCEPTION 'a newer dockhook changed the tables in a way that this one does not know (%)', newer
+    USING ERRCODE = 'DH001';
+END IF;
+
+-- 0001 tables
+IF NOT EXISTS (SELECT FROM dockhook_migrations WHERE number = 1) THEN
+INSERT INTO dockhook_migrations (number, name, breaking) VALUES (1, 'tables', false);
+CREATE TABLE IF NOT EXISTS dockhook_accounts (
   key varchar(255) COLLATE "C" PRIMARY KEY,
-  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
-  CHECK (value::jsonb #>> '{value,scope,kind}' IS DISTINCT FROM 'gateways'
-    OR coalesce(jsonb_typeof((value::jsonb #> '{value,scope,gateways}')) = 'array'
-      AND NOT jsonb_path_exists((value::jsonb #> '{value,scope,gateways}'), '$[*] ? (@.type() != "string" || !(@ like_regex "^[A-Za-z0-9]{1,64}$"))'), false)));
-CREATE INDEX dockhook_accounts_gateways ON public.dockhook_accounts
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false))
+);
+
+-- If the list of gateways were anything else than a list of serial numbers, those gateways would look like nobody's. The
+-- first tables lacked this check. NOT VALID: what they hold is kept, and refused when it is read.
+IF NOT EXISTS (SELECT FROM pg_constraint
+    WHERE conrelid = 'dockhook_accounts'::regclass AND conname = 'dockhook_accounts_check') THEN
+  ALTER TABLE dockhook_accounts ADD CONSTRAINT dockhook_accounts_check CHECK (
+    value::jsonb #>> '{value,scope,kind}' IS DISTINCT FROM 'gateways'
+    OR coalesce(jsonb_typeof(value::jsonb #> '{value,scope,gateways}') = 'array'
+      AND NOT jsonb_path_exists(value::jsonb #> '{value,scope,gateways}',
+        '$[*] ? (@.type() != "string" || !(@ like_regex "^[A-Za-z0-9]{1,64}$"))'), false)) NOT VALID;
+END IF;
+
+-- Indexes on expressions, not on columns: the lists may be long, and Keyv reads rows with SELECT *.
+CREATE INDEX IF NOT EXISTS dockhook_accounts_gateways ON dockhook_accounts
   USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off);
-CREATE INDEX dockhook_accounts_client_ids ON public.dockhook_accounts
-  USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off) WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL; END IF;
-IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_organizations') THEN 
-CREATE TABLE public.dockhook_organizations (
-  key varchar(255) COLLATE "C" PRIMARY KEY,
-  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
-  binding_code text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,bindingCode}') STORED UNIQUE); END IF;
-IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_bindings') THEN 
-CREATE TABLE public.dockhook_bindings (
-  key varchar(255) COLLATE "C" PRIMARY KEY,
-  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
-  organization_id text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,organizationId}') STORED REFERENCES public.dockhook_organizations (key));
-CREATE INDEX dockhook_bindings_organization_id ON public.dockhook_bindings (organization_id); END IF;
-IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_settings') THEN CREATE TABLE public.dockhook_settings (
-  key varchar(255) COLLATE "C" PRIMARY KEY,
-  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false))); END IF;
-IF NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'dockhook_timeline') THEN 
-CREATE TABLE public.dockhook_timeline (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  at timestamptz NOT NULL, last_at timestamptz NOT NULL, expires_at timestamptz NOT NULL,
-  gateway text COLLATE "C", own boolean NOT NULL,
-  client_id text COLLATE "C" NOT NULL, account text COLLATE "C" NOT NULL,
-  step text NOT NULL, outcome text NOT NULL, reason text, count integer NOT NULL, details jsonb NOT NULL);
-CREATE INDEX dockhook_timeline_gateway ON public.dockhook_timeline (gateway, id) WHERE own;
-CREATE INDEX dockhook_timeline_strangers ON public.dockhook_timeline (id) WHERE NOT own;
-CREATE INDEX dockhook_timeline_drone ON public.dockhook_timeline ((details ->> 'drone')) WHERE own AND step = 'status';
-CREATE INDEX dockhook_timeline_expires_at ON public.dockhook_timeline (expires_at); END IF;
-INSERT INTO public.dockhook_settings (key, value)
-VALUES ('schema', '{"value":{"version":1}}')
-ON CONFLICT (key) DO NOTHING;
-END IF;
--- Tables of before client ids were kept get the index from their owner; without it a lookup reads all accounts.
-IF NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = 'dockhook_accounts_client_ids') THEN
-BEGIN
-PERFORM set_config('lock_timeout', '500ms', true);
-PERFORM pg_advisory_xact_lock(4022250775);
-IF NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = 'public' AND indexname = 'dockhook_accounts_client_ids') THEN
-CREATE INDEX dockhook_accounts_client_ids ON public.dockhook_accounts
-  USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off) WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL;
-END IF;
-EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN
-RAISE WARNING 'dockhook_accounts has not got the index of client ids, so that a lookup reads all accounts: %', SQLERRM;
-END;
-END IF;
--- Tables of before the triggers came get them from their owner; without them accounts are read each time.
-IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
-    AND relnamespace = 'public'::regnamespace) AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied') AND tgenabled = 'A') < 2 THEN
-BEGIN
-PERFORM set_config('lock_timeout', '500ms', true);
-PERFORM pg_advisory_xact_lock(4022250775);
+CREATE INDEX IF NOT EXISTS dockhook_accounts_client_ids ON dockhook_accounts
+  USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off)
+  WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL;
 
-CREATE OR REPLACE FUNCTION public.dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql
-  AS $changed$ BEGIN NOTIFY dockhook_accounts; RETURN NULL; END $changed$;
-IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
-    AND relnamespace = 'public'::regnamespace) AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied') AND tgname = 'dockhook_accounts_changed') THEN
-CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON public.dockhook_accounts FOR EACH ROW EXECUTE FUNCTION public.dockhook_accounts_changed();
+-- Tells servers that an account changed, not which one: anybody who may connect can listen. A transaction that changes a
+-- million rows sends one notification. A new account needs none: nobody remembers an absent one.
+CREATE OR REPLACE FUNCTION dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+BEGIN
+  PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
+  RETURN NULL;
+END $function$;
+
+-- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
+-- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
+IF NOT EXISTS (SELECT FROM pg_trigger
+    WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_changed') THEN
+  CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON dockhook_accounts
+    FOR EACH ROW EXECUTE FUNCTION dockhook_accounts_changed();
 END IF;
-ALTER TABLE public.dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
-IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = (SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
-    AND relnamespace = 'public'::regnamespace) AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied') AND tgname = 'dockhook_accounts_emptied') THEN
-CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON public.dockhook_accounts FOR EACH STATEMENT EXECUTE FUNCTION public.dockhook_accounts_changed();
+IF NOT EXISTS (SELECT FROM pg_trigger
+    WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_emptied') THEN
+  CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON dockhook_accounts
+    FOR EACH STATEMENT EXECUTE FUNCTION dockhook_accounts_changed();
 END IF;
-ALTER TABLE public.dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
-EXCEPTION WHEN insufficient_privilege OR read_only_sql_transaction OR lock_not_available THEN
-RAISE WARNING 'dockhook_accounts has not got its triggers, so that accounts are read each time: %', SQLERRM;
-END;
+ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
+ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
+
+CREATE TABLE IF NOT EXISTS dockhook_organizations (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
+  binding_code text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,bindingCode}') STORED UNIQUE
+);
+
+CREATE TABLE IF NOT EXISTS dockhook_bindings (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
+  organization_id text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,organizationId}') STORED
+    REFERENCES dockhook_organizations (key)
+);
+CREATE INDEX IF NOT EXISTS dockhook_bindings_organization_id ON dockhook_bindings (organization_id);
+
+CREATE TABLE IF NOT EXISTS dockhook_settings (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false))
+);
+-- Earlier versions of dockhook read this row. A breaking migration sets it to version 2, and they refuse to work, too.
+INSERT INTO dockhook_settings (key, value) VALUES ('schema', '{"value":{"version":1}}') ON CONFLICT (key) DO NOTHING;
+
+CREATE TABLE IF NOT EXISTS dockhook_timeline (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL,
+  last_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  gateway text COLLATE "C",
+  own boolean NOT NULL,
+  client_id text COLLATE "C" NOT NULL,
+  account text COLLATE "C" NOT NULL,
+  step text NOT NULL,
+  outcome text NOT NULL,
+  reason text,
+  count integer NOT NULL,
+  details jsonb NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dockhook_timeline_gateway ON dockhook_timeline (gateway, id) WHERE own;
+CREATE INDEX IF NOT EXISTS dockhook_timeline_strangers ON dockhook_timeline (id) WHERE NOT own;
+CREATE INDEX IF NOT EXISTS dockhook_timeline_drone ON dockhook_timeline ((details ->> 'drone'))
+  WHERE own AND step = 'status';
+CREATE INDEX IF NOT EXISTS dockhook_timeline_expires_at ON dockhook_timeline (expires_at);
 END IF;
-END $$;
+END $dockhook$;

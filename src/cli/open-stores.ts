@@ -23,7 +23,9 @@ export async function withStores<T>(command: Command, work: (stores: Stores) => 
     tell(`(${await describeDatabase(config)}${hint})`);
   }
   const { openStores } = await import('../stores/stores.js');
-  const stores = openStores(await openDatabase(config, { onProgress: tell }));
+  const stores = openStores(await openDatabase(config, { onProgress: tell }), {
+    schema: config.databaseSchema,
+  });
   try {
     return await work(stores);
   } finally {

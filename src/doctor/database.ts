@@ -6,9 +6,11 @@ import { hasCode, messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/database-errors.js';
 import { unsoundParts } from '../stores/soundness.js';
-import { ACCOUNT_TRIGGERS, guards, tableNames, type Guard, type TableName } from '../stores/tables.js';
+import { ACCOUNT_TRIGGERS, inSchema, PUBLIC, quoted, tableNames, type TableName } from '../stores/tables.js';
 import type { Finding } from '../finding.js';
 import { listed } from '../text.js';
+import { migrationState, schemaCommand } from '../stores/migrate.js';
+import { type Guard, tableGuards } from './table-guards.js';
 
 /** Generated columns need it. */
 const OLDEST_VERSION = 120_000;
@@ -20,16 +22,17 @@ export const WITHOUT_TABLES: ReadonlySet<string> = new Set([
   'database_unreachable',
   'database_not_utf8',
   'tables_missing',
+  'tables_outdated',
   'table_is_none',
   'rows_hidden',
 ]);
 
 /** @param where the database in words, without a password */
-export async function checkDatabase(database: Database, where: string): Promise<Finding[]> {
+export async function checkDatabase(database: Database, where: string, schema = PUBLIC): Promise<Finding[]> {
   let server: Row;
   const asked = Date.now();
   try {
-    [server = {}] = await database.query(SERVER);
+    [server = {}] = await database.query(serverIn(schema));
   } catch (error) {
     return [unreachable(where, error)];
   }
@@ -52,8 +55,8 @@ export async function checkDatabase(database: Database, where: string): Promise<
       'synchronous_commit is off; dockhook turns it on for each binding, account and setting it writes';
     findings.push({ level: 'ok', code: 'synchronous_commit', what });
   }
-  const tables = (await database.query(TABLES)).map(tableOf);
-  const unsound = await unsoundParts(database.query);
+  const tables = (await database.query(tablesIn(schema))).map(tableOf);
+  const unsound = await unsoundParts(database.query, schema);
   findings.push(...unsound);
   // What they hold, and what they are, cannot be judged then.
   if (unsound.some(({ code }) => WITHOUT_TABLES.has(code))) return findings;
@@ -61,8 +64,16 @@ export async function checkDatabase(database: Database, where: string): Promise<
   if (missing.includes('dockhook_settings') && unsound.some(isEncoding)) {
     return findings.map((finding) => (isEncoding(finding) ? { ...finding, ...NOT_FOR_TABLES } : finding));
   }
-  if (missing.length > 0) return [...findings, tablesMissing(missing, server)];
-  return [...findings, ...checkRights(tables, server), ...checkGuards(tables), ...checkTriggers(tables)];
+  if (missing.length === tableNames.length) return [...findings, tablesMissing(server, schema)];
+  const { pending } = await migrationState(database.query, schema);
+  if (pending.length > 0) return [...findings, tablesOutdated(pending, server, schema)];
+  if (missing.length > 0) return [...findings, tablesDropped(missing, schema)];
+  return [
+    ...findings,
+    ...checkRights(tables, server, schema),
+    ...checkGuards(tables, schema),
+    ...checkTriggers(tables, schema),
+  ];
 }
 
 /** An empty database in another encoding is refused by `serve`, too. */
@@ -100,16 +111,17 @@ export function noDatabase(directory: string): Finding {
   };
 }
 
-const SERVER = `
+const serverIn = (schema: string): string => `
 SELECT current_setting('server_version') AS name, current_setting('server_version_num')::int AS version,
-  (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, format('%I', current_user) AS role,
+  (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, format('%I', current_user) AS role, current_database() AS database,
   pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') = 'on' AS read_only,
   format('BEGIN READ WRITE; ALTER ROLE %I IN DATABASE %I SET default_transaction_read_only = off; COMMIT', current_user, current_database()) AS writable,
   current_setting('synchronous_commit') = 'off' AS hasty,
-  coalesce((SELECT has_schema_privilege(current_user, oid, 'CREATE') AND has_schema_privilege(current_user, oid, 'USAGE')
-    FROM pg_namespace WHERE nspname = 'public'), false) AS may_create`;
+  (SELECT has_schema_privilege(current_user, oid, 'CREATE') AND has_schema_privilege(current_user, oid, 'USAGE')
+    FROM pg_namespace WHERE nspname = '${schema}') AS may_create,
+  has_database_privilege(current_database(), 'CREATE') AS may_create_schema`;
 
-const TABLES = `
+const tablesIn = (schema: string): string => `
 SELECT c.relname AS name,
   (SELECT coalesce(string_agg(DISTINCT contype::text, '' ORDER BY contype::text), '')
     FROM pg_constraint WHERE conrelid = c.oid AND contype IN ('c', 'f', 'p', 'u')) AS constraints,
@@ -125,7 +137,7 @@ SELECT c.relname AS name,
     CASE WHEN has_any_column_privilege(current_user, c.oid, 'UPDATE') THEN 'UPDATE' END,
     CASE WHEN has_table_privilege(current_user, c.oid, 'DELETE') THEN 'DELETE' END) AS rights
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname LIKE 'dockhook\\_%'`;
+WHERE n.nspname = '${schema}' AND c.relkind = 'r' AND c.relname LIKE 'dockhook\\_%'`;
 
 type Table = Record<'name' | 'constraints' | 'generated' | 'indexes' | 'triggers' | 'rights', string>;
 
@@ -158,26 +170,57 @@ function checkClock(now: number, asked: number, answered: number): Finding[] {
   ];
 }
 
-function tablesMissing(missing: readonly string[], server: Row): Finding {
+function tablesMissing(server: Row, schema: string): Finding {
   const role = String(server['role']);
-  const refusal = isReadOnly(server)
-    ? readOnly(server).fix[0]
-    : server['may_create'] === true
-      ? undefined
-      : `as a superuser, or the owner of schema public: GRANT USAGE, CREATE ON SCHEMA public TO ${role}`;
+  const hasSchema = server['may_create'] !== null;
+  const mayCreate = hasSchema ? server['may_create'] === true : server['may_create_schema'] === true;
+  const right = hasSchema
+    ? `as a superuser, or the owner of schema ${schema}: GRANT USAGE, CREATE ON SCHEMA ${quoted(schema)} TO ${role}`
+    : `as a superuser, or the owner of the database: CREATE SCHEMA ${quoted(schema)} AUTHORIZATION ${role}`;
+  const refusal = isReadOnly(server) ? readOnly(server).fix[0] : mayCreate ? undefined : right;
   return {
     level: 'error',
     code: 'tables_missing',
-    what: `tables are missing in schema public: ${missing.join(', ')}`,
+    what: `there are no tables in schema ${schema}`,
     why:
       refusal === undefined
-        ? 'dockhook was never started on this database, or this is not the database of the server'
+        ? 'dockhook was never started on this database, or the server has another database or schema'
         : `role ${role} may not make them there, so dockhook serve cannot do it at its start`,
     fix: [
-      refusal ?? 'start dockhook serve, which makes them; if it runs, set DATABASE_URL here as it has it',
+      refusal ??
+        'start dockhook serve, which makes them; if it runs, set DATABASE_URL and DOCKHOOK_DATABASE_SCHEMA here as it has them',
     ],
   };
 }
+
+/** They were there once. */
+function tablesDropped(missing: readonly string[], schema: string): Finding {
+  return {
+    level: 'error',
+    code: 'tables_missing',
+    what: `tables are missing in schema ${schema}: ${missing.join(', ')}`,
+    why: 'somebody dropped them: dockhook makes no empty ones in their place',
+    fix: [
+      `restore them from a backup, or for empty ones, before you restart dockhook serve: ${applyAgain(schema)}`,
+    ],
+  };
+}
+
+function tablesOutdated(pending: readonly string[], server: Row, schema: string): Finding {
+  return {
+    level: 'error',
+    code: 'tables_outdated',
+    what: `the tables in schema ${schema} are not up to date: ${pending.join(', ')}`,
+    why: 'an earlier dockhook made them; this one changes them before it uses them',
+    fix: [
+      `start dockhook serve, or as the owner of the tables: ${schemaCommand(String(server['database']), schema)}`,
+    ],
+  };
+}
+
+/** The first migration makes what is missing, however often it is applied. */
+const applyAgain = (schema: string): string =>
+  `DELETE FROM ${inSchema(schema, 'dockhook_migrations')} WHERE number = 1`;
 
 const isReadOnly = (server: Row): boolean => server['standby'] === true || server['read_only'] === true;
 
@@ -198,7 +241,7 @@ function readOnly(server: Row): Required<Finding> {
   };
 }
 
-function checkRights(tables: readonly Table[], server: Row): Finding[] {
+function checkRights(tables: readonly Table[], server: Row, schema: string): Finding[] {
   if (isReadOnly(server)) return [readOnly(server)];
   const lacking = Object.entries(USES).map(([use, needs]) => ({ use, lacks: lackingFor(needs, tables) }));
   const able = lacking.filter(({ lacks }) => lacks.length === 0).map(({ use }) => use);
@@ -214,7 +257,7 @@ function checkRights(tables: readonly Table[], server: Row): Finding[] {
     what: `role ${String(server['role'])} lacks ${rights.join(', ')} on ${table} for ${nearest?.use ?? ''}`,
     why: 'what needs it is refused to docks and operators',
     fix: [
-      `run deploy/postgres/roles.sql, or as the owner of the table: GRANT ${rights.join(', ')} ON public.${table} TO ${String(server['role'])}`,
+      `run deploy/postgres/roles.sql, or as the owner of the table: GRANT ${rights.join(', ')} ON ${inSchema(schema, table)} TO ${String(server['role'])}`,
     ],
   }));
 }
@@ -251,10 +294,11 @@ function lackingFor(needs: Needs, tables: readonly Table[]): { table: string; ri
 }
 
 /** A table made by hand, or restored in part, lacks what keeps two docks from one binding. */
-function checkGuards(tables: readonly Table[]): Finding[] {
+function checkGuards(tables: readonly Table[], schema: string): Finding[] {
   const lacks = tables.flatMap(({ name, constraints, generated, indexes }) =>
-    ((guards[name as TableName] as readonly Guard[] | undefined) ?? [])
-      .filter(({ part }) => {
+    tableGuards(schema)
+      .filter(({ table, part }) => {
+        if (table !== name) return false;
         if ('constraint' in part) return !constraints.includes(part.constraint);
         if ('generated' in part) return !generated.split(' ').includes(part.generated);
         return !indexes.split(' ').includes(part.index);
@@ -282,7 +326,7 @@ function partInWords(part: Guard['part']): string {
 }
 
 /** Tables of before dockhook had triggers, or whose triggers somebody switched off. */
-function checkTriggers(tables: readonly Table[]): Finding[] {
+function checkTriggers(tables: readonly Table[], schema: string): Finding[] {
   const triggers = tables.find(({ name }) => name === 'dockhook_accounts')?.triggers.split(' ') ?? [];
   const lacks = ACCOUNT_TRIGGERS.filter((name) => !triggers.includes(name));
   if (lacks.length === 0) return [];
@@ -292,7 +336,9 @@ function checkTriggers(tables: readonly Table[]): Finding[] {
       code: 'account_triggers',
       what: `dockhook_accounts lacks the triggers ${lacks.join(' and ')}, or they are off`,
       why: 'the server is not told of changed accounts, and so reads the account at each call: right, but slower',
-      fix: ['run deploy/postgres/schema.sql as the owner of the table'],
+      fix: [
+        `as the owner of the tables, and then run deploy/postgres/schema.sql or restart dockhook serve: ${applyAgain(schema)}`,
+      ],
     },
   ];
 }

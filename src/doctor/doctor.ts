@@ -94,11 +94,11 @@ async function openChecked(config: Config): Promise<{ findings: Finding[]; store
   const where = await describeDatabase(config);
   try {
     const database = await openDatabase(config, { onProgress: () => undefined });
-    const findings = await checkDatabase(database, where);
+    const findings = await checkDatabase(database, where, config.databaseSchema);
     if (!findings.some(({ code }) => WITHOUT_TABLES.has(code))) {
-      const stores = openStores(database);
+      const stores = openStores(database, { schema: config.databaseSchema });
       try {
-        // All tables are there, so none is made; but they may be those of another version.
+        // The tables are up to date, so none is changed; but a newer dockhook may have made them.
         await stores.ping();
         return { findings, stores };
       } catch (error) {

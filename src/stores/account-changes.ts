@@ -7,7 +7,14 @@ import { messageOf } from '../errors.js';
 import { connectAdvice } from './connect-advice.js';
 import type { Database, Row, Session } from './database.js';
 import type { Changes } from './memory.js';
-import { ACCOUNT_TRIGGERS, ACCOUNTS_CHANNEL, ACCOUNTS_OID, areAccountTriggers } from './tables.js';
+import {
+  ACCOUNT_TRIGGERS,
+  ACCOUNTS_CHANNEL,
+  accountsOid,
+  areAccountTriggers,
+  inSchema,
+  PUBLIC,
+} from './tables.js';
 
 /** Between two beats, in milliseconds. */
 const BEAT_MS = 333;
@@ -22,6 +29,8 @@ export interface AccountChanges extends Changes {
 }
 
 export interface AccountChangesOptions {
+  /** Where the tables are; `public` unless given. */
+  schema?: string | undefined;
   /** Told when changes begin to be heard, and of each other reason why they are not. */
   onHeard?: ((heard: boolean, why?: string) => void) | undefined;
   /** Monotonic clock in milliseconds; for tests. */
@@ -31,7 +40,7 @@ export interface AccountChangesOptions {
 /** Listens until it is closed, also after the database was away. */
 export function hearAccountChanges(
   openSession: NonNullable<Database['openSession']>,
-  { onHeard, now = () => performance.now() }: AccountChangesOptions = {},
+  { schema = PUBLIC, onHeard, now = () => performance.now() }: AccountChangesOptions = {},
 ): AccountChanges {
   const closed = new AbortController();
   let session: Session | undefined;
@@ -55,7 +64,9 @@ export function hearAccountChanges(
   async function listen(): Promise<never> {
     const ended = new AbortController();
     session = await openSession({
-      notified: changed,
+      notified(payload) {
+        if (payload === schema || payload === '') changed();
+      },
       ended: () => {
         heardUntil = -Infinity;
         ended.abort(new Error('the connection for notifications was lost'));
@@ -69,7 +80,7 @@ export function hearAccountChanges(
       let made: unknown;
       for (;;) {
         const sent = now();
-        const row = await beat(session);
+        const row = await beat(session, schema);
         // Triggers were switched off and on again, or all rows rewritten by ALTER TABLE: that was not told.
         if (made !== undefined && made !== row['made']) changed();
         made = row['made'];
@@ -116,18 +127,18 @@ function reasonOf(error: unknown): string {
  * One statement that comes back behind all notifications of what was committed before it. It also shows what could
  * keep one from coming, and that the table can be read at all.
  */
-const BEAT = `
+const beatIn = (schema: string): string => `
 SELECT pg_backend_pid() AS pid,
   '${ACCOUNTS_CHANNEL}' IN (SELECT pg_listening_channels()) AS listening,
-  EXISTS (SELECT FROM public.dockhook_accounts) AS readable,
-  (SELECT count(*)::int FROM pg_trigger WHERE ${areAccountTriggers} AND tgenabled = 'A') AS enabled,
-  (SELECT relhassubclass FROM pg_class WHERE oid = ${ACCOUNTS_OID}) AS inherited,
-  concat_ws('/', (SELECT concat_ws(' ', oid, xmin) FROM pg_class WHERE oid = ${ACCOUNTS_OID}),
-    (SELECT string_agg(xmin::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = ${ACCOUNTS_OID}),
-    (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_trigger WHERE ${areAccountTriggers})) AS made`;
+  EXISTS (SELECT FROM ${inSchema(schema, 'dockhook_accounts')}) AS readable,
+  (SELECT count(*)::int FROM pg_trigger WHERE ${areAccountTriggers(schema)} AND tgenabled = 'A') AS enabled,
+  (SELECT relhassubclass FROM pg_class WHERE oid = ${accountsOid(schema)}) AS inherited,
+  concat_ws('/', (SELECT concat_ws(' ', oid, xmin) FROM pg_class WHERE oid = ${accountsOid(schema)}),
+    (SELECT string_agg(xmin::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = ${accountsOid(schema)}),
+    (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_trigger WHERE ${areAccountTriggers(schema)})) AS made`;
 
-async function beat({ query, processId }: Session): Promise<Row> {
-  const [row = {}] = await query(BEAT);
+async function beat({ query, processId }: Session, schema: string): Promise<Row> {
+  const [row = {}] = await query(beatIn(schema));
   // A pooler tells a process number of its own; what it pools hears for somebody else.
   if (row['pid'] !== processId || row['listening'] !== true) {
     throw new Error(
@@ -136,7 +147,7 @@ async function beat({ query, processId }: Session): Promise<Row> {
   }
   if (row['enabled'] !== ACCOUNT_TRIGGERS.length) {
     throw new Error(
-      'the triggers of table dockhook_accounts are missing or switched off; have its owner run deploy/postgres/schema.sql',
+      'the triggers of table dockhook_accounts are missing or switched off; dockhook doctor prints the SQL for its owner',
     );
   }
   if (row['inherited'] !== false) {

@@ -8,7 +8,7 @@ import {
   sqlState,
   UNIQUE_VIOLATION,
 } from './database.js';
-import { NEWER_SCHEMA, NOT_UTF8, type TableName } from './tables.js';
+import { NEWER_TABLES, NOT_UTF8, type TableName } from './tables.js';
 
 /** Told after each store operation; a `failure` means that Postgres did not do its part. */
 export type OnQuery = (
@@ -79,12 +79,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   '25006':
     'the server is a standby, or default_transaction_read_only is on for this role or database: dockhook doctor ' +
     'tells which; nothing was changed',
-  '3F000':
-    'the tables of dockhook are in schema public: CREATE SCHEMA public AUTHORIZATION the role of DATABASE_URL',
   '40001': 'others changed it at the same time, again and again: try again',
   '40P01': 'others changed it at the same time, again and again: try again',
   [INSUFFICIENT_PRIVILEGE]: LACKS_RIGHT,
-  '42P01': 'the table was dropped, and is made anew by the next statement',
+  '42P01':
+    'the table was dropped: restore it from a backup. If you want an empty one: DELETE FROM dockhook_migrations WHERE ' +
+    'number = 1, and a statement after that makes what is missing',
   '42703': TABLES_DIFFER,
   '42P10': TABLES_DIFFER,
   '42P07': TABLES_DIFFER,
@@ -95,20 +95,14 @@ const ADVICE: Readonly<Record<string, string>> = {
     'statement_timeout is short for this role or database, somebody holds a lock for long, or an administrator ' +
     'cancelled it',
   [NOT_UTF8]: MAKE_UTF8,
-  [NEWER_SCHEMA]: 'use the dockhook that made them, or a newer one; nothing was changed',
+  [NEWER_TABLES]: 'use the dockhook that changed them, or a newer one; nothing was changed',
 };
 
 /** What to do about a driver's error, if that can be told from its code. */
 export function adviceFor(error: unknown): string | undefined {
   const state = sqlState(error) ?? '';
-  // The only schema where dockhook needs CREATE, also if the message is translated.
-  if (state === INSUFFICIENT_PRIVILEGE && /\bschema\b.*\bpublic\b/i.test(messageOf(error))) return IN_PUBLIC;
   return connectAdvice(error) ?? ADVICE[state];
 }
-
-const IN_PUBLIC =
-  'the tables of dockhook are in schema public, whatever search_path says: GRANT USAGE, CREATE ON SCHEMA public TO the ' +
-  'role of DATABASE_URL, or have an administrator run deploy/postgres/schema.sql and roles.sql';
 
 /**
  * What people are told of a driver's error. Only its message and SQLSTATE are kept: its other fields hold the row

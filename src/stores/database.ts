@@ -44,7 +44,7 @@ export interface Session {
 
 export interface SessionListener {
   /** A notification came, on any channel listened to. */
-  notified: () => void;
+  notified: (payload: string) => void;
   /** The connection is gone. */
   ended: () => void;
 }

@@ -159,7 +159,9 @@ async function openSession(
 ): Promise<Session> {
   const client = new PostgresClient(settings, watch);
   await client.connect();
-  client.on('notification', listener.notified);
+  client.on('notification', ({ payload = '' }) => {
+    listener.notified(payload);
+  });
   client.on('end', listener.ended);
   // What is under way rejects with it, too.
   client.on('error', listener.ended);

@@ -5,9 +5,6 @@ const TO_BE_RETRIED: ReadonlySet<string | undefined> = new Set([
   // It could not be serialized, or was chosen to end a deadlock: nothing of it came to be.
   '40001',
   '40P01',
-  // Another replica has made the table or trigger meanwhile, and with a stricter isolation ours could not see it.
-  '42P07',
-  '42710',
 ]);
 /** With default_transaction_isolation = serializable one retry is not enough for eight replicas that race for one row. */
 const ATTEMPTS = 5;

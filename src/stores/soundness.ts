@@ -6,16 +6,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { findingText, type Finding } from '../finding.js';
 import { sqlState, type Database, type Query, type Row } from './database.js';
-import { tableNames } from './tables.js';
+import { inSchema, PUBLIC, ROWS_HIDDEN, tableNames } from './tables.js';
 
-const OUR_TABLES = `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = 'public' AND c.relname IN (${tableNames.map((name) => `'${name}'`).join(', ')})`;
+const ourTables = (schema: string): string => `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = '${schema}' AND c.relname IN (${tableNames.map((name) => `'${name}'`).join(', ')})`;
 
 /** Our tables that may hide some of their rows from us. */
-export const HIDDEN_ROWS = `
+export const hiddenRowsIn = (schema: string): string => `
 SELECT c.relname AS name, c.relkind::text AS kind, pg_has_role(current_user, c.relowner, 'USAGE') AS owned,
   format('%I', current_user) AS role
-${OUR_TABLES} AND (c.relkind NOT IN ('r', 'p') OR row_security_active(c.oid))
+${ourTables(schema)} AND (c.relkind NOT IN ('r', 'p') OR row_security_active(c.oid))
 ORDER BY c.relname`;
 
 /** By `pg_class.relkind`. */
@@ -28,30 +28,28 @@ const KINDS: Readonly<Record<string, string>> = {
   c: 'TYPE',
 };
 
-/** What {@link HIDDEN_ROWS} found: dockhook must not take a hidden account for a missing one. */
-export function hiddenRows(rows: readonly Row[]): Finding[] {
+/** What {@link hiddenRowsIn} found: dockhook must not take a hidden account for a missing one. */
+export function hiddenRows(rows: readonly Row[], schema: string): Finding[] {
   return rows.map((row) => {
-    const [name, role] = [String(row['name']), String(row['role'])];
+    const [table, role] = [inSchema(schema, String(row['name'])), String(row['role'])];
     if (row['kind'] !== 'r' && row['kind'] !== 'p') {
       return {
         level: 'error',
         code: 'table_is_none',
-        what: `public.${name} is not a table, but a view or the like`,
+        what: `${table} is not a table, but a view or the like`,
         why: 'it may hide rows, and dockhook would take hidden rows for missing ones: it refuses everything until this is fixed',
-        fix: [
-          `and give the table its name back: DROP ${KINDS[String(row['kind'])] ?? 'VIEW'} public.${name}`,
-        ],
+        fix: [`and give the table its name back: DROP ${KINDS[String(row['kind'])] ?? 'VIEW'} ${table}`],
       };
     }
     return {
       level: 'error',
       code: 'rows_hidden',
-      what: `row level security may hide rows of public.${name} from role ${role}`,
+      what: `row level security may hide rows of ${table} from role ${role}`,
       why: 'dockhook would take hidden rows for missing ones: it refuses everything until this is fixed',
       // For an owner, row level security holds only if it is forced.
       fix: [
         row['owned'] === true
-          ? `as its owner: ALTER TABLE public.${name} NO FORCE ROW LEVEL SECURITY`
+          ? `as its owner: ALTER TABLE ${table} NO FORCE ROW LEVEL SECURITY`
           : `as a superuser: ALTER ROLE ${role} BYPASSRLS`,
       ],
     };
@@ -70,25 +68,25 @@ SELECT format('%I', current_user) AS role, format('%I', current_database()) AS d
     WHERE s.place < array_position(current_schemas(true), 'pg_catalog'::name)
       AND s.name::text !~ '^pg_(toast_)?temp') AS shadows`;
 
-const TABLES = `
+const tablesIn = (schema: string): string => `
 SELECT c.relname AS name, c.relpersistence <> 'p' AS unlogged,
   EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgisinternal AND tgenabled IN ('D', 'R')) AS unguarded,
-  (SELECT string_agg(format('DROP TRIGGER %I ON public.%I', tgname, c.relname), '; ') FROM pg_trigger
+  (SELECT string_agg(format('DROP TRIGGER %I ON %I.%I', tgname, n.nspname, c.relname), '; ') FROM pg_trigger
     WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 3 = 3) AS triggers,
-  (SELECT string_agg(format('DROP RULE %I ON public.%I', rulename, c.relname), '; ') FROM pg_rewrite
+  (SELECT string_agg(format('DROP RULE %I ON %I.%I', rulename, n.nspname, c.relname), '; ') FROM pg_rewrite
     WHERE ev_class = c.oid AND ev_type <> '1') AS rules
-${OUR_TABLES} AND c.relkind IN ('r', 'p')
+${ourTables(schema)} AND c.relkind IN ('r', 'p')
 ORDER BY c.relname DESC`;
 
 /** A shorter `statement_timeout` ends statements when many docks connect at once. In milliseconds. */
 const MIN_STATEMENT_TIMEOUT_MS = 500;
 
 /** Everything that is wrong, each with SQL that fixes it; hidden rows first. Changes nothing. */
-export async function unsoundParts(query: Query): Promise<Finding[]> {
-  const hidden = hiddenRows(await query(HIDDEN_ROWS));
+export async function unsoundParts(query: Query, schema: string): Promise<Finding[]> {
+  const hidden = hiddenRows(await query(hiddenRowsIn(schema)), schema);
   const [settings = {}] = await query(SETTINGS);
-  const tables = await query(TABLES);
-  return [...hidden, ...checkSettings(settings), ...tables.flatMap(checkTable)];
+  const tables = await query(tablesIn(schema));
+  return [...hidden, ...checkSettings(settings), ...tables.flatMap((row) => checkTable(row, schema))];
 }
 
 function checkSettings(row: Row): Finding[] {
@@ -153,8 +151,8 @@ function checkSettings(row: Row): Finding[] {
   return faults;
 }
 
-function checkTable(row: Row): Finding[] {
-  const name = `public.${String(row['name'])}`;
+function checkTable(row: Row, schema: string): Finding[] {
+  const name = inSchema(schema, String(row['name']));
   const faults: Finding[] = [];
   if (row['unlogged'] === true) {
     faults.push({
@@ -190,8 +188,6 @@ function checkTable(row: Row): Finding[] {
   return faults;
 }
 
-/** The SQLSTATE, in a class that is free for applications, of rows that may be hidden. */
-export const ROWS_HIDDEN = 'DH003';
 /** How old the last look may be when rows are read, in milliseconds. */
 const LOOK_MS = 1000;
 /** How old the last look that found all rows may be, in milliseconds, while later ones fail for other reasons. */
@@ -204,7 +200,7 @@ const LATE_MS = 250;
  * looked at since. PostgreSQL itself would say so with row_security = off, but a pooler hands that to whoever comes next.
  * @param now monotonic clock in milliseconds; for tests
  */
-export function withWholeRows(database: Database, now = () => performance.now()): Database {
+export function withWholeRows(database: Database, schema = PUBLIC, now = () => performance.now()): Database {
   /** When the last look was begun that found all rows; none since rows were found hidden. */
   let wholeAt = -Infinity;
   let lookedAt = -Infinity;
@@ -213,7 +209,7 @@ export function withWholeRows(database: Database, now = () => performance.now())
   async function look(): Promise<void> {
     const begun = now();
     lookedAt = begun;
-    const [fault] = hiddenRows(await database.query(HIDDEN_ROWS));
+    const [fault] = hiddenRows(await database.query(hiddenRowsIn(schema)), schema);
     wholeAt = fault === undefined ? begun : -Infinity;
     if (fault === undefined) return;
     throw Object.assign(new Error(findingText(fault)), { code: ROWS_HIDDEN });

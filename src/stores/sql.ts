@@ -7,7 +7,15 @@ import { openKeyv } from './keyv.js';
 import { withRetries } from './retry.js';
 import { unsoundParts, withWholeRows } from './soundness.js';
 import { splitOnRefusal } from './split-on-refusal.js';
-import { CLIENT_IDS_OF_ACCOUNT, GATEWAYS_OF_ACCOUNT, withTables, type RecordTable } from './tables.js';
+import {
+  CLIENT_IDS_OF_ACCOUNT,
+  GATEWAYS_OF_ACCOUNT,
+  inSchema,
+  PUBLIC,
+  quoted,
+  type RecordTable,
+} from './tables.js';
+import { withTables } from './migrate.js';
 import { timelineOn } from './timeline.js';
 
 /**
@@ -28,7 +36,7 @@ function storedRow(row: Row): StoredRow {
  * Keyv on our own `Database` instead of the adapter's pool, which ends the process with an uncaught error
  * when Postgres drops an idle connection (seen with @keyv/postgres 2.2.3).
  */
-function keyvOn(database: Database, table: RecordTable): Keyv {
+function keyvOn(database: Database, schema: string, table: RecordTable): Keyv {
   class Adapter extends KeyvPostgres {
     // Called by the constructor of KeyvPostgres: no field of this class would be there yet.
     override async connect(): Promise<(sql: string, values?: readonly unknown[]) => Promise<Row[]>> {
@@ -40,36 +48,37 @@ function keyvOn(database: Database, table: RecordTable): Keyv {
       };
     }
   }
-  return openKeyv(new Adapter({ table }));
+  return openKeyv(new Adapter({ schema: quoted(schema), table }));
 }
 
-function openRows(database: Database, table: RecordTable): Rows {
+function openRows(database: Database, schema: string, name: RecordTable): Rows {
+  const table = inSchema(schema, name);
   const found = async (sql: string, parameters: readonly unknown[]): Promise<boolean> =>
     (await database.query(sql, parameters)).length > 0;
   return {
-    keyv: keyvOn(database, table),
+    keyv: keyvOn(database, schema, name),
     async text(key) {
-      const sql = `SELECT key, value FROM public.${table} WHERE key = $1`;
+      const sql = `SELECT key, value FROM ${table} WHERE key = $1`;
       const [row] = await database.query(sql, [key]).catch(noneIfAbsent(key));
       return row && storedRow(row).text;
     },
     async page(after, limit) {
-      const sql = `SELECT key, value FROM public.${table} WHERE key > $1 ORDER BY key LIMIT $2`;
+      const sql = `SELECT key, value FROM ${table} WHERE key > $1 ORDER BY key LIMIT $2`;
       return (await database.query(sql, [after, limit])).map(storedRow);
     },
     insert: ({ key, text }) =>
       found(
-        `INSERT INTO public.${table} (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING ${DURABLE}`,
+        `INSERT INTO ${table} (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING ${DURABLE}`,
         [key, text],
       ),
     replace: (key, oldText, text) =>
-      found(`UPDATE public.${table} SET value = $3 WHERE key = $1 AND value = $2 RETURNING ${DURABLE}`, [
+      found(`UPDATE ${table} SET value = $3 WHERE key = $1 AND value = $2 RETURNING ${DURABLE}`, [
         key,
         oldText,
         text,
       ]),
     async remove(key) {
-      const sql = `DELETE FROM public.${table} WHERE key = $1 RETURNING ${DURABLE}`;
+      const sql = `DELETE FROM ${table} WHERE key = $1 RETURNING ${DURABLE}`;
       return (await database.query(sql, [key]).catch(noneIfAbsent(key))).length > 0;
     },
   };
@@ -83,17 +92,17 @@ const noneIfAbsent =
     throw error;
   };
 
-const INSERT_MANY = (table: RecordTable): string =>
-  `INSERT INTO public.${table} (key, value) SELECT * FROM unnest($1::text[], $2::text[])
+const INSERT_MANY = (table: string): string =>
+  `INSERT INTO ${table} (key, value) SELECT * FROM unnest($1::text[], $2::text[])
    ON CONFLICT (key) DO NOTHING RETURNING key`;
 
-function insertManyOn(query: Query): InsertMany {
+function insertManyOn(query: Query, schema: string): InsertMany {
   return async (table, rows) => {
     const leftOut = new Map<string, 'taken' | Error>();
     const insert = async (some: readonly StoredRow[]): Promise<void> => {
       // A statement that fails would else end the transaction of all.
       await query('SAVEPOINT some_rows');
-      const inserted = await query(INSERT_MANY(table), [
+      const inserted = await query(INSERT_MANY(inSchema(schema, table)), [
         some.map(({ key }) => key),
         some.map(({ text }) => text),
       ]).catch(async (error: unknown) => {
@@ -120,8 +129,8 @@ function insertManyOn(query: Query): InsertMany {
 /** Of many racing binds one wins: the others wait for its row and then see it. */
 // A device that was bound through a gateway does not become one by asking: what is known as a gateway is
 // refused to the dock whose drone it is.
-const BIND = `
-INSERT INTO public.dockhook_bindings AS binding (key, value) VALUES ($1, $2)
+const bindIn = (schema: string): string => `
+INSERT INTO ${inSchema(schema, 'dockhook_bindings')} AS binding (key, value) VALUES ($1, $2)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
   WHERE binding.organization_id = excluded.organization_id
     AND (excluded.value::jsonb #>> '{value,gateway}' <> excluded.key
@@ -133,51 +142,54 @@ RETURNING ${DURABLE}`;
  * the index has the answer (0.1 ms). Of one SN and not of many, for which it expects so much work that it first
  * compiles the query (0.4 s).
  */
-export const LISTS_GATEWAY = `
-SELECT count(*) > 0 AS found FROM public.dockhook_accounts
+export const listsGatewayIn = (schema: string): string => `
+SELECT count(*) > 0 AS found FROM ${inSchema(schema, 'dockhook_accounts')}
 WHERE ${GATEWAYS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
 
-/** In the form of {@link LISTS_GATEWAY}, for the same reason. */
-export const KEEPS_CLIENT_ID = `
-SELECT count(*) > 0 AS found FROM public.dockhook_accounts
+/** In the form of {@link listsGatewayIn}, for the same reason. */
+export const keepsClientIdIn = (schema: string): string => `
+SELECT count(*) > 0 AS found FROM ${inSchema(schema, 'dockhook_accounts')}
 WHERE ${CLIENT_IDS_OF_ACCOUNT} @> jsonb_build_array($1::text)`;
 
 // LEFT: where a reference is broken, as after a restore without constraints, a binding must not look like none.
-const BINDINGS_WITH_ORGANIZATIONS = `
+const bindingsWithOrganizationsIn = (schema: string): string => `
 SELECT binding.key, binding.value, organization.key AS id, organization.value AS organization
-FROM public.dockhook_bindings AS binding
-LEFT JOIN public.dockhook_organizations AS organization ON organization.key = binding.organization_id
+FROM ${inSchema(schema, 'dockhook_bindings')} AS binding
+LEFT JOIN ${inSchema(schema, 'dockhook_organizations')} AS organization ON organization.key = binding.organization_id
 WHERE binding.key = ANY($1)`;
 
 /** Opens the backend; the tables are made sure of by the first query, not here. */
-export function openSqlBackend(bare: Database): Backend {
+export function openSqlBackend(bare: Database, schema = PUBLIC): Backend {
+  const [organizations, bindings] = [
+    inSchema(schema, 'dockhook_organizations'),
+    inSchema(schema, 'dockhook_bindings'),
+  ];
   const sent = withRetries(bare);
   // The embedded database has one role, from whom nothing is hidden, and no connections of one's own.
-  const database = withTables(bare.openSession === undefined ? sent : withWholeRows(sent));
+  const database = withTables(bare.openSession === undefined ? sent : withWholeRows(sent, schema), schema);
   return {
-    rows: (table) => openRows(database, table),
+    rows: (table) => openRows(database, schema, table),
     transaction: (work) =>
       database.transaction(async (query) => {
         await query(`SELECT ${DURABLE}`);
-        return work(insertManyOn(query));
+        return work(insertManyOn(query, schema));
       }),
-    timeline: timelineOn(database),
+    timeline: timelineOn(database, schema),
     async organizationsByCode(codes) {
-      const sql =
-        'SELECT key, value, binding_code FROM public.dockhook_organizations WHERE binding_code = ANY($1)';
+      const sql = `SELECT key, value, binding_code FROM ${organizations} WHERE binding_code = ANY($1)`;
       const rows = await database.query(sql, [codes]);
       return new Map(rows.map((row) => [String(row['binding_code']), storedRow(row)]));
     },
     async listsGateway(sn) {
-      const [row] = await database.query(LISTS_GATEWAY, [sn]);
+      const [row] = await database.query(listsGatewayIn(schema), [sn]);
       return row?.['found'] === true;
     },
     async keepsClientId(clientId) {
-      const [row] = await database.query(KEEPS_CLIENT_ID, [clientId]);
+      const [row] = await database.query(keepsClientIdIn(schema), [clientId]);
       return row?.['found'] === true;
     },
     async bindingsWithOrganizations(sns) {
-      const rows = await database.query(BINDINGS_WITH_ORGANIZATIONS, [sns]);
+      const rows = await database.query(bindingsWithOrganizationsIn(schema), [sns]);
       return new Map(
         rows.map((row) => {
           const [id, value] = [row['id'], row['organization']];
@@ -187,15 +199,15 @@ export function openSqlBackend(bare: Database): Backend {
       );
     },
     async countBindings(organizationId) {
-      const sql = 'SELECT count(*)::int AS bound FROM public.dockhook_bindings WHERE organization_id = $1';
+      const sql = `SELECT count(*)::int AS bound FROM ${bindings} WHERE organization_id = $1`;
       const [row] = await database.query(sql, [organizationId]);
       return Number(row?.['bound']);
     },
-    bind: async ({ key, text }) => (await database.query(BIND, [key, text])).length > 0,
+    bind: async ({ key, text }) => (await database.query(bindIn(schema), [key, text])).length > 0,
     async ping() {
       await database.query('SELECT 1');
     },
-    unsound: () => unsoundParts(bare.query),
+    unsound: () => unsoundParts(bare.query, schema),
     ...(database.openSession === undefined ? {} : { openSession: database.openSession }),
     close: () => database.close(),
   };

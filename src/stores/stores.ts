@@ -1,8 +1,8 @@
 /**
  * Accounts, organizations, bindings, the license and the access timeline, in Postgres.
  *
- * Owns: the tables and what Postgres guards in them (`tables.ts`), the records and their schemas
- * (`records.ts`, `codec.ts`), connecting (`postgres.ts`), what around the tables could make an answer wrong
+ * Owns: the tables (`tables.ts`), how they come to be and change (`migrate.ts`, `migrations/`), the records and their
+ * schemas (`records.ts`, `codec.ts`), connecting (`postgres.ts`), what around the tables could make an answer wrong
  * (`soundness.ts`), and the meaning of each operation (this file).
  * It is the only importer of keyv and pg. `sql.ts` and `memory.ts` are the two backends.
  *
@@ -47,12 +47,18 @@ import type {
   Timeline,
 } from './types.js';
 
+export interface StoresOptions {
+  /** Where the tables are; `public` unless given. */
+  schema?: string | undefined;
+  onQuery?: OnQuery | undefined;
+}
+
 /**
  * Opens the stores on a database, which `close()` closes too. Returns at once: the database may be absent,
- * and the tables are created by the first operation that reaches it.
+ * and the tables are brought up to date by the first operation that reaches it.
  */
-export function openStores(database: Database, options: { onQuery?: OnQuery } = {}): Stores {
-  return storesOn(openSqlBackend(database), options.onQuery);
+export function openStores(database: Database, { schema, onQuery }: StoresOptions = {}): Stores {
+  return storesOn(openSqlBackend(database, schema), onQuery);
 }
 
 /**
@@ -62,12 +68,12 @@ export function openStores(database: Database, options: { onQuery?: OnQuery } = 
  */
 export function openServerStores(
   database: Database,
-  { onQuery, onHeard }: { onQuery?: OnQuery; onHeard?: AccountChangesOptions['onHeard'] } = {},
+  { schema, onQuery, onHeard }: StoresOptions & Pick<AccountChangesOptions, 'onHeard'> = {},
 ): ServerStores {
-  const backend = openSqlBackend(database);
+  const backend = openSqlBackend(database, schema);
   const stores = storesOn(backend, onQuery);
   const { openSession } = backend;
-  const changes = openSession && hearAccountChanges(openSession, { onHeard });
+  const changes = openSession && hearAccountChanges(openSession, { schema, onHeard });
   return {
     ...withMemory(stores, changes),
     close() {

@@ -4,9 +4,9 @@
  */
 import type { Database, Row } from './database.js';
 import { splitOnRefusal } from './split-on-refusal.js';
+import { inSchema } from './tables.js';
 import type { Timeline, TimelineDetails, TimelineEntry } from './types.js';
 
-const TABLE = 'public.dockhook_timeline';
 const RETENTION = "interval '30 days'";
 /** Rows that one statement deletes at most, so that it ends in time. */
 const SWEPT_AT_ONCE = 10_000;
@@ -33,9 +33,9 @@ function literal(value: unknown): string {
   return `E'${escaped}'::jsonb`;
 }
 
-function insert(entries: readonly TimelineEntry[]): string {
+function insert(table: string, entries: readonly TimelineEntry[]): string {
   return `
-INSERT INTO ${TABLE} (at, last_at, expires_at, gateway, own, client_id, account, step, outcome, reason, count, details)
+INSERT INTO ${table} (at, last_at, expires_at, gateway, own, client_id, account, step, outcome, reason, count, details)
 SELECT to_timestamp(at / 1000), to_timestamp("lastAt" / 1000), to_timestamp("lastAt" / 1000) + ${RETENTION},
   gateway, own, "clientId", account, step, outcome, reason, count, details
 FROM jsonb_to_recordset(${literal(entries)}) AS entry (at float8, "lastAt" float8, gateway text, own boolean,
@@ -43,25 +43,35 @@ FROM jsonb_to_recordset(${literal(entries)}) AS entry (at float8, "lastAt" float
 }
 
 /** Locked rows are being deleted by another replica. */
-const remove = (ids: string): string =>
-  `DELETE FROM ${TABLE} WHERE id IN (${ids} ORDER BY old.id LIMIT ${SWEPT_AT_ONCE} FOR UPDATE OF old SKIP LOCKED)`;
+const remove = (table: string, ids: string): string =>
+  `DELETE FROM ${table} WHERE id IN (${ids} ORDER BY old.id LIMIT ${SWEPT_AT_ONCE} FOR UPDATE OF old SKIP LOCKED)`;
 
-const removeExpired = remove(`SELECT old.id FROM ${TABLE} AS old WHERE old.expires_at < now()`);
+const removeExpired = (table: string): string =>
+  remove(table, `SELECT old.id FROM ${table} AS old WHERE old.expires_at < now()`);
 
-const removeStrangers = (limit: number): string =>
-  remove(`SELECT old.id FROM ${TABLE} AS old WHERE NOT old.own AND old.id <=
-  (SELECT id FROM ${TABLE} WHERE NOT own ORDER BY id DESC OFFSET ${limit} LIMIT 1)`);
+const removeStrangers = (table: string, limit: number): string =>
+  remove(
+    table,
+    `SELECT old.id FROM ${table} AS old WHERE NOT old.own AND old.id <=
+  (SELECT id FROM ${table} WHERE NOT own ORDER BY id DESC OFFSET ${limit} LIMIT 1)`,
+  );
 
 /** Ids have gaps, so this may leave fewer. */
-const removeBeyond = (total: number): string =>
-  remove(`SELECT old.id FROM ${TABLE} AS old WHERE old.id <= (SELECT max(id) - ${total} FROM ${TABLE})`);
+const removeBeyond = (table: string, total: number): string =>
+  remove(
+    table,
+    `SELECT old.id FROM ${table} AS old WHERE old.id <= (SELECT max(id) - ${total} FROM ${table})`,
+  );
 
-const removeOfGateways = (gateways: readonly string[], limit: number): string =>
-  remove(`SELECT old.id FROM (
-    SELECT sn.value AS gateway, (SELECT id FROM ${TABLE} AS kept
+const removeOfGateways = (table: string, gateways: readonly string[], limit: number): string =>
+  remove(
+    table,
+    `SELECT old.id FROM (
+    SELECT sn.value AS gateway, (SELECT id FROM ${table} AS kept
       WHERE kept.own AND kept.gateway = sn.value ORDER BY id DESC OFFSET ${limit} LIMIT 1) AS newest
     FROM jsonb_array_elements_text(${literal(gateways)}) AS sn) AS beyond
-  JOIN ${TABLE} AS old ON old.own AND old.gateway = beyond.gateway AND old.id <= beyond.newest`);
+  JOIN ${table} AS old ON old.own AND old.gateway = beyond.gateway AND old.id <= beyond.newest`,
+  );
 
 /** Whole, for what a fraction looks like depends on extra_float_digits. */
 function millisecondsOf(column: string): string {
@@ -83,13 +93,13 @@ type EntryRow = [
 ];
 
 /** A row for each gateway, null for one without entries. */
-const NEWEST_OF = `
+const newestOf = (table: string): string => `
 SELECT (SELECT json_agg(${ENTRY}) FROM (
-  SELECT * FROM ${TABLE} WHERE own AND gateway = sn.value ORDER BY id DESC LIMIT $2) AS entry)::text AS entries
+  SELECT * FROM ${table} WHERE own AND gateway = sn.value ORDER BY id DESC LIMIT $2) AS entry)::text AS entries
 FROM jsonb_array_elements_text($1::jsonb) AS sn`;
 
-const OTHERS = `SELECT json_agg(${ENTRY})::text AS entries FROM (
-  SELECT * FROM ${TABLE} WHERE NOT own AND id < $1::bigint ORDER BY id DESC LIMIT $2) AS entry`;
+const others = (table: string): string => `SELECT json_agg(${ENTRY})::text AS entries FROM (
+  SELECT * FROM ${table} WHERE NOT own AND id < $1::bigint ORDER BY id DESC LIMIT $2) AS entry`;
 
 /** In no order. */
 function entryRows(rows: readonly Row[]): EntryRow[] {
@@ -112,7 +122,8 @@ function entryOf(row: EntryRow): TimelineEntry {
   };
 }
 
-export function timelineOn(database: Database): Timeline {
+export function timelineOn(database: Database, schema: string): Timeline {
+  const table = inSchema(schema, 'dockhook_timeline');
   return {
     async append(entries) {
       let leftOut = 0;
@@ -120,7 +131,7 @@ export function timelineOn(database: Database): Timeline {
         entries,
         (entry) => JSON.stringify(entry),
         async (some) => {
-          await database.query(impatient(insert(some)));
+          await database.query(impatient(insert(table, some)));
         },
         (some) => {
           leftOut += some.length;
@@ -129,23 +140,27 @@ export function timelineOn(database: Database): Timeline {
       return leftOut;
     },
     async sweep({ strangers, total }) {
-      for (const sql of [removeExpired, removeStrangers(strangers), removeBeyond(total)]) {
+      for (const sql of [
+        removeExpired(table),
+        removeStrangers(table, strangers),
+        removeBeyond(table, total),
+      ]) {
         await database.query(impatient(sql));
       }
     },
     async trim(gateways, limit) {
-      await database.query(impatient(removeOfGateways(gateways, limit)));
+      await database.query(impatient(removeOfGateways(table, gateways, limit)));
     },
     async gateways(after, limit) {
-      const sql = `SELECT DISTINCT gateway FROM ${TABLE} WHERE own AND gateway > $1 ORDER BY gateway LIMIT $2`;
+      const sql = `SELECT DISTINCT gateway FROM ${table} WHERE own AND gateway > $1 ORDER BY gateway LIMIT $2`;
       return (await database.query(sql, [after, limit])).map((row) => String(row['gateway']));
     },
     async of(gateways, limit) {
-      const rows = entryRows(await database.query(NEWEST_OF, [JSON.stringify(gateways), limit]));
+      const rows = entryRows(await database.query(newestOf(table), [JSON.stringify(gateways), limit]));
       return rows.sort(([id, at], [otherId, otherAt]) => at - otherAt || id - otherId).map(entryOf);
     },
     async others(before, limit) {
-      const page = await database.query(OTHERS, [before ?? '9223372036854775807', limit]);
+      const page = await database.query(others(table), [before ?? '9223372036854775807', limit]);
       const rows = entryRows(page).sort(([id], [otherId]) => otherId - id);
       const last = rows.at(-1);
       return {
@@ -154,7 +169,7 @@ export function timelineOn(database: Database): Timeline {
       };
     },
     async gatewayOfDrone(sn) {
-      const sql = `SELECT gateway FROM ${TABLE} WHERE own AND step = 'status' AND details ->> 'drone' = $1
+      const sql = `SELECT gateway FROM ${table} WHERE own AND step = 'status' AND details ->> 'drone' = $1
         ORDER BY id DESC LIMIT 1`;
       const [row] = await database.query(sql, [sn]);
       return row && String(row['gateway']);

@@ -1,10 +1,9 @@
 /** What only a real PostgreSQL can show: replicas, durability, rights, plans, and outages. */
 import { inspect } from 'node:util';
 import { expect } from 'chai';
-import pg from 'pg';
 import type { Database } from '../../src/stores/database.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
-import { KEEPS_CLIENT_ID, LISTS_GATEWAY } from '../../src/stores/sql.js';
+import { keepsClientIdIn, listsGatewayIn } from '../../src/stores/sql.js';
 import { openStores } from '../../src/stores/stores.js';
 import type { Stores } from '../../src/stores/types.js';
 import {
@@ -96,8 +95,8 @@ describeWithPostgres('a PostgreSQL database', () => {
     const { Pool } = (await import('pg')).default;
     const pool = new Pool({ connectionString: fresh.url, max: 1 });
     await pool.query('SET plan_cache_mode = force_generic_plan');
-    await pool.query(`PREPARE lists_gateway AS ${LISTS_GATEWAY}`);
-    await pool.query(`PREPARE keeps_client_id AS ${KEEPS_CLIENT_ID}`);
+    await pool.query(`PREPARE lists_gateway AS ${listsGatewayIn('public')}`);
+    await pool.query(`PREPARE keeps_client_id AS ${keepsClientIdIn('public')}`);
     const planOf = async (statement: string): Promise<string> => {
       const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE ${statement}('SN7')`);
       return rows.map((row) => row['QUERY PLAN']).join('\n');
@@ -107,29 +106,6 @@ describeWithPostgres('a PostgreSQL database', () => {
     await pool.end();
     expect(await stores.accounts.listsGateway('SN20000')).to.equal(true);
     expect(await stores.accounts.listsGateway('SN20001')).to.equal(false);
-  });
-
-  it('of before client ids were kept gets its index, once nobody is in the way, and serves without it', async () => {
-    const has = async (): Promise<boolean> =>
-      (await fresh.query(`SELECT FROM pg_indexes WHERE indexname = 'dockhook_accounts_client_ids'`)).length >
-      0;
-    const scope = { kind: 'service' as const, publish: ['#'], subscribe: ['#'], clientIds: ['worker-1'] };
-    await stores.accounts.add(anAccount('worker', { scope }));
-    await fresh.query('DROP INDEX dockhook_accounts_client_ids');
-    const writer = new pg.Client({ connectionString: fresh.url });
-    await writer.connect();
-    try {
-      await writer.query('BEGIN; LOCK TABLE dockhook_accounts IN ROW EXCLUSIVE MODE');
-      for (const expected of [false, true]) {
-        const upgraded = openStores(connectPostgres(fresh.url));
-        expect(await upgraded.accounts.keepsClientId('worker-1')).to.equal(true);
-        await upgraded.close();
-        expect(await has()).to.equal(expected);
-        await writer.query('COMMIT');
-      }
-    } finally {
-      await writer.end();
-    }
   });
 
   it('has tables made by an administrator and a role without CREATE', async () => {
@@ -153,27 +129,18 @@ describeWithPostgres('a PostgreSQL database', () => {
   });
 
   it('of a newer dockhook is refused, and nothing in it is changed', async () => {
-    await fresh.query(`UPDATE dockhook_settings SET value = '{"value":{"version":99}}' WHERE key = 'schema'`);
+    await fresh.query(
+      `INSERT INTO dockhook_migrations (number, name, breaking) VALUES (98, 'next', false), (99, 'another', true)`,
+    );
     await fresh.query('DROP TABLE dockhook_accounts');
     const older = openStores(connectPostgres(fresh.url));
     const works = [older.ping(), older.organizations.get('one'), older.accounts.add(anAccount('a'))];
     for (const { message } of await Promise.all(works.map((one) => rejection(one, 'store_refused')))) {
-      expect(message).to.include('schema version 99').and.include('use the dockhook that made them');
+      expect(message).to.include('(0099 another)').and.include('use the dockhook that changed them');
     }
     await older.close();
     const left = await fresh.query(`SELECT tablename FROM pg_tables WHERE tablename = 'dockhook_accounts'`);
     expect(left).to.deep.equal([]);
-  });
-
-  it('of a dockhook without versions is upgraded in place, and keeps what is in it', async () => {
-    await fresh.query(`DELETE FROM dockhook_settings WHERE key = 'schema'`);
-    await fresh.query('DROP TABLE dockhook_accounts');
-    const newer = openStores(connectPostgres(fresh.url));
-    await newer.accounts.add(anAccount('alice'));
-    expect(await newer.organizations.get('one')).to.deep.equal(anOrganization('one'));
-    await newer.close();
-    const rows = await fresh.query(`SELECT value FROM dockhook_settings WHERE key = 'schema'`);
-    expect(rows).to.deep.equal([{ value: '{"value":{"version":1}}' }]);
   });
 
   it('that is lost in the middle of a transaction has nothing of it', async () => {
@@ -208,10 +175,21 @@ describeWithPostgres('a PostgreSQL database', () => {
     await standby.close();
   });
 
-  it('gets its tables back after they were dropped', async () => {
-    await fresh.query('DROP TABLE dockhook_accounts');
+  it('whose tables were dropped, all of them, gets them back', async () => {
+    await fresh.query('DROP SCHEMA public CASCADE');
     await rejection(stores.accounts.get('alice'), 'store_refused');
     expect(await stores.accounts.get('alice')).to.equal(undefined);
+  });
+
+  it('that lost one table gets no empty one in its place, unless somebody asks for it as the error says', async () => {
+    await fresh.query('DROP TABLE dockhook_accounts');
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const { message } = await rejection(stores.accounts.get('alice'), 'store_refused');
+      expect(message).to.include('restore it from a backup').and.include('WHERE number = 1');
+    }
+    await fresh.query('DELETE FROM dockhook_migrations WHERE number = 1');
+    expect(await stores.accounts.get('alice')).to.equal(undefined);
+    expect(await stores.organizations.get('one')).to.deep.equal(anOrganization('one'));
   });
 });
 
@@ -272,7 +250,7 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
       for (const operation of operations) await rejection(operation(early), 'store_unavailable');
       await rejection(early.ping(), 'store_unavailable');
       await postgres.restart();
-      await postgres.query('DROP TABLE dockhook_bindings, dockhook_settings');
+      await postgres.query('DROP TABLE dockhook_bindings, dockhook_settings, dockhook_migrations');
       await early.ping();
       expect(await early.license.get()).to.equal(undefined);
       expect(await early.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound');

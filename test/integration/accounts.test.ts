@@ -422,17 +422,14 @@ describeWithPostgres('accounts at fleet size', function () {
 
     it('because a newer dockhook made its tables, each command says so and changes nothing', async () => {
       await add('dock');
-      const set = (version: number): Promise<unknown> =>
-        database.query('UPDATE dockhook_settings SET value = $1 WHERE key = $2', [
-          JSON.stringify({ value: { version } }),
-          'schema',
-        ]);
-      await set(2);
+      await database.query(
+        `INSERT INTO dockhook_migrations (number, name, breaking) VALUES (99, 'another', true)`,
+      );
       try {
-        await eachFails(database.url, 'schema version 2');
+        await eachFails(database.url, '0099 another');
         expect((await dockhook(['account', 'list'])).code).to.equal(1);
       } finally {
-        await set(1);
+        await database.query('DELETE FROM dockhook_migrations WHERE number = 99');
       }
     });
   });

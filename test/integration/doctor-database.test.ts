@@ -7,9 +7,9 @@ import { checkDatabase } from '../../src/doctor/database.js';
 import type { Finding } from '../../src/finding.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';
-import { createMissingTables } from '../../src/stores/tables.js';
 import { aBinding, anAccount, anOrganization, rejection } from '../contract/store-suite.js';
 import { expectComplete, found, troubles } from '../support/findings.js';
+import { oldTables } from '../support/old-tables.js';
 import { binaries, describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 
 describeWithPostgres('doctor on a database', function () {
@@ -230,13 +230,39 @@ describeWithPostgres('doctor on a database', function () {
 
   it('finds that there is no schema public', async () => {
     await fresh.query('DROP SCHEMA public');
-    expect(found(await look(), 'tables_missing').why).to.include('may not make them there');
+    const finding = found(await look(), 'tables_missing');
+    expect(finding.why).to.include('may not make them there');
+    expect(sqlOf(finding)).to.equal(`CREATE SCHEMA public AUTHORIZATION ${role}`);
     const stores = openStores(connectPostgres(url));
     const { message } = await rejection(stores.ping(), 'store_refused');
     expect(message).to.include('CREATE SCHEMA public AUTHORIZATION');
     await fresh.query(`CREATE SCHEMA public AUTHORIZATION ${role}`);
     await stores.ping();
     await stores.close();
+  });
+
+  it('finds tables that an earlier dockhook made, changes nothing, and prints the command that brings them up to date', async () => {
+    await fresh.query(oldTables('first'));
+    const finding = found(await look(), 'tables_outdated');
+    expect(finding.what).to.include('0001 tables');
+    expect(sqlOf(finding))
+      .to.match(/^psql .* -f deploy\/postgres\/schema\.sql/)
+      .and.include(`-d '${name}'`);
+    expect(await fresh.query("SELECT FROM pg_tables WHERE tablename = 'dockhook_timeline'")).to.deep.equal(
+      [],
+    );
+  });
+
+  it('finds a table that was dropped, and prints the SQL that has it made anew', async () => {
+    await fill();
+    await fresh.query('DROP TABLE dockhook_timeline');
+    const finding = found(await look(), 'tables_missing');
+    expect(finding.why).to.include('dropped');
+    await fresh.query(sqlOf(finding));
+    const stores = openStores(connectPostgres(url));
+    await stores.ping();
+    await stores.close();
+    expect(troubles(await look())).to.deep.equal([]);
   });
 
   it('finds a view in the place of a table', async () => {
@@ -252,7 +278,9 @@ describeWithPostgres('doctor on a database', function () {
   it('finds account triggers that are off, which schema.sql mends', async () => {
     await fill();
     await fresh.query(`${owned('accounts')} DISABLE TRIGGER dockhook_accounts_changed`);
-    expect(troubles(await look())).to.deep.equal(['warning account_triggers']);
+    const findings = await look();
+    expect(troubles(findings)).to.deep.equal(['warning account_triggers']);
+    await fresh.query(sqlOf(found(findings, 'account_triggers')));
     await fresh.query(readFileSync(new URL('../../deploy/postgres/schema.sql', import.meta.url), 'utf8'));
     expect(troubles(await look())).to.deep.equal([]);
   });
@@ -286,7 +314,7 @@ describeWithPostgres('doctor on a database', function () {
         `ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
       );
       // As a dockhook made them that did not look at the encoding.
-      await old.query(createMissingTables.replace(/^IF NOT .*server_encoding[^]*?^END IF;$/m, ''));
+      await old.query(oldTables('first'));
       const stores = openStores(connectPostgres(old.url));
       await stores.accounts.add(anAccount('Gärtner'));
       await stores.close();

@@ -312,3 +312,47 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
     });
   });
 });
+
+describeWithOwnPostgres('PostgreSQL with the tables in a schema of their own', function () {
+  this.timeout(60_000);
+  const schema = 'Drone-Yard';
+  let postgres: TestPostgres;
+  let server: Running;
+  let asker: Asker;
+  const environmentOf = (role: string): Record<string, string> => {
+    const url = new URL(postgres.url);
+    url.username = `dockhook_${role}`;
+    return { DATABASE_URL: url.href, DOCKHOOK_DATABASE_SCHEMA: schema, ...FREE_PORTS };
+  };
+
+  before(async () => {
+    postgres = await startPostgres();
+    // Both files in one session, as psql runs them.
+    await postgres.query(`SET dockhook.schema = '${schema}'; ${read('schema.sql')}; ${read('roles.sql')}`);
+    server = startCommand(['serve'], { environment: environmentOf('server') });
+  });
+  after(async () => {
+    asker.close();
+    await server.stop('SIGKILL');
+    await postgres.stop();
+  });
+
+  it('serves docks, takes commands and satisfies the doctor, all with roles of least rights', async () => {
+    const { grpc, database } = await server.event('ready');
+    expect(database).to.include(`schema ${schema}`);
+    const add = ['--json', 'account', 'add', 'dock', '--gateway', GATEWAY, '--generate'];
+    const { stdout } = await run(add, { environment: environmentOf('operator') });
+    asker = await connectAsker(String(grpc), { username: 'dock', clientId: GATEWAY });
+    const { password } = JSON.parse(stdout) as Record<string, string>;
+    expect(await asker.authenticate(password ?? '')).to.equal(true);
+    const doctor = await run(['--json', 'doctor'], { environment: environmentOf('operator') });
+    const findings = JSON.parse(doctor.stdout) as { level: string; code: string }[];
+    expect(findings.find(({ code }) => code === 'database_rights')).to.have.property('level', 'ok');
+    expect(findings.find(({ code }) => code === 'tables')).to.have.property('level', 'ok');
+    expect(await postgres.query(`SELECT FROM pg_tables WHERE schemaname = 'public'`)).to.deep.equal([]);
+  });
+
+  it('hears of changed accounts', async () => {
+    await server.event('account_changes_heard');
+  });
+});

@@ -113,6 +113,31 @@ describe('settings', () => {
     });
   });
 
+  describe('the schema of the tables', () => {
+    it('is public unless named, and may have letters that SQL wants in quotes', () => {
+      expect(readConfig({}).databaseSchema).to.equal('public');
+      for (const name of ['dockhook', 'Drone-Yard', '_', 'a'.repeat(63)]) {
+        expect(readConfig({ DOCKHOOK_DATABASE_SCHEMA: name }).databaseSchema).to.equal(name);
+      }
+    });
+
+    for (const name of [
+      '1st',
+      'a b',
+      'a"b',
+      "a'b",
+      'a.b',
+      'yård',
+      'a'.repeat(64),
+      'pg_x',
+      'information_schema',
+    ]) {
+      it(`is not ${JSON.stringify(name)}`, () => {
+        expect(faultsOf({ DOCKHOOK_DATABASE_SCHEMA: name })).to.include('DOCKHOOK_DATABASE_SCHEMA');
+      });
+    }
+  });
+
   describe('the ExHook port beyond loopback', () => {
     for (const address of [
       '0.0.0.0:9000',

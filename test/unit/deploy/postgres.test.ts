@@ -8,7 +8,7 @@ import { schemaFile, schemaSql } from '../../support/schema-sql.js';
 describe('deploy/postgres', () => {
   const { make } = certificateDirectories();
 
-  it('has the tables that follow from src/stores/tables.ts (npm run docs writes them)', () => {
+  it('has the tables that follow from src/stores/migrations/ (npm run docs writes them)', () => {
     expect(schemaFile()).to.equal(schemaSql());
   });
 

@@ -87,8 +87,18 @@ describe('hearAccountChanges', () => {
     await until(() => said.length === 1);
     const listening = changes.count();
     expect(listening).to.be.above(before);
-    listener.notified();
+    listener.notified('public');
     expect(changes.count()).to.be.above(listening);
+  });
+
+  it('counts a notification from tables of before it had a payload, and none from another schema', async () => {
+    open();
+    await until(() => said.length === 1);
+    const before = changes.count();
+    listener.notified('another');
+    expect(changes.count()).to.equal(before);
+    listener.notified('');
+    expect(changes.count()).to.be.above(before);
   });
 
   it('hears nothing from the moment at which the connection is lost', async () => {
@@ -113,7 +123,7 @@ describe('hearAccountChanges', () => {
   for (const [what, row, why] of [
     ['another process answers: a pooler', { pid: 8 }, 'pooler'],
     ['the process that answers does not listen', { listening: false }, 'pooler'],
-    ['a trigger is off or missing', { enabled: 1 }, 'schema.sql'],
+    ['a trigger is off or missing', { enabled: 1 }, 'dockhook doctor'],
     ['other tables inherit from it', { inherited: true }, 'inherit'],
   ] as const) {
     it(`hears nothing and says why if ${what}`, async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Database, Row } from '../../../src/stores/database.js';
-import { HIDDEN_ROWS, withWholeRows } from '../../../src/stores/soundness.js';
+import { hiddenRowsIn, withWholeRows } from '../../../src/stores/soundness.js';
 
 const HIDDEN = { name: 'dockhook_accounts', kind: 'r', owned: false, role: 'dockhook' };
 
@@ -10,14 +10,14 @@ function world() {
   const state = { looks: 0, now: 0, find: async (): Promise<Row[]> => [] };
   const bare: Database = {
     async query(sql) {
-      if (sql !== HIDDEN_ROWS) return [{ answer: 42 }];
+      if (sql !== hiddenRowsIn('public')) return [{ answer: 42 }];
       state.looks += 1;
       return state.find();
     },
     transaction: async () => undefined,
     close: async () => undefined,
   };
-  const database = withWholeRows(bare, () => state.now);
+  const database = withWholeRows(bare, 'public', () => state.now);
   const ask = async (): Promise<unknown> =>
     database.query('SELECT').catch((error: unknown) => (error as { code: string }).code);
   return Object.assign(state, { database, ask, answer: [{ answer: 42 }] });

@@ -1,0 +1,112 @@
+/** Brings the tables up to date before anything is read from them or written to them. */
+import { messageOf } from '../errors.js';
+import {
+  INSUFFICIENT_PRIVILEGE,
+  sqlState,
+  type Database,
+  type Query,
+  type Row,
+  type SessionListener,
+} from './database.js';
+import { migrations, migrationScript, titleOf } from './migrations/script.js';
+import { inSchema, MAY_NOT_MIGRATE, PUBLIC, quoted } from './tables.js';
+
+const UNDEFINED_TABLE = '42P01';
+
+/**
+ * The same database, whose every query first makes sure that the tables are up to date: tried until it succeeded once, and
+ * again when a table is found to be gone. PostgreSQL may be absent when dockhook starts.
+ */
+export function withTables(database: Database, schema: string, all = migrations): Database {
+  const { openSession } = database;
+  let upToDate: Promise<void> | undefined;
+
+  async function onTables<T>(work: () => Promise<T>): Promise<T> {
+    upToDate ??= migrate(database, schema, all).catch((error: unknown) => {
+      upToDate = undefined;
+      throw error;
+    });
+    await upToDate;
+    try {
+      return await work();
+    } catch (error) {
+      if (sqlState(error) === UNDEFINED_TABLE) upToDate = undefined;
+      throw error;
+    }
+  }
+
+  return {
+    query: (sql, parameters) => onTables(() => database.query(sql, parameters)),
+    transaction: (work) => onTables(() => database.transaction(work)),
+    ...(openSession === undefined
+      ? {}
+      : { openSession: (listener: SessionListener) => onTables(() => openSession(listener)) }),
+    close: () => database.close(),
+  };
+}
+
+/** One query if nothing is to be done. Nothing is left behind by a migration that fails. */
+async function migrate(database: Database, schema: string, all: typeof migrations): Promise<void> {
+  try {
+    const { pending, isNewer } = await migrationState(database.query, schema, all);
+    if (pending.length === 0 && !isNewer) return;
+    await database.transaction(async (query) => {
+      await query(`SELECT set_config('dockhook.schema', $1, true)`, [schema]);
+      await query(migrationScript(all));
+      return 'commit';
+    });
+  } catch (error) {
+    if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error;
+    throw await refusal(database.query, schema, error);
+  }
+}
+
+export interface MigrationState {
+  /** What the database lacks. */
+  pending: string[];
+  /** Whether a newer dockhook made a breaking change: {@link migrationScript} then ends with an error that names it. */
+  isNewer: boolean;
+}
+
+/** Looks only. */
+export async function migrationState(
+  query: Query,
+  schema: string,
+  all = migrations,
+): Promise<MigrationState> {
+  const sql = `SELECT number, breaking FROM ${inSchema(schema, 'dockhook_migrations')}`;
+  const applied = await query(sql).catch((error: unknown): Row[] => {
+    if (sqlState(error) === UNDEFINED_TABLE) return [];
+    throw error;
+  });
+  const known = Math.max(...all.map(({ number }) => number));
+  return {
+    pending: all.filter(({ number }) => applied.every((row) => row['number'] !== number)).map(titleOf),
+    isNewer: applied.some((row) => row['breaking'] === true && Number(row['number']) > known),
+  };
+}
+
+/** What the owner of the tables must do for a role that may not do it. */
+async function refusal(query: Query, schema: string, error: unknown): Promise<Error> {
+  const [row = {}] = await query(`
+SELECT format('%I', current_user) AS role, current_database() AS database,
+  EXISTS (SELECT FROM pg_namespace WHERE nspname = '${schema}') AS has_schema,
+  EXISTS (SELECT FROM pg_tables WHERE schemaname = '${schema}' AND tablename LIKE 'dockhook\\_%') AS has_tables`);
+  const role = String(row['role']);
+  const byOwner = `have their owner or a superuser run ${schemaCommand(String(row['database']), schema)}`;
+  const byRole =
+    row['has_schema'] === true
+      ? `GRANT USAGE, CREATE ON SCHEMA ${quoted(schema)} TO ${role}`
+      : `CREATE SCHEMA ${quoted(schema)} AUTHORIZATION ${role}`;
+  const text =
+    `role ${role} may not bring the tables up to date (${messageOf(error)}): ${byOwner}` +
+    (row['has_tables'] === true ? '' : `; or, to let the role do it, ${byRole}`) +
+    `. They are in schema ${schema}, whatever search_path says; DOCKHOOK_DATABASE_SCHEMA can name another`;
+  return Object.assign(new Error(text), { code: MAY_NOT_MIGRATE });
+}
+
+/** The shell command that makes the tables and gives roles their rights. */
+export function schemaCommand(database: string, schema: string): string {
+  const set = schema === PUBLIC ? '' : ` -c "SET dockhook.schema = '${schema}'"`;
+  return `psql -v ON_ERROR_STOP=1 -d '${database}'${set} -f deploy/postgres/schema.sql -f deploy/postgres/roles.sql`;
+}

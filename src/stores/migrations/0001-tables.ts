@@ -1,0 +1,107 @@
+import type { Migration } from './migration.js';
+
+/**
+ * All tables of the first numbered state. It changes nothing that is already there, for earlier versions of dockhook made
+ * the same tables without numbers.
+ *
+ * One row of accounts, organizations, bindings and settings is one record: `key` verbatim, `value` Keyv's envelope
+ * `{"value":…}` as JSON text. The timeline is a plain table: rows are only added and swept away.
+ *
+ * Rows are also edited by plain SQL, so PostgreSQL itself guards what it can: a value that is not such an envelope is
+ * refused, and what must be unique or must exist is taken out of the value by generated columns (PostgreSQL 12 and
+ * later). Keys compare byte for byte, whatever the collation of the database.
+ */
+export const tables: Migration = {
+  number: 1,
+  name: 'tables',
+  breaking: false,
+  sql: `
+CREATE TABLE IF NOT EXISTS dockhook_accounts (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false))
+);
+
+-- If the list of gateways were anything else than a list of serial numbers, those gateways would look like nobody's. The
+-- first tables lacked this check. NOT VALID: what they hold is kept, and refused when it is read.
+IF NOT EXISTS (SELECT FROM pg_constraint
+    WHERE conrelid = 'dockhook_accounts'::regclass AND conname = 'dockhook_accounts_check') THEN
+  ALTER TABLE dockhook_accounts ADD CONSTRAINT dockhook_accounts_check CHECK (
+    value::jsonb #>> '{value,scope,kind}' IS DISTINCT FROM 'gateways'
+    OR coalesce(jsonb_typeof(value::jsonb #> '{value,scope,gateways}') = 'array'
+      AND NOT jsonb_path_exists(value::jsonb #> '{value,scope,gateways}',
+        '$[*] ? (@.type() != "string" || !(@ like_regex "^[A-Za-z0-9]{1,64}$"))'), false)) NOT VALID;
+END IF;
+
+-- Indexes on expressions, not on columns: the lists may be long, and Keyv reads rows with SELECT *.
+CREATE INDEX IF NOT EXISTS dockhook_accounts_gateways ON dockhook_accounts
+  USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off);
+CREATE INDEX IF NOT EXISTS dockhook_accounts_client_ids ON dockhook_accounts
+  USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off)
+  WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL;
+
+-- Tells servers that an account changed, not which one: anybody who may connect can listen. A transaction that changes a
+-- million rows sends one notification. A new account needs none: nobody remembers an absent one.
+CREATE OR REPLACE FUNCTION dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+BEGIN
+  PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
+  RETURN NULL;
+END $function$;
+
+-- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
+-- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
+IF NOT EXISTS (SELECT FROM pg_trigger
+    WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_changed') THEN
+  CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON dockhook_accounts
+    FOR EACH ROW EXECUTE FUNCTION dockhook_accounts_changed();
+END IF;
+IF NOT EXISTS (SELECT FROM pg_trigger
+    WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_emptied') THEN
+  CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON dockhook_accounts
+    FOR EACH STATEMENT EXECUTE FUNCTION dockhook_accounts_changed();
+END IF;
+ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
+ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
+
+CREATE TABLE IF NOT EXISTS dockhook_organizations (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
+  binding_code text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,bindingCode}') STORED UNIQUE
+);
+
+CREATE TABLE IF NOT EXISTS dockhook_bindings (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
+  organization_id text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,organizationId}') STORED
+    REFERENCES dockhook_organizations (key)
+);
+CREATE INDEX IF NOT EXISTS dockhook_bindings_organization_id ON dockhook_bindings (organization_id);
+
+CREATE TABLE IF NOT EXISTS dockhook_settings (
+  key varchar(255) COLLATE "C" PRIMARY KEY,
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false))
+);
+-- Earlier versions of dockhook read this row. A breaking migration sets it to version 2, and they refuse to work, too.
+INSERT INTO dockhook_settings (key, value) VALUES ('schema', '{"value":{"version":1}}') ON CONFLICT (key) DO NOTHING;
+
+CREATE TABLE IF NOT EXISTS dockhook_timeline (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL,
+  last_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  gateway text COLLATE "C",
+  own boolean NOT NULL,
+  client_id text COLLATE "C" NOT NULL,
+  account text COLLATE "C" NOT NULL,
+  step text NOT NULL,
+  outcome text NOT NULL,
+  reason text,
+  count integer NOT NULL,
+  details jsonb NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dockhook_timeline_gateway ON dockhook_timeline (gateway, id) WHERE own;
+CREATE INDEX IF NOT EXISTS dockhook_timeline_strangers ON dockhook_timeline (id) WHERE NOT own;
+CREATE INDEX IF NOT EXISTS dockhook_timeline_drone ON dockhook_timeline ((details ->> 'drone'))
+  WHERE own AND step = 'status';
+CREATE INDEX IF NOT EXISTS dockhook_timeline_expires_at ON dockhook_timeline (expires_at);
+`,
+};

@@ -1,0 +1,318 @@
+/** How tables come to be, on real databases: new ones, those of every earlier dockhook, many replicas, other schemas. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import pg from 'pg';
+import { openPglite } from '../../src/embedded-database/pglite.js';
+import { sqlState, type Database } from '../../src/stores/database.js';
+import { withTables } from '../../src/stores/migrate.js';
+import { migrations } from '../../src/stores/migrations/script.js';
+import type { Migration } from '../../src/stores/migrations/migration.js';
+import { connectPostgres } from '../../src/stores/postgres.js';
+import { openServerStores, openStores, type StoresOptions } from '../../src/stores/stores.js';
+import type { Stores } from '../../src/stores/types.js';
+import { oldTables } from '../support/old-tables.js';
+import {
+  describeWithOwnPostgres,
+  describeWithPostgres,
+  freshDatabase,
+  startPostgres,
+  type TestDatabase,
+  type TestPostgres,
+} from '../support/postgres.js';
+import {
+  aBinding,
+  anAccount,
+  anOrganization,
+  describeSqlStores,
+  describeStores,
+  rejection,
+} from './store-suite.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const LAST = migrations.at(-1)?.number ?? 0;
+
+/** A migration of the time to come. */
+function future(sql: string, { number = LAST + 1, breaking = false } = {}): Migration {
+  return { number, name: `future-${number}`, breaking, sql };
+}
+
+describeWithPostgres('migrations', function () {
+  this.timeout(60_000);
+  let fresh: TestDatabase;
+  const opened: { close(): Promise<void> }[] = [];
+
+  beforeEach(async () => {
+    fresh = await freshDatabase();
+  });
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((one) => one.close()));
+    await fresh.drop();
+  });
+
+  function stores(options: StoresOptions = {}): Stores {
+    const one = openStores(connectPostgres(fresh.url), options);
+    opened.push(one);
+    return one;
+  }
+  /** A dockhook that knows these migrations. */
+  function dockhook(...known: Migration[]): Database {
+    const one = withTables(connectPostgres(fresh.url), 'public', known);
+    opened.push(one);
+    return one;
+  }
+  const tablesIn = async (schema: string): Promise<unknown[]> =>
+    (await fresh.query('SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY 1', [schema])).map(
+      ({ tablename }) => tablename,
+    );
+  const stateOf = async (work: Promise<unknown>): Promise<string | undefined> =>
+    work.then(() => 'worked', sqlState);
+
+  for (const version of ['first', 'before-migrations'] as const) {
+    describe(`on the tables of a dockhook of before: ${version}`, () => {
+      const account = anAccount('dock', { scope: { kind: 'gateways', gateways: ['SN1'] } });
+      beforeEach(async () => {
+        await fresh.query(oldTables(version));
+        const { name: _, ...value } = account;
+        const { id, ...organization } = anOrganization('one');
+        const { sn, ...binding } = aBinding('SN1', 'one');
+        for (const [table, key, record] of [
+          ['accounts', 'dock', value],
+          ['organizations', id, organization],
+          ['bindings', sn, binding],
+        ] as const) {
+          await fresh.query(`INSERT INTO dockhook_${table} (key, value) VALUES ($1, $2)`, [
+            key,
+            JSON.stringify({ value: record }),
+          ]);
+        }
+      });
+
+      it('keep every row, and make what is missing', async () => {
+        const { accounts, organizations, bindings, timeline } = stores();
+        expect(await accounts.get('dock')).to.deep.equal(account);
+        expect(await accounts.listsGateway('SN1')).to.equal(true);
+        expect(await organizations.byBindingCode('code-of-one')).to.deep.equal(anOrganization('one'));
+        expect((await bindings.getMany(['SN1'])).get('SN1')).to.deep.equal(aBinding('SN1', 'one'));
+        expect(await bindings.bind(aBinding('SN2', 'one'))).to.equal('bound');
+        expect(await timeline.gateways('', 10)).to.deep.equal([]);
+        expect(await fresh.query('SELECT number, name, breaking FROM dockhook_migrations')).to.deep.equal(
+          migrations.map(({ number, name, breaking }) => ({ number, name, breaking })),
+        );
+        const triggers = `SELECT FROM pg_trigger WHERE tgname LIKE 'dockhook%' AND tgenabled = 'A'`;
+        expect(await fresh.query(triggers)).to.have.length(2);
+      });
+
+      it('guard new rows as in a new database', async () => {
+        await stores().ping();
+        const refused = fresh.query(
+          `UPDATE dockhook_accounts SET value = '{"value":{"scope":{"kind":"gateways","gateways":"SN1"}}}'`,
+        );
+        expect(await stateOf(refused)).to.equal('23514');
+      });
+    });
+  }
+
+  it('leave the tables so that the dockhook of before starts and works beside this one', async () => {
+    await fresh.query(oldTables('before-migrations'));
+    await stores().accounts.add(anAccount('new'));
+    await fresh.query(oldTables('before-migrations'));
+  });
+
+  it('that break nothing let an older dockhook work on beside the newer', async () => {
+    const more = future('ALTER TABLE dockhook_settings ADD COLUMN more text;');
+    await dockhook(...migrations, more).query('SELECT more FROM dockhook_settings');
+    await stores().accounts.add(anAccount('dock'));
+  });
+
+  it('that break something make older ones refuse, which name them and change nothing', async () => {
+    const raised = `UPDATE dockhook_settings SET value = '{"value":{"version":2}}' WHERE key = 'schema'`;
+    const breaking = future(`${raised}; ALTER TABLE dockhook_accounts RENAME value TO record;`, {
+      breaking: true,
+    });
+    await dockhook(...migrations, breaking).query('SELECT record FROM dockhook_accounts');
+    const { message } = await rejection(stores().ping(), 'store_refused');
+    expect(message)
+      .to.include(`${String(breaking.number).padStart(4, '0')} ${breaking.name}`)
+      .and.include('nothing was changed');
+    // Those of before the migrations read the row in the settings.
+    expect(await stateOf(fresh.query(oldTables('before-migrations')))).to.equal('DH001');
+  });
+
+  it('leave nothing behind if one of them fails, and are tried again', async () => {
+    const faulty = future('CREATE TABLE half (); PERFORM 1 / 0;');
+    const database = dockhook(...migrations, faulty);
+    expect(await stateOf(database.query('SELECT 1'))).to.equal('22012');
+    expect(await tablesIn('public')).to.deep.equal([]);
+    expect(await stateOf(database.query('SELECT 1'))).to.equal('22012');
+    await stores().accounts.add(anAccount('dock'));
+    expect(await stateOf(database.query('SELECT 1'))).to.equal('22012');
+    expect(await stores().accounts.get('dock')).to.deep.equal(anAccount('dock'));
+  });
+
+  it('are made once by replicas that start together, also when they take long', async () => {
+    const slow = future('CREATE TABLE slow (); PERFORM pg_sleep(1.2);');
+    const replicas = Array.from({ length: 8 }, () => dockhook(...migrations, slow));
+    await Promise.all(replicas.map((replica) => replica.query('SELECT FROM slow')));
+    expect(await fresh.query('SELECT FROM dockhook_migrations')).to.have.length(migrations.length + 1);
+  });
+
+  it('do not keep others waiting behind a table that somebody has locked', async () => {
+    await fresh.query(oldTables('first'));
+    const writer = new pg.Client({ connectionString: fresh.url });
+    await writer.connect();
+    try {
+      await writer.query('BEGIN; LOCK TABLE dockhook_accounts IN ROW EXCLUSIVE MODE');
+      const upgraded = stores();
+      const { message } = await rejection(upgraded.accounts.list(), 'store_refused');
+      expect(message).to.include('somebody has locked the table');
+      await writer.query('COMMIT');
+      expect((await upgraded.accounts.list()).records).to.deep.equal([]);
+    } finally {
+      await writer.end();
+    }
+  });
+});
+
+describeWithPostgres('the tables in a schema of their own', function () {
+  this.timeout(60_000);
+  const schema = 'Drone-Yard';
+  let fresh: TestDatabase;
+  let database: Database;
+  before(async () => {
+    fresh = await freshDatabase();
+    // Only for what the suites themselves send.
+    await fresh.query(`ALTER DATABASE ${new URL(fresh.url).pathname.slice(1)} SET search_path = "${schema}"`);
+    database = connectPostgres(fresh.url);
+  });
+  after(async () => {
+    await database.close();
+    await fresh.drop();
+  });
+
+  const emptied = async (): Promise<{ stores: Stores; database: Database }> => {
+    const stores = openStores(database, { schema });
+    await stores.ping();
+    await database.query(
+      'TRUNCATE dockhook_accounts, dockhook_organizations, dockhook_bindings, dockhook_settings, dockhook_timeline',
+    );
+    return { stores, database };
+  };
+  describeStores('another schema', async () => (await emptied()).stores);
+  describeSqlStores('another schema', emptied);
+
+  it('leave schema public alone', async () => {
+    await emptied();
+    expect(await fresh.query(`SELECT FROM pg_tables WHERE schemaname = 'public'`)).to.deep.equal([]);
+    expect(
+      await fresh.query(`SELECT FROM pg_proc WHERE pronamespace = 'public'::regnamespace`),
+    ).to.deep.equal([]);
+  });
+
+  it('share a database with those in public, and hear of their own changes only', async () => {
+    const open = (at: string): { stores: Stores; reads: () => number; heard: Promise<void> } => {
+      let reads = 0;
+      let stores: Stores | undefined;
+      const heard = new Promise<void>((resolve) => {
+        stores = openServerStores(connectPostgres(fresh.url), {
+          schema: at,
+          onQuery: (table, operation) => {
+            if (table === 'dockhook_accounts' && operation === 'get') reads += 1;
+          },
+          onHeard: (isHeard) => {
+            if (isHeard) resolve();
+          },
+        });
+      });
+      return { stores: stores as unknown as Stores, reads: () => reads, heard };
+    };
+    const [own, other] = [open(schema), open('public')];
+    try {
+      await Promise.all([own.heard, other.heard]);
+      await own.stores.accounts.add(anAccount('dock', { note: 'own' }));
+      await other.stores.accounts.add(anAccount('dock', { note: 'other' }));
+      expect((await own.stores.accounts.get('dock'))?.note).to.equal('own');
+      const before = own.reads();
+      await other.stores.accounts.update('dock', (account) => ({ ...account, note: 'changed' }));
+      // Its beat comes back behind the notification.
+      while ((await other.stores.accounts.get('dock'))?.note !== 'changed');
+      expect((await own.stores.accounts.get('dock'))?.note).to.equal('own');
+      expect(own.reads()).to.equal(before);
+      await own.stores.accounts.update('dock', (account) => ({ ...account, note: 'changed, too' }));
+      while ((await own.stores.accounts.get('dock'))?.note !== 'changed, too');
+    } finally {
+      await Promise.all([own.stores.close(), other.stores.close()]);
+    }
+  });
+});
+
+describe('migrations on the embedded database', function () {
+  this.timeout(60_000);
+  let database: Database;
+  beforeEach(async () => {
+    database = await openPglite();
+  });
+  afterEach(() => database.close());
+
+  it('make the tables in the schema that is wanted', async () => {
+    const stores = openStores(database, { schema: 'yard' });
+    await stores.accounts.add(anAccount('dock'));
+    expect(await stores.accounts.get('dock')).to.deep.equal(anAccount('dock'));
+    expect(await database.query('SELECT key FROM yard.dockhook_accounts')).to.deep.equal([{ key: 'dock' }]);
+  });
+
+  it('take over the tables that a dockhook of before made', async () => {
+    await database.query(oldTables('before-migrations').replace(/^--.*\n/, ''));
+    const stores = openStores(database);
+    await stores.accounts.add(anAccount('dock'));
+    expect(await database.query('SELECT number FROM dockhook_migrations')).to.deep.equal([{ number: 1 }]);
+  });
+});
+
+describeWithOwnPostgres('a role that may not make tables', function () {
+  this.timeout(60_000);
+  let postgres: TestPostgres;
+  before(async () => {
+    postgres = await startPostgres();
+    await postgres.query('CREATE ROLE dockhook_server LOGIN');
+  });
+  after(() => postgres.stop());
+
+  for (const schema of ['public', 'Drone-Yard']) {
+    for (const [title, tables] of [
+      ['an empty database', ''],
+      ['tables of before', oldTables('before-migrations')],
+    ] as const) {
+      it(`is told the command for schema ${schema} of ${title}, which a superuser runs, and then works`, async () => {
+        const fresh = await freshDatabase(postgres);
+        if (schema === 'public') await fresh.query(`${tables}; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
+        const url = new URL(fresh.url);
+        url.username = 'dockhook_server';
+        const stores = openStores(connectPostgres(url.href), { schema });
+        try {
+          const { message } = await rejection(stores.ping(), 'store_refused');
+          const command = /psql -v .* -f deploy\/postgres\/roles\.sql/.exec(message)?.[0] ?? '';
+          execFileSync('sh', ['-c', command], {
+            cwd: ROOT,
+            env: {
+              ...process.env,
+              PGHOST: postgres.socketDirectory,
+              PGPORT: new URL(postgres.url).port,
+              PGUSER: 'postgres',
+            },
+            stdio: ['ignore', 'ignore', 'pipe'],
+          });
+          await fresh.query(
+            `INSERT INTO "${schema}".dockhook_organizations (key, value) VALUES ('one', '{"value":{"name":"One","bindingCode":"code"}}')`,
+          );
+          expect(await stores.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound');
+          expect(await stores.timeline.gateways('', 1)).to.deep.equal([]);
+          await rejection(stores.accounts.add(anAccount('dock')), 'store_refused');
+        } finally {
+          await stores.close();
+          await fresh.drop();
+        }
+      });
+    }
+  }
+});

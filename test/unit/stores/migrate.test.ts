@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import type { Database, Query, Row } from '../../../src/stores/database.js';
+import { withTables } from '../../../src/stores/migrate.js';
+
+describe('withTables', () => {
+  let statements: string[];
+  let answer: (sql: string) => Error | undefined;
+  /** What it says was applied. */
+  let applied: Row[];
+  /** Whether schema and tables are there. */
+  let found: Row;
+  const query: Query = async (sql) => {
+    const name = sql.includes('CREATE TABLE')
+      ? 'migrate'
+      : sql.includes('FROM public.dockhook_migrations')
+        ? 'look'
+        : sql;
+    if (name.includes('set_config')) return [];
+    if (name.includes('current_user')) return [{ role: 'dock', database: 'fleet', ...found }];
+    statements.push(name);
+    const error = answer(name);
+    if (error !== undefined) throw error;
+    return name === 'look' ? applied : [];
+  };
+  const bare: Database = {
+    query,
+    transaction: async (work) => {
+      await work(query);
+    },
+    close: async () => undefined,
+  };
+  const open = (): Database => withTables(bare, 'public');
+  beforeEach(() => {
+    statements = [];
+    answer = () => undefined;
+    applied = [];
+    found = { has_schema: true, has_tables: false };
+  });
+
+  it('migrates once before the first of many queries', async () => {
+    const database = open();
+    await Promise.all([database.query('a'), database.query('b')]);
+    await database.query('c');
+    expect(statements).to.deep.equal(['look', 'migrate', 'a', 'b', 'c']);
+  });
+
+  it('rejects all queries that wait for a failed attempt, and tries again with the next', async () => {
+    const database = open();
+    answer = (name) => (name === 'look' ? new Error('no database') : undefined);
+    const waiting = await Promise.allSettled([database.query('a'), database.query('b')]);
+    expect(waiting.map((one) => one.status)).to.deep.equal(['rejected', 'rejected']);
+    answer = () => undefined;
+    await database.query('c');
+    expect(statements).to.deep.equal(['look', 'look', 'migrate', 'c']);
+  });
+
+  it('does not try again because a query fails for another reason', async () => {
+    const database = open();
+    answer = (name) => (name === 'a' ? Object.assign(new Error('no'), { code: '23505' }) : undefined);
+    await database.query('a').catch(() => undefined);
+    await database.query('b');
+    expect(statements).to.deep.equal(['look', 'migrate', 'a', 'b']);
+  });
+
+  it('asks one query of a database that is up to date', async () => {
+    applied = [{ number: 1, breaking: false }];
+    await open().query('a');
+    expect(statements).to.deep.equal(['look', 'a']);
+  });
+
+  it('looks again once a table is found to be gone', async () => {
+    const database = open();
+    answer = (name) => (name === 'a' ? Object.assign(new Error('gone'), { code: '42P01' }) : undefined);
+    await database.query('a').catch(() => undefined);
+    await database.query('b');
+    expect(statements).to.deep.equal(['look', 'migrate', 'a', 'look', 'migrate', 'b']);
+  });
+
+  describe('tells a role that may not migrate', () => {
+    async function told(message: string): Promise<string> {
+      answer = (name) =>
+        name === 'migrate' ? Object.assign(new Error(message), { code: '42501' }) : undefined;
+      const error: unknown = await open()
+        .query('a')
+        .catch((reason: unknown) => reason);
+      expect(error).to.have.property('code', 'DH004');
+      return String(error);
+    }
+
+    for (const message of ['permission denied for schema public', 'keine Berechtigung für Schema public']) {
+      it(`the command for the owner of the tables, and the right that it lacks: ${message}`, async () => {
+        expect(await told(message))
+          .to.include(message)
+          .and.include("psql -v ON_ERROR_STOP=1 -d 'fleet' -f deploy/postgres/schema.sql")
+          .and.include('GRANT USAGE, CREATE ON SCHEMA public TO dock');
+      });
+    }
+
+    it('nothing of a right that would not help, since the tables belong to another', async () => {
+      found = { has_schema: true, has_tables: true };
+      expect(await told('must be owner of table dockhook_accounts'))
+        .to.include('deploy/postgres/schema.sql')
+        .and.not.include('GRANT');
+    });
+
+    it('to make the schema if there is none', async () => {
+      found = { has_schema: false, has_tables: false };
+      expect(await told('permission denied for database fleet')).to.include(
+        'CREATE SCHEMA public AUTHORIZATION dock',
+      );
+    });
+  });
+});
