@@ -51,7 +51,7 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
   const queue = createQueue();
   const repeating = new Set<Client>();
   const clients = rememberClients(writeRepeats);
-  const accounts = createThrottle(PER_ACCOUNT.burst, PER_ACCOUNT.refillMs, now);
+  const accounts = createThrottle(PER_ACCOUNT, now);
   let ofOthers = 0;
   let turn = 0;
 

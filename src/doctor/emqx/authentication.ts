@@ -69,7 +69,7 @@ async function checkUsers(authenticator: Authenticator, { api }: EmqxContext): P
       {
         level: 'ok',
         code: 'emqx_authenticator',
-        what: `authenticator ${id} has no users: it refuses every client that dockhook does not accept`,
+        what: `authenticator ${id} has no users: it refuses every client that dockhook does not let in`,
       },
     ];
   }

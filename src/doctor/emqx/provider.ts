@@ -2,7 +2,7 @@
 import { answers, type Provider } from '../../emqx/api-answers.js';
 import { durationMs } from '../../emqx/durations.js';
 import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../../emqx/provider.js';
-import { proveAsked, whatProofSays } from '../../emqx/test-call.js';
+import { makeTestCall, faultOfCall } from '../../emqx/test-call.js';
 import { verifiesExhook } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import { counted, printableUrl } from '../../text.js';
@@ -108,8 +108,8 @@ async function checkConnection(provider: Provider, context: EmqxContext): Promis
 /** Makes a call, once EMQX says that it is connected: if it does not, it says why. */
 async function tryCall(provider: Provider, context: EmqxContext): Promise<Finding> {
   const { name, hooks, node_status: nodes } = provider;
-  const proof = await proveAsked(context.api, provider);
-  const problem = whatProofSays(proof);
+  const proof = await makeTestCall(context.api, provider);
+  const problem = faultOfCall(proof);
   if (problem === undefined) {
     return {
       level: 'ok',
