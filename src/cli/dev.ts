@@ -11,6 +11,7 @@ import { DEMO_LICENSE } from '../dock/demo-license.js';
 import { hasCode } from '../errors.js';
 import { formatListen } from '../listen.js';
 import type { Stores } from '../stores/types.js';
+import { shellWord } from '../shell.js';
 import { addSettingFlags, configOf, wantsJson } from './options.js';
 import { print, printFields, printJson, style, terminal } from './output.js';
 import { firstSignal } from './signals.js';
@@ -133,9 +134,7 @@ function printWhatToDo(
     '  organization': `${DEMO.organization.id}, device binding code ${ready.bindingCode}`,
   });
   const { id } = DEMO.organization;
-  const data = /^[\w./-]+$/.test(ready.dataDir)
-    ? ready.dataDir
-    : `'${ready.dataDir.replaceAll("'", `'\\''`)}'`;
+  const data = shellWord(ready.dataDir);
   const steps = [
     `npm run build`,
     `npx dockhook --data-dir ${data} account add dock-2 --gateway 7CTDTEST00000C --generate`,

@@ -1,6 +1,6 @@
 /** What commands read: standard input, serial numbers and dates. */
 import { DockhookError } from '../errors.js';
-import { parseMoment } from '../time.js';
+import { parseMoment } from '../dates.js';
 import { serialNumberFault } from '../topics.js';
 
 /** More than any password, license or list of names that a person pipes in. */

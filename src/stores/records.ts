@@ -6,7 +6,7 @@
  */
 import type { FromSchema } from 'json-schema-to-ts';
 import { PASSWORD_HASH_PATTERN } from '../password-hashes/index.js';
-import { RFC3339_PATTERN } from '../time.js';
+import { RFC3339_PATTERN } from '../dates.js';
 import { SERIAL_NUMBER_PATTERN } from '../topics.js';
 
 const serialNumber = { type: 'string', pattern: SERIAL_NUMBER_PATTERN } as const;

@@ -1,6 +1,6 @@
 /** What a dock did, on the screen: a line for each entry of its timeline. */
 import type { TimelineEntry } from '../../stores/types.js';
-import { localTime, timeZone } from '../../time.js';
+import { localTime, timeZone } from '../../dates.js';
 import { print, printTable, style } from '../output.js';
 
 /** @param earlier how many entries before these are not shown */

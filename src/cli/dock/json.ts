@@ -1,4 +1,5 @@
 /** A dock, and what it did, as `--json` prints them. */
+import { toRfc3339 } from '../../dates.js';
 import type { Dock } from '../../diagnosis/docks.js';
 import type { TimelineEntry } from '../../stores/types.js';
 
@@ -6,7 +7,7 @@ export function publicDock({ sn, state, since, session, drone, findings, isConne
   return {
     sn,
     state,
-    since: since === undefined ? null : rfc3339(since),
+    since: since === undefined ? null : toRfc3339(since),
     connected: isConnected,
     account: dock.account ?? null,
     clientId: session?.clientId ?? null,
@@ -15,15 +16,11 @@ export function publicDock({ sn, state, since, session, drone, findings, isConne
     drone: drone ?? null,
     findings: findings.map(({ since: begin, state: _state, ...finding }) => ({
       ...finding,
-      since: begin > 0 ? rfc3339(begin) : null,
+      since: begin > 0 ? toRfc3339(begin) : null,
     })),
   };
 }
 
 export function publicEntry({ at, lastAt, own, details, ...entry }: TimelineEntry) {
-  return { at: rfc3339(at), lastAt: rfc3339(lastAt), own, ...entry, ...details };
-}
-
-function rfc3339(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
+  return { at: toRfc3339(at), lastAt: toRfc3339(lastAt), own, ...entry, ...details };
 }

@@ -1,7 +1,7 @@
 /** `dockhook dock list`: the state of each dock, and refused clients that belong to none. */
 import type { Command } from 'commander';
 import { listDocks, type Dock, type RefusedClient } from '../../diagnosis/docks.js';
-import { localTime, timeZone } from '../../time.js';
+import { localTime, timeZone } from '../../dates.js';
 import { readBans } from '../emqx/bans.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { DockhookError } from '../../errors.js';
 import { findDock, type Dock } from '../../diagnosis/docks.js';
 import type { DockFinding, State } from '../../diagnosis/dock-finding.js';
-import { localTime } from '../../time.js';
+import { localTime } from '../../dates.js';
 import { readBans } from '../emqx/bans.js';
 import { demandSerialNumber } from '../input.js';
 import { withStores } from '../open-stores.js';

@@ -1,5 +1,5 @@
 /** The clock of the dock. Pure. */
-import { durationText } from '../../time.js';
+import { durationText } from '../../dates.js';
 import type { DockFinding } from '../dock-finding.js';
 import type { DockFacts } from '../facts.js';
 import type { History } from '../history.js';

@@ -1,7 +1,7 @@
 /** A ban by EMQX, which refuses the dock before it asks dockhook: the timeline ends before the ban. Pure. */
 import { serialNumbersIn } from '../../access/topic-rules.js';
 import { clientIdIn, fits, liftOf, type Ban } from '../../emqx/bans.js';
-import { localTime } from '../../time.js';
+import { localTime } from '../../dates.js';
 import type { DockFinding } from '../dock-finding.js';
 import { listingAccounts, type DockFacts } from '../facts.js';
 import type { History } from '../history.js';

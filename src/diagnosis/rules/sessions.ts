@@ -1,7 +1,7 @@
 /** Sessions that keep ending. Pure. */
 import { newPassword } from '../../fixes.js';
 import type { TimelineEntry } from '../../stores/types.js';
-import { durationText } from '../../time.js';
+import { durationText } from '../../dates.js';
 import type { DockFinding } from '../dock-finding.js';
 import type { DockFacts } from '../facts.js';
 import type { History } from '../history.js';

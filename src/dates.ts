@@ -1,4 +1,4 @@
-/** Moments and durations: as RFC 3339 has them, as people write them, and as people read them. */
+/** Dates, times and durations: as RFC 3339 has them, and as people write and read them. */
 import { DockhookError } from './errors.js';
 
 export const RFC3339_PATTERN =
@@ -23,6 +23,11 @@ export function parseMoment(text: string, now: number): string {
     throw new DockhookError('usage', `${text}: not a time. Write 30m, 12h, 90d, or 2027-01-31T18:00:00Z`);
   }
   return new Date(time).toISOString();
+}
+
+/** RFC 3339 in UTC. */
+export function toRfc3339(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
 }
 
 /** `2026-11-24 14:11:57` where the reader is. */
