@@ -3,7 +3,7 @@
 /** Keys remembered at most; beyond that the one untouched longest is forgotten, and so starts anew. */
 const MAX_KEYS = 50_000;
 
-export interface Throttle {
+interface Throttle {
   /**
    * Takes a token before an attempt, so that a hundred attempts sent at once are not all made; false if
    * there is none left.

@@ -18,7 +18,7 @@ import { clientNetwork } from '../client-network.js';
 import { ownGateways, isOwnGateway, judge, serialNumbersIn } from './topic-rules.js';
 import { disabledOrExpired } from './expiry.js';
 
-export interface AccessOptions {
+interface AccessOptions {
   accounts: Accounts;
   bindings: Bindings;
   passwords: PasswordChecks;

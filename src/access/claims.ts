@@ -15,7 +15,7 @@ const NEWCOMERS = { burst: 10_000, refillMs: 10_000 };
 /** Newcomers that are remembered, of all accounts: each may come again as often as it likes. */
 const MAX_NEWCOMERS = 50_000;
 
-export interface Claims {
+interface Claims {
   /** Whether an SN is known as a gateway, and its binding. */
   lookUpGateway(sn: string, within: Within): Promise<{ known: boolean; binding: Binding | undefined }>;
   /**

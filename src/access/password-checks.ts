@@ -37,9 +37,9 @@ const QUEUE_SHARE = 1 / 10;
 const REPLACE_PAUSE_MS = 10 * 60_000;
 
 /** Puts an account's new hash in place of the old one, if it still has that. @returns whether it did */
-export type ReplaceHash = (name: string, oldHash: string, newHash: string) => Promise<boolean>;
+type ReplaceHash = (name: string, oldHash: string, newHash: string) => Promise<boolean>;
 
-export type PasswordResult =
+type PasswordResult =
   | 'right'
   | 'wrong'
   /** Too many checks are waiting; not looked at. */

@@ -25,7 +25,7 @@ export interface Diagnosis {
   drone?: string;
 }
 
-export type Rule = (walk: Walk, facts: DockFacts) => DockFinding[];
+type Rule = (walk: Walk, facts: DockFacts) => DockFinding[];
 
 const RULES: readonly Rule[] = [
   bannedByEmqx,

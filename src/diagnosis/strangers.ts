@@ -56,7 +56,7 @@ export async function knownDocks(timeline: Timeline, { listings, bindings }: Kno
 }
 
 /** Entries that no dock vouches for, to be asked whose story they may belong to. */
-export interface Others {
+interface Others {
   /** @param own the dock's own entries: who came under their client ids belongs to it, too */
   of(sn: string, own: readonly TimelineEntry[]): TimelineEntry[];
   /** Refusals, of a connect or of a gateway's topics, of which `of` found no dock so far; newest first. What a probe did is none. */

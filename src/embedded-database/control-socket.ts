@@ -143,7 +143,7 @@ async function nextLine(socket: Socket, lines: AsyncIterator<string>, limitMs: n
 }
 
 /** A connection to the holder, on which it has greeted. */
-export interface HolderConnection {
+interface HolderConnection {
   /** Absent if the process accepts connections and does not greet: it is stopped or very busy. */
   holder: Holder | undefined;
   /** Waits until the holder's database is open. The database's `close` only ends this connection. */

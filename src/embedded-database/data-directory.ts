@@ -15,7 +15,7 @@ import type { Database } from '../stores/database.js';
 import { connectToHolder, serveDatabase, type Holder } from './control-socket.js';
 import { openPglite } from './pglite.js';
 
-export interface DataDirectoryOptions {
+interface DataDirectoryOptions {
   /** What people call this process, for whoever finds the directory held: `dockhook serve`. */
   command: string;
   onProgress?: (text: string) => void;

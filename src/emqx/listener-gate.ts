@@ -22,7 +22,7 @@ const START_AGAIN_MS = 1000;
 /** A node tells how long it runs this precisely; two of its starts are further apart. In milliseconds. */
 const UPTIME_MS = 1000;
 
-export interface GateOptions {
+interface GateOptions {
   /** EMQX's ids of the listeners to open, such as `tcp:default`; no other is touched. */
   listeners: readonly string[];
   /** The provider's name in EMQX. */

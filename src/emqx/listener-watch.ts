@@ -47,7 +47,7 @@ const NO_CLOCK =
   'EMQX answers without its time (no Date header), so clients that connected before it had hooks are not disconnected; ' +
   'see that no proxy takes it away';
 
-export type Level = 'info' | 'warn' | 'error';
+type Level = 'info' | 'warn' | 'error';
 
 export interface WatchOptions {
   /** Called again whenever a call failed, so that a renewed API key is taken. Without it nothing is asked. */

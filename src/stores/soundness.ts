@@ -29,7 +29,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What {@link HIDDEN_ROWS} found: an account that is not seen must not count as none. */
-export function hiddenRows(rows: readonly Row[]): Finding[] {
+function hiddenRows(rows: readonly Row[]): Finding[] {
   return rows.map((row) => {
     const [name, role] = [String(row['name']), String(row['role'])];
     if (row['kind'] !== 'r' && row['kind'] !== 'p') {
@@ -191,7 +191,7 @@ function faultsOfTable(row: Row): Finding[] {
 }
 
 /** The SQLSTATE, in a class that is free for applications, of rows that may be hidden. */
-export const ROWS_HIDDEN = 'DH003';
+const ROWS_HIDDEN = 'DH003';
 /** How old the last look may be when rows are read, in milliseconds. */
 const LOOK_MS = 1000;
 /** How old the last look that found all rows may be, in milliseconds, while later ones fail for other reasons. */

@@ -155,7 +155,7 @@ const isMissing = (name: TableName) => `NOT ${isThere(name)}`;
  * an older dockhook could not work with the tables any more; a table that is missing is made in any case.
  * Tables of before that row came are as in version 1.
  */
-export const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 const VERSION_KEY = 'schema';
 
 /** The SQLSTATE, in a class that is free for applications, of tables that a newer dockhook made. */

@@ -19,7 +19,7 @@ export interface Dock {
 }
 
 /** Waits for what a broker may never do: `undefined` if it took too long. Rejects if the probe is stopped. */
-export type Within = <T>(work: Promise<T>) => Promise<T | undefined>;
+type Within = <T>(work: Promise<T>) => Promise<T | undefined>;
 
 export function withinOf(timeoutMs: number, signal: AbortSignal): Within {
   return async (work) => {

@@ -5,7 +5,7 @@ import type { Finding } from '../../finding.js';
 import { inventedSerialNumber, withProbeAccounts } from './accounts.js';
 import { probe, type ProbeOptions } from './probe.js';
 
-export interface ExamineOptions extends Omit<ProbeOptions, 'dock' | 'foreign' | 'watcher'> {
+interface ExamineOptions extends Omit<ProbeOptions, 'dock' | 'foreign' | 'watcher'> {
   /** The operator's own account. */
   dock?: ProbeOptions['dock'];
   /** Absent if the database cannot be used. */
