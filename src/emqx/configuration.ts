@@ -1,6 +1,6 @@
 /**
- * A configuration for EMQX that keeps everybody out whom dockhook has not let in. The files in deploy/emqx are
- * printed by it. "Seen" is what a running EMQX did; "read" is what its source says.
+ * A configuration for EMQX that lets in only clients that dockhook allows. It prints the files in deploy/emqx. "Seen" is
+ * what a running EMQX did; "read" is what its source says.
  */
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 import type { ProviderSettings } from './provider.js';
@@ -88,14 +88,14 @@ const TEXTS: Record<Line, LineTexts> = {
   # EMQX has no hooks before its first successful OnProviderLoaded, and asks for them this often (seen on 5.8.9).
   # The default is a minute.`,
     authenticator: `
-# An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
-# and counts (seen on 5.8.9, read for 5.1.2 and later). Without hooks its no stands: seen on 5.8.9 with dockhook
-# absent since the start, when EMQX without it let everybody in.
-# Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.8.9).`,
+# An authenticator without any users. EMQX asks it before dockhook, and it says "not authorized". If dockhook then says
+# yes, that counts (seen on 5.8.9, read for 5.1.2 and later). Without hooks, "not authorized" stands (seen on 5.8.9 with
+# dockhook absent since the start; without this authenticator, EMQX then let everybody in).
+# Keep it empty: EMQX lets in a user of it without asking dockhook (seen on 5.8.9).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.8.9). The default is allow.',
     retained: NOT_RETAINED,
-    listeners: `# Every listener is closed here: this EMQX opens its listeners before its authenticators and hooks are there, and who
-# came in then with a WRONG password stayed and got the license (seen on 5.8.9). dockhook serve opens those that
+    listeners: `# Every listener is closed here: this EMQX opens its listeners before its authenticators and hooks are there. A client
+# that came in then with a WRONG password stayed, and got the license (seen on 5.8.9). dockhook serve opens those that
 # DOCKHOOK_EMQX_LISTENERS names, over REST, once its hooks are mounted on every node (seen: nobody got in; deploy/emqx/README.md).
 # What that writes into cluster.hocon is gone at the next restart: emqx.conf wins, and EMQX is closed again (seen).
 # \`enable\` and not \`enabled\`, which does nothing once a listener was edited over REST or in the dashboard (seen).
@@ -115,11 +115,11 @@ ${ENABLE_AUTHN}`,
   # EMQX has no hooks before its first successful OnProviderLoaded, and asks for them this often; after an outage too
   # (seen on 5.10.4: back within 5 s; with the default of a minute it took 20 s and may take 60).`,
     authenticator: `
-# An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
-# and counts (seen on 5.10.4). Without hooks its no stands. Without this block EMQX lets everybody in while dockhook
+# An authenticator without any users. EMQX asks it before dockhook, and it says "not authorized". If dockhook then says
+# yes, that counts (seen on 5.10.4). Without hooks, "not authorized" stands. Without this block EMQX lets everybody in while dockhook
 # was absent since the start; when dockhook answers "ignore"; and from the second outage of about 10 s or more, because
 # 5.9.0 to 5.10.4 then drop all hooks (all seen on 5.10.4, and seen closed with it).
-# Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.10.4).`,
+# Keep it empty: EMQX lets in a user of it without asking dockhook (seen on 5.10.4).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.10.4). The default is allow.',
     retained: FLAG_TAKEN_AWAY,
     listeners: ENABLE_AUTHN,
@@ -138,13 +138,13 @@ ${ENABLE_AUTHN}`,
   # EMQX has no hooks before its first successful OnProviderLoaded, and asks for them this often; after an outage too
   # (seen with the ExHook manager of 6.0.3: back within 5 s. The default is a minute).`,
     authenticator: `
-# An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
-# and counts (seen on 5.10.4). Without hooks its no stands. Without this block EMQX lets everybody in while dockhook
+# An authenticator without any users. EMQX asks it before dockhook, and it says "not authorized". If dockhook then says
+# yes, that counts (seen on 5.10.4). Without hooks, "not authorized" stands. Without this block EMQX lets everybody in while dockhook
 # was absent since the start, and when dockhook answers "ignore" (seen on 5.10.4, and seen closed with it; read for 6).
 # 6.0.0 to 6.0.2, 6.1.0 and 6.1.1 have the fault that makes 5.10.4 drop all hooks at the second long outage
 # (emqx/emqx#16890; seen gone with the ExHook manager of 6.0.3).
 # From 6.2.2 on, EMQX_SECURITY_PROFILE=hardened in EMQX's environment does the same once more (read).
-# Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.10.4).`,
+# Keep it empty: EMQX lets in a user of it without asking dockhook (seen on 5.10.4).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.10.4). Here the default too (read).',
     retained: FLAG_TAKEN_AWAY,
     listeners: `# Addresses are written out: from 6.3.0 on, the hardened profile binds a bare port to loopback only (EMQX
@@ -289,7 +289,7 @@ listeners.ssl.default {
   bind = "0.0.0.0:8883"${switchOf(texts)}
   enable_authn = true
   ssl_options {
-    # Certificate and chain. EMQX comes with a pair of its own for tests, whose private key the whole world has.
+    # Certificate and chain. EMQX comes with a pair for tests, whose private key is public.
     certfile = ${quoted(cert)}
     keyfile = ${quoted(key)}
     versions = ["tlsv1.3", "tlsv1.2"]
@@ -313,7 +313,7 @@ listeners.ssl.client_certificate {
     cacertfile = ${quoted(docksCa)}
     versions = ["tlsv1.3", "tlsv1.2"]
     verify = verify_peer
-    # Only with verify_peer; without it a dock that shows no certificate gets as far as its password.
+    # Only with verify_peer. Without it, a dock that shows no certificate gets as far as its password.
     fail_if_no_peer_cert = true
   }
 }`;
