@@ -1,5 +1,5 @@
 /**
- * When EMQX may open its doors: once every node asks dockhook. EMQX up to 5.8 opens its listeners before its
+ * When listeners of EMQX may be opened: once every node asks dockhook. EMQX up to 5.8 opens its listeners before its
  * authenticators and hooks are there, so our configuration keeps them closed at boot, and they are started over REST.
  *
  * A start goes to all nodes of a cluster at once, and a node that is just booting carries it out before it has hooks
