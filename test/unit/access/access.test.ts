@@ -1,13 +1,14 @@
 import { expect } from 'chai';
-import { createAccess, type Access } from '../../../src/access/access.js';
+import { createAccess, type Access, type AccessOptions } from '../../../src/access/access.js';
 import { createPasswordChecks, type PasswordChecks } from '../../../src/access/password-checks.js';
 import { hashChosen, hashGenerated } from '../../../src/password-hashes/index.js';
 import { storeBudget } from '../../../src/time-limits.js';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
 import type { Client } from '../../../src/hooks.js';
-import { openMemoryStores } from '../../support/memory-stores.js';
-import type { Account, Stores } from '../../../src/stores/types.js';
+import { rememberAccounts } from '../../../src/stores/stores.js';
+import { openFakeStores } from '../../support/fake-stores.js';
+import type { Account, Accounts, Stores } from '../../../src/stores/types.js';
 
 const GATEWAY = '7CTDTEST00000A';
 const OTHER_GATEWAY = '7CTDTEST00000B';
@@ -24,6 +25,9 @@ const client = (username: string, more: Partial<Client> = {}): Client => ({
   ...more,
 });
 
+const accessOn = (options: Omit<AccessOptions, 'accounts'> & { accounts: Accounts }): Access =>
+  createAccess({ ...options, accounts: rememberAccounts(options.accounts) });
+
 describe('access', () => {
   let stores: Stores;
   let access: Access;
@@ -38,7 +42,7 @@ describe('access', () => {
         get: (target, name) =>
           fault ? () => Promise.reject(fault ?? new Error()) : (Reflect.get(target, name) as unknown),
       });
-    return createAccess({
+    return accessOn({
       accounts: failing(stores.accounts),
       bindings: failing(stores.bindings),
       passwords,
@@ -86,7 +90,7 @@ describe('access', () => {
   });
 
   beforeEach(() => {
-    stores = openMemoryStores();
+    stores = openFakeStores();
     events = [];
     fault = undefined;
     access = open();
@@ -166,7 +170,7 @@ describe('access', () => {
 
     it('holds every refusal back', async () => {
       await add('a');
-      const delay = passwords.patienceMs() / 2;
+      const delay = passwords.checkMs / 2;
       for (const username of ['a', 'nobody', '', '#']) {
         const start = performance.now();
         await access.authenticate(client(username), 'wrong');
@@ -190,14 +194,14 @@ describe('access', () => {
         },
       };
       const checks: PasswordChecks = {
-        patienceMs: () => 200,
-        check: async ({ name }, _password, _host, patience) => {
+        checkMs: 200,
+        check: async ({ name }, _password, _host, decideBy) => {
           if (name === 'slow') await new Promise((resolve) => setTimeout(resolve, 60));
-          if (name === 'endless') await patience;
+          if (name === 'endless') await decideBy;
           return name === 'endless' ? 'overloaded' : 'wrong';
         },
       };
-      access = createAccess({
+      access = accessOn({
         ...stores,
         accounts,
         passwords: checks,
@@ -219,9 +223,9 @@ describe('access', () => {
 
     it('tells an overloaded check as such', async () => {
       await add('a');
-      const busy: PasswordChecks = { patienceMs: () => 1, check: async () => 'overloaded' };
+      const busy: PasswordChecks = { checkMs: 1, check: async () => 'overloaded' };
       const tell = (event: AccessEvent) => events.push(event);
-      access = createAccess({ ...stores, passwords: busy, unknownAccounts: 'deny', tell });
+      access = accessOn({ ...stores, passwords: busy, unknownAccounts: 'deny', tell });
       expect(await access.authenticate(client('a'), 'right')).to.equal(false);
       expect(events[0]).to.include({ reason: 'overloaded' });
     });
@@ -300,7 +304,7 @@ describe('access', () => {
         await add('clumsy', service(GATEWAY));
         const { accounts } = stores;
         const keepsClientId = () => Promise.reject(new Error('asked'));
-        access = createAccess({
+        access = accessOn({
           ...stores,
           accounts: { ...accounts, keepsClientId },
           passwords,
@@ -352,7 +356,7 @@ describe('access', () => {
         const connects = await access.authenticate(client(username, { clientId: sn }), 'right');
         const topic = `thing/product/${sn}/services`;
         const subscribes = await access.authorize(client(username, { clientId: sn }), 'subscribe', topic);
-        const asks = await access.askerOf({ username, clientId: sn }, sn, storeBudget());
+        const asks = await access.identifyPublisher({ account: username, clientId: sn }, sn, storeBudget());
         expect([subscribes, asks === 'dock'], `${username} as ${sn}`).to.deep.equal([connects, connects]);
         return connects === true;
       };
@@ -446,7 +450,7 @@ describe('access', () => {
           await both;
           return value;
         };
-        access = createAccess({
+        access = accessOn({
           accounts: { ...stores.accounts, listsGateway: () => answer('listings', false) },
           bindings: { ...stores.bindings, getMany: () => answer('bindings', new Map()) },
           passwords,
@@ -473,11 +477,11 @@ describe('access', () => {
         getMany: () => Promise.reject(new DockhookError('store_unavailable', 'x')),
       };
       const tell = (event: AccessEvent) => events.push(event);
-      access = createAccess({ ...stores, bindings: failing, passwords, unknownAccounts: 'deny', tell });
+      access = accessOn({ ...stores, bindings: failing, passwords, unknownAccounts: 'deny', tell });
       const start = performance.now();
       expect(await access.authenticate(client('a', { clientId: OTHER_GATEWAY }), 'right')).to.equal(false);
       expect(events[0]).to.include({ reason: 'store_unavailable' });
-      expect(performance.now() - start).to.be.greaterThan(passwords.patienceMs() / 2);
+      expect(performance.now() - start).to.be.greaterThan(passwords.checkMs / 2);
     });
 
     it('refuses while the store is away, even who was let in before', async () => {
@@ -562,7 +566,7 @@ describe('access', () => {
         };
         const tell = (event: AccessEvent) => events.push(event);
         const ask = () =>
-          createAccess({ ...stores, bindings: badOwn, passwords, unknownAccounts: 'deny', tell }).authorize(
+          accessOn({ ...stores, bindings: badOwn, passwords, unknownAccounts: 'deny', tell }).authorize(
             client('a'),
             'publish',
             droneOsd,
@@ -674,7 +678,7 @@ describe('access', () => {
     });
 
     it('refuses on an error that nobody foresaw', async () => {
-      access = createAccess({
+      access = accessOn({
         accounts: { ...stores.accounts, get: () => Promise.reject(new TypeError('bug')) },
         bindings: stores.bindings,
         passwords,
@@ -687,9 +691,9 @@ describe('access', () => {
     });
   });
 
-  describe('askerOf: who asks on a requests topic', () => {
+  describe('identifyPublisher: who publishes on a requests topic', () => {
     const ask = (username: string, gateway = GATEWAY, clientId = GATEWAY) =>
-      access.askerOf({ username, clientId }, gateway, storeBudget());
+      access.identifyPublisher({ account: username, clientId }, gateway, storeBudget());
 
     it('tells docks, services and strangers apart', async () => {
       await add('dock');
