@@ -3,7 +3,7 @@ import type { Config } from './config.js';
 import type { Database } from './stores/database.js';
 import type { PostgresOptions } from './stores/postgres.js';
 
-export interface OpenOptions {
+interface OpenOptions {
   /** What people call a process that stays up; it then holds the embedded database for itself. */
   command?: string | undefined;
   /** Told what takes long. */

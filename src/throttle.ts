@@ -5,14 +5,14 @@ import { BoundedMap } from './bounded-map.js';
 const MAX_KEYS = 50_000;
 
 /** What one key may do. */
-export interface Rate {
+interface Rate {
   /** Tokens of a key that took none lately. */
   burst: number;
   /** Time in which one token comes back, in milliseconds. */
   refillMs: number;
 }
 
-export interface Throttle {
+interface Throttle {
   /**
    * Takes a token before an attempt, so that a hundred attempts sent at once are not all made; false if
    * there is none left.

@@ -9,7 +9,7 @@ import type { GatewayOwners } from './gateway-owners.js';
 import { clientNames, failureRefusal, wrongCertificate, type TellRefusal } from './refusal.js';
 import { judge, ownGateways } from './topic-rules.js';
 
-export interface AuthorizeOptions {
+interface AuthorizeOptions {
   bindings: Bindings;
   accounts: RememberedAccounts;
   decide: Decide;

@@ -12,7 +12,7 @@ import { createTicks, startDelay } from './refusal-delay.js';
 import { isUnsafeClientId, isUnsafeName } from './safe-names.js';
 import { ownGateways } from './topic-rules.js';
 
-export interface ConnectOptions {
+interface ConnectOptions {
   accounts: Accounts;
   owners: GatewayOwners;
   passwords: PasswordChecks;

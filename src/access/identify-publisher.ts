@@ -6,7 +6,7 @@ import { disabledOrExpired } from './expiry.js';
 import type { GatewayOwners } from './gateway-owners.js';
 import { isOwnGateway } from './topic-rules.js';
 
-export interface IdentifyPublisherOptions {
+interface IdentifyPublisherOptions {
   accounts: RememberedAccounts;
   decide: Decide;
   owners: GatewayOwners;

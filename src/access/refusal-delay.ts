@@ -23,7 +23,7 @@ export function checkTime(hashMs: number): number {
   return Math.min(CHECK_MS.most, Math.max(CHECK_MS.least, 2 * hashMs));
 }
 
-export interface RefusalDelay {
+interface RefusalDelay {
   /** To be called once the account was read, or could not be. Resolves when its password must be checked. */
   accountRead(): Promise<void>;
   /** Resolves when a refusal may leave. */
@@ -52,7 +52,7 @@ export interface Ticks {
   at(time: number): Tick;
 }
 
-export interface Tick {
+interface Tick {
   /** Resolves a tick earlier: what is decided by then is decided without haste. */
   before: Promise<void>;
   /** Resolves at the tick; if that is over, at the next one. */

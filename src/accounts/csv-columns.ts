@@ -1,4 +1,4 @@
-/** The columns of accounts as CSV; apart, since the help of `account import` shows them and needs no more. */
+/** The columns of accounts as CSV. The help of `account import` shows them, and needs nothing else. */
 
 /** Every column, in the order of an export, and what it means. Only `name` must be there. */
 export const COLUMNS = {

@@ -29,7 +29,7 @@ export interface ImportReport {
   isTrial(): boolean;
 }
 
-export interface ImportOptions {
+interface ImportOptions {
   /** What people call the file. */
   name: string;
   now: number;
@@ -54,7 +54,7 @@ interface Ready {
 }
 
 /** Accounts that are ready to be added, packed. */
-export interface ReadyAccounts {
+interface ReadyAccounts {
   batches: Buffer[];
   count: number;
 }

@@ -59,7 +59,7 @@ export function gatewaysIn(scope: Scope): string[] {
 }
 
 /** The client ids that a scope keeps from all other accounts. */
-export function clientIdsIn(scope: Scope): string[] {
+function clientIdsIn(scope: Scope): string[] {
   return scope.kind === 'service' ? (scope.clientIds ?? []) : [];
 }
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { inspectConfig, readConfig, settingList, type Config, type SettingName } from '../config.js';
 
 /** Options that every command has. */
-export interface GlobalOptions {
+interface GlobalOptions {
   json?: boolean;
   dataDir?: string;
 }

@@ -57,7 +57,7 @@ async function addOrganization(
   const bindingCode = options.bindingCode ?? (await generatedCode());
   const organization: Organization = { id, name: options.name, bindingCode };
   if (bindingCode === '') {
-    throw new DockhookError('usage', '--binding-code is empty; leave it out to have one made');
+    throw new DockhookError('usage', '--binding-code is empty; leave it out, and dockhook makes one');
   }
   await withStores(command, (stores) => stores.organizations.add(organization));
   warnOfShort(bindingCode, command);
@@ -95,7 +95,7 @@ async function setOrganization(
   }
   print(`organization "${id}" changed. Devices that are bound to it stay bound.`);
   printFields({ name, 'device binding code': bindingCode });
-  if (bindingCode !== undefined) print('The old code opens nothing any longer.');
+  if (bindingCode !== undefined) print('The old code no longer works.');
 }
 
 async function generatedCode(): Promise<string> {

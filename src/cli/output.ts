@@ -6,7 +6,7 @@ import { printable, printableJson, printableLines, withoutUserInfo } from '../te
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = { usage: 2, not_found: 3, conflict: 4 };
 
 /** Whether a stream is a terminal that wants colours. */
-export function wantsColour(stream: NodeJS.WriteStream = process.stdout): boolean {
+function wantsColour(stream: NodeJS.WriteStream = process.stdout): boolean {
   return stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }
 

@@ -3,7 +3,7 @@
 const WIDTH = 24;
 const REDRAW_MS = 100;
 
-export interface Progress {
+interface Progress {
   /**
    * @param done how much of the whole, from 0 to 1; `undefined` if the whole is not known
    * @param remark what else there is to say

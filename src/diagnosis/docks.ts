@@ -38,7 +38,7 @@ export interface RefusedClient {
   lastAt: number;
 }
 
-export interface DockList {
+interface DockList {
   /** By SN. */
   docks: Dock[];
   /** The latest first. */
@@ -67,7 +67,7 @@ export async function listDocks(stores: Stores, bans: readonly Ban[] = []): Prom
 }
 
 /** A dock with its timeline; or, for the SN of a drone, the dock through which the drone comes. */
-export type FoundDock =
+type FoundDock =
   | { kind: 'dock'; dock: Dock; entries: TimelineEntry[]; badRows: DockhookError[] }
   | { kind: 'drone'; gateway: string };
 

@@ -9,7 +9,7 @@ import { groupBy } from './group-by.js';
 const MAX_ENTRIES = 25_000;
 const PAGE = 2000;
 
-export interface Strangers {
+interface Strangers {
   /**
    * Entries that name this dock, or come from a client id of the dock.
    * @param own the dock's own entries

@@ -6,7 +6,7 @@ const PER_GATEWAY = { burst: 10, refillMs: 6_000 };
 /** An account that may act as any gateway could otherwise guess under one SN after the other. */
 const PER_ACCOUNT = { burst: 500, refillMs: 600 };
 
-export interface CodeGuesses {
+interface CodeGuesses {
   /**
    * Looks a code up, unless this gateway or its account has been wrong too often.
    * @param lookup resolves to the reason if the code is wrong. If it rejects, so does this, and

@@ -25,7 +25,7 @@ export interface Envelope {
  * about 4,000. Parsing this much takes 1 ms at worst (nested brackets); a megabyte took 100 ms, in which nobody
  * else was answered.
  */
-export const MAX_PAYLOAD_BYTES = 16 * 1024;
+const MAX_PAYLOAD_BYTES = 16 * 1024;
 
 /** Reads a request, or says why it is none. Unknown fields are left alone. */
 export function parseEnvelope(payload: Buffer): Envelope | 'too_large' | 'not_json' | 'no_method' {

@@ -5,7 +5,7 @@ import type { Finding } from '../finding.js';
 const DAY_MS = 24 * 3_600_000;
 const SOON_DAYS = 30;
 
-export interface Judged {
+interface Judged {
   /** What the codes of the findings begin with: `grpc`, `mqtt`. */
   port: string;
   /** A file or an address, for people. */

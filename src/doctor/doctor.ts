@@ -19,7 +19,7 @@ import { probeBroker, type ProbeOptions } from './probe/probe.js';
 import { checkSettings } from './settings.js';
 import { checkGrpcTls, checkMqttCertificate } from './tls-files.js';
 
-export interface DoctorOptions {
+interface DoctorOptions {
   config: Config;
   /** What is wrong with the settings; `config` has defaults in the place of these. */
   faults: readonly ConfigFault[];

@@ -14,7 +14,7 @@ import { lock, nameOf, socketPath } from './lock.js';
 import { openPglite } from './pglite.js';
 import { serveDatabase } from './server.js';
 
-export interface DataDirectoryOptions {
+interface DataDirectoryOptions {
   /** What people call this process, for whoever finds the directory held: `dockhook serve`. */
   command: string;
   onProgress?: (text: string) => void;

@@ -30,14 +30,14 @@ export interface EmqxApi {
   clock(): Promise<number | undefined>;
 }
 
-export interface ApiOptions {
+interface ApiOptions {
   /** Of one request with its answer, in milliseconds. */
   deadlineMs?: number;
   /** Breaks off what is under way, and refuses what comes after. */
   signal?: AbortSignal;
 }
 
-export interface EmqxAccess extends EmqxKey {
+interface EmqxAccess extends EmqxKey {
   url: URL;
   /** Reads key and secret again, for when they are refused. */
   renewed?: () => Promise<EmqxKey>;

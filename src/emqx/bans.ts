@@ -20,7 +20,7 @@ export interface Ban {
 }
 
 /** What one dock, or one client, is known by. */
-export interface Names {
+interface Names {
   clientIds: ReadonlySet<string>;
   accounts: ReadonlySet<string>;
   addresses: ReadonlySet<string>;

@@ -25,7 +25,7 @@ export interface EmqxClient {
 }
 
 /** Through which listener of which node it came, and when by EMQX's clock, in milliseconds since the epoch. */
-export interface ListedClient extends EmqxClient {
+interface ListedClient extends EmqxClient {
   node: string;
   listener: string;
   connectedAt: number;

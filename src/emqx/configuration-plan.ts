@@ -20,7 +20,7 @@ import {
   type Version,
 } from './versions.js';
 
-export interface ConfigurationPlan {
+interface ConfigurationPlan {
   line: Line;
   /** For `emqx.conf`. */
   configuration: string;

@@ -32,7 +32,7 @@ export const BROKER_FILES: BrokerFiles = {
   docksCa: '/etc/emqx/certs/docks-ca.pem',
 };
 
-export interface ConfigurationOptions {
+interface ConfigurationOptions {
   line: Line;
   /** The newest of the line unless given. */
   version?: Version;

@@ -1,5 +1,5 @@
 /**
- * When EMQX may open its doors: once every node asks dockhook. EMQX up to 5.8 opens its listeners before its
+ * When listeners of EMQX may be opened: once every node asks dockhook. EMQX up to 5.8 opens its listeners before its
  * authenticators and hooks are there, so our configuration keeps them closed at boot, and they are started over REST.
  *
  * A start goes to all nodes of a cluster at once, and a node that is just booting carries it out before it has hooks
@@ -22,7 +22,7 @@ const START_AGAIN_MS = 1000;
 /** A node tells how long it runs this precisely; two of its starts are further apart. In milliseconds. */
 const UPTIME_MS = 1000;
 
-export interface GateOptions {
+interface GateOptions {
   /** EMQX's ids of the listeners to open, such as `tcp:default`; no other is touched. */
   listeners: readonly string[];
   /** The provider's name in EMQX. */

@@ -1,6 +1,6 @@
 /**
- * The gate, kept for as long as `serve` runs: opens EMQX's listeners when every node asks dockhook, and disconnects
- * who came in before. It never rejects, each of its calls to EMQX ends in time, and no answer to a broker waits for it.
+ * Opens EMQX's listeners when every node asks dockhook, for as long as `serve` runs, and disconnects clients that came in
+ * before. It never rejects, each of its calls to EMQX ends in time, and no answer to a broker waits for it.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
@@ -47,7 +47,7 @@ const NO_CLOCK =
   'EMQX answers without its time (no Date header), so clients that connected before it had hooks are not disconnected; ' +
   'see that no proxy takes it away';
 
-export type Level = 'info' | 'warn' | 'error';
+type Level = 'info' | 'warn' | 'error';
 
 export interface WatchOptions {
   /** Called again whenever a call failed, so that a renewed API key is taken. Without it nothing is asked. */

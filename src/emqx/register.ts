@@ -9,7 +9,7 @@ import { isSameAddress, whatIsWrong, type ProviderSettings } from './provider.js
 /** Between two looks at how far EMQX is, in milliseconds. */
 const LOOK_MS = 500;
 
-export interface Registration {
+interface Registration {
   action: 'created' | 'updated' | 'unchanged';
   /** Whether it was put before other providers. */
   moved: boolean;

@@ -20,7 +20,7 @@ export function parseVersion(text: string): Version | undefined {
   return [major, minor ?? Infinity, patch ?? Infinity];
 }
 
-export function isBefore(a: Version, b: Version): boolean {
+function isBefore(a: Version, b: Version): boolean {
   const at = a.findIndex((part, index) => part !== b[index]);
   return at >= 0 && (a[at] ?? 0) < (b[at] ?? 0);
 }

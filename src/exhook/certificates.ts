@@ -8,7 +8,7 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { DockhookError, messageOf } from '../errors.js';
 
 /** Paths of PEM files. */
-export interface TlsFiles {
+interface TlsFiles {
   /** The chain, the server's own certificate first. */
   cert: string;
   key: string;

@@ -16,7 +16,7 @@ const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 /** The first byte of a TLS handshake (RFC 8446, 5.1). */
 const TLS_HANDSHAKE = 0x16;
 
-export interface PortOptions {
+interface PortOptions {
   /** Port 0 takes a free one. */
   listen: Listen;
   /** Default: plain text. */
@@ -27,7 +27,7 @@ export interface PortOptions {
   onRefused: (refusal: Refusal) => void;
 }
 
-export interface Port {
+interface Port {
   /** The port really taken. */
   port: number;
   /** Takes no more connections, and cuts those that have not come to HTTP/2. */

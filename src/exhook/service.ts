@@ -33,7 +33,7 @@ import {
 } from './translate.js';
 
 /** How a call ended. */
-export type CallOutcome =
+type CallOutcome =
   /** authenticate, authorize */
   | 'allow'
   | 'deny'

@@ -8,7 +8,7 @@ import { DockhookError } from '../errors.js';
 import type { Action, Client, Message, MountedHook, PublishVerdict, Session } from '../hooks.js';
 
 /** `ClientInfo`, as far as we read it. */
-export interface ClientInfo {
+interface ClientInfo {
   node: string;
   clientid: string;
   username: string;

@@ -6,7 +6,7 @@
 export const CALLS_PER_PASS = 8;
 
 /** Does a work now, or in a later pass. What one owner asks is begun in the order in which it was asked. */
-export type InTurn = (owner: string, work: () => void) => void;
+type InTurn = (owner: string, work: () => void) => void;
 
 /** @param schedule calls a function in the next pass; for tests */
 export function createTurns(schedule: (next: () => void) => unknown = setImmediate): InTurn {

@@ -1,6 +1,6 @@
 /**
- * Work that no answer waits for: logs, metrics, the timeline. Put off for a moment it is not in the way of an answer,
- * and what many calls left is done in one go, which takes the machine less than doing each between two calls.
+ * Work that no answer waits for: logs, metrics, the timeline. It is put off for a moment, so that it does not delay an
+ * answer. The work of many calls is then done at once, which costs less than doing each between two calls.
  */
 
 /** How long it is put off, in milliseconds. */
@@ -9,7 +9,7 @@ const PUT_OFF_MS = 5;
 export interface Afterwards {
   /** Works are done in the order in which they were put off. One that throws is reported, and keeps no other back. */
   putOff(work: () => void): void;
-  /** Does now what waits, for who wants to read what came of it. */
+  /** Does now what waits, for a caller that wants to read the outcome. */
   flush(): void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Where log lines go, without the server ever waiting for who reads them. A pipe, terminal or socket whose reader has
- * stopped, a disk that is full: lines are kept for a while, then lost and counted. No answer comes later for it.
+ * Where log lines go. The server never waits for whoever reads them: if the reader of a pipe, terminal or socket has
+ * stopped, or a disk is full, lines are kept for a while, then lost and counted. No answer is delayed by it.
  */
 import { constants, fstatSync, openSync, write as writeInThread, writeSync } from 'node:fs';
 

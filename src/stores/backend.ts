@@ -12,7 +12,7 @@ export interface StoredRow {
 }
 
 /** A binding's row, with that of its organization unless the reference is broken. */
-export interface BindingRow extends StoredRow {
+interface BindingRow extends StoredRow {
   organization: StoredRow | undefined;
 }
 

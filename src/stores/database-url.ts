@@ -9,7 +9,7 @@ import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { DockhookError, messageOf } from '../errors.js';
 
-export interface DatabaseAddress {
+interface DatabaseAddress {
   settings: pg.ClientConfig;
   /** For people. */
   where: string;

@@ -31,7 +31,7 @@ export interface Memory<T> {
   recall(key: string, load: () => Promise<T | undefined>): Promise<Recalled<T>>;
 }
 
-export interface MemoryOptions {
+interface MemoryOptions {
   /** While they are heard, a value is fresh until the next change. Without them none ever is. */
   changes?: Changes | undefined;
   /** For how long a value can be recalled, in milliseconds. */

@@ -61,7 +61,7 @@ async function migrate(database: Database, schema: string, all: typeof migration
   }
 }
 
-export interface MigrationState {
+interface MigrationState {
   /** What the database lacks. */
   pending: string[];
   /** Whether a newer dockhook made a breaking change: {@link migrationScript} then ends with an error that names it. */

@@ -13,7 +13,7 @@ const NONE_LEFT_PAUSE_MS = 250;
 /** Between two looks whether a retired pool is still waited for, in milliseconds. */
 const RETIRE_MS = 100;
 
-export interface PostgresPool {
+interface PostgresPool {
   /**
    * A connection: a new one, or if the server refuses one more, the next that is free. Must be released.
    * @param within milliseconds for all of it

@@ -10,7 +10,7 @@ import type { Listing } from './types.js';
 const UPDATE_ATTEMPTS = 10;
 const PAGE = 1000;
 
-export interface Table<T> {
+interface Table<T> {
   rows: Rows;
   /** Values by key, not yet checked. */
   read: Read<unknown>;

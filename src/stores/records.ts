@@ -30,7 +30,7 @@ const clientIds = {
 export const keySchema = { ...text, minLength: 1, maxLength: 255 } as const;
 
 /** What an account may act for; see `access/`. */
-export const scopeSchema = {
+const scopeSchema = {
   type: 'object',
   discriminator: { propertyName: 'kind' },
   oneOf: [

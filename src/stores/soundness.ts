@@ -29,7 +29,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What {@link hiddenRowsIn} found: dockhook must not take a hidden account for a missing one. */
-export function hiddenRows(rows: readonly Row[], schema: string): Finding[] {
+function hiddenRows(rows: readonly Row[], schema: string): Finding[] {
   return rows.map((row) => {
     const [table, role] = [inSchema(schema, String(row['name'])), String(row['role'])];
     if (row['kind'] !== 'r' && row['kind'] !== 'p') {

@@ -115,7 +115,7 @@ export function rememberLicense(license: LicenseStore): RememberedLicense {
 }
 
 /** The stores on a backend. */
-export function storesOn(backend: Backend, onQuery?: OnQuery): Stores {
+function storesOn(backend: Backend, onQuery?: OnQuery): Stores {
   const attempt = createAttempt('all', onQuery);
   return {
     accounts: openAccounts(backend, onQuery),

@@ -21,7 +21,7 @@ export interface Recorder {
   take(limit: number): TimelineEntry[];
 }
 
-export interface RecorderOptions {
+interface RecorderOptions {
   /** Told of events that are not recorded because there are too many. */
   onDropped: (count: number) => void;
   /** Milliseconds since the epoch. */

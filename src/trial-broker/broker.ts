@@ -17,7 +17,7 @@ import { formatListen, type Listen } from '../listen.js';
 import { authorizeCache, type AskOnce } from './authorize-cache.js';
 import { connectExhook, type ClientInfo, type ExhookClient, type ExhookMessage } from './exhook-client.js';
 
-export interface BrokerOptions {
+interface BrokerOptions {
   /** Port 0 picks a free one. */
   listen: Listen;
   /** `host:port` of the ExHook server. */

@@ -71,7 +71,7 @@ export interface ExhookClient {
   close(): void;
 }
 
-export interface ExhookOptions {
+interface ExhookOptions {
   /** `host:port` of the ExHook server. */
   address: string;
   node: string;

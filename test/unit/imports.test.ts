@@ -209,6 +209,13 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
 const imports = files.flatMap(importsOf);
+const TEST = new URL('../', import.meta.url).pathname;
+const texts = [
+  ...files.map((from) => ({ from, text: readFileSync(join(SRC, from), 'utf8') })),
+  ...readdirSync(TEST, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => ({ from: `test/${path}`, text: readFileSync(join(TEST, path), 'utf8') })),
+];
 
 describe('the source tree', () => {
   it('keeps to who may import whom', () => {
@@ -300,6 +307,14 @@ describe('the source tree', () => {
     expect(cycles()).to.deep.equal([]);
   });
 
+  it('exports nothing that no other file imports', () => {
+    const idle = files.flatMap((path) => {
+      const names = namesExported(path);
+      return names.filter((name) => !isNamed(name, path)).map((name) => `${path}: ${name}`);
+    });
+    expect(idle).to.deep.equal([]);
+  });
+
   it('tells in a first line what each file is for', () => {
     const silent = files.filter((path) => {
       const text = readFileSync(join(SRC, path), 'utf8').replace(/^#!.*\n/, '');
@@ -315,6 +330,29 @@ function packageOf(specifier: string): string {
     .split('/')
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
+}
+
+function namesExported(path: string): string[] {
+  const text = readFileSync(join(SRC, path), 'utf8');
+  const declared = /^export (?:async )?(?:interface|type|const|function\*?|class) (\w+)/gm;
+  return [...text.matchAll(declared)].map(([, name = '']) => name);
+}
+
+/** Whether another file of src or test names it, and imports the file that exports it, or one that hands all of it on. */
+function isNamed(name: string, path: string): boolean {
+  const word = new RegExp(`\\b${name}\\b`);
+  const imported = texts.filter(({ text }) => text.includes(`/${scriptOf(path)}'`));
+  const handOn = imported.filter(({ text }) => text.includes(`* from './${scriptOf(path)}'`));
+  const all = [
+    ...imported,
+    ...texts.filter(({ text }) => handOn.some(({ from }) => text.includes(`/${scriptOf(from)}'`))),
+  ];
+  return all.some(({ from, text }) => from !== path && word.test(text));
+}
+
+/** `types.js` of `stores/types.ts`. */
+function scriptOf(path: string): string {
+  return path.replace(/^.*\//, '').replace(/\.ts$/, '.js');
 }
 
 function partOf(path: string): string {

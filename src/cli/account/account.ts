@@ -63,7 +63,7 @@ function addAddCommand(account: Command): void {
     .action(lazily(async () => (await import('./add.js')).addAccount));
   addPasswordOptions(
     addScopeOptions(add)
-      .option('--cert-cn <cn>', 'also demand a TLS client certificate with this common name')
+      .option('--cert-cn <cn>', 'also require a TLS client certificate with this common name')
       .option('--expires <when>', 'stop working after 30m, 12h, 90d, or at a date'),
   ).option('--note <text>', 'a note for other operators');
   addExamples(
@@ -82,10 +82,10 @@ function addSetCommand(account: Command): void {
     .action(lazily(async () => (await import('./set.js')).setAccount));
   addPasswordOptions(
     addScopeOptions(set)
-      .option('--cert-cn <cn>', 'also demand a TLS client certificate with this common name')
-      .option('--no-cert-cn', 'demand no certificate any longer')
+      .option('--cert-cn <cn>', 'also require a TLS client certificate with this common name')
+      .option('--no-cert-cn', 'no longer require a certificate')
       .option('--expires <when>', 'stop working after 30m, 12h, 90d, or at a date')
-      .option('--never-expires', 'go on working'),
+      .option('--never-expires', 'never stop working'),
   ).option('--note <text>', "a note for other operators; '' removes it");
   addExamples(
     set,
@@ -103,10 +103,13 @@ function addImportCommand(account: Command): void {
     .description('create accounts from a CSV file, or from standard input with -: all of them or none')
     .option('--dry-run', 'check everything, also against the database, and change nothing')
     .option('--continue', 'leave out lines that cannot be imported, and import the others')
-    .option('--password-hash-algorithm <name>', 'of hashes of EMQX: bcrypt, pbkdf2, sha, sha256, sha512, …')
-    .option('--salt-position <where>', 'EMQX: prefix, suffix or disable', 'prefix')
-    .option('--mac-fun <name>', 'EMQX, of pbkdf2', 'sha256')
-    .option('--iterations <count>', 'EMQX, of pbkdf2', '4096')
+    .option(
+      '--password-hash-algorithm <name>',
+      'how EMQX made the hashes: bcrypt, pbkdf2, sha, sha256, sha512, …',
+    )
+    .option('--salt-position <where>', 'where EMQX put the salt: prefix, suffix or disable', 'prefix')
+    .option('--mac-fun <name>', 'mac_fun of EMQX, for pbkdf2', 'sha256')
+    .option('--iterations <count>', 'iterations of EMQX, for pbkdf2', '4096')
     .addHelpText(
       'after',
       `\nThe first line names the columns, in any order; all but name may be left out:\n${columns.join('\n')}\n\n` +
@@ -137,7 +140,7 @@ function addExportCommand(account: Command): void {
     .option('--with-hashes', 'with the password hashes, for a backup: keep it as secret as the database')
     .addHelpText(
       'after',
-      '\nThe file is for account import, not for a spreadsheet: that takes cells with = + - @ in front for formulas.',
+      '\nThe file is for account import. A spreadsheet would take cells that begin with = + - @ for formulas.',
     )
     .action(lazily(async () => (await import('./export.js')).exportAccounts));
   addExamples(

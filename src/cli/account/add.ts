@@ -43,7 +43,7 @@ export async function addAccount(name: string, options: AddOptions, command: Com
   printPassword(generated);
 }
 
-/** Makes a password hash without an account, for who writes rows by SQL. */
+/** Makes a password hash without an account, for those who write rows by SQL. */
 export async function printHash(options: PasswordOptions, command: Command): Promise<void> {
   const { passwordHash, generated } = await demandPassword(options, command);
   if (wantsJson(command)) {

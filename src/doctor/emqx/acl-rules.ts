@@ -4,7 +4,7 @@
  */
 
 /** What the file says of everybody's topics of docks: nothing, or the decision of the first such rule. */
-export type AclVerdict = 'allows all' | 'denies all' | undefined;
+type AclVerdict = 'allows all' | 'denies all' | undefined;
 
 /** @param rules the file, as EMQX gives it */
 export function verdictForAll(rules: string | undefined): AclVerdict {

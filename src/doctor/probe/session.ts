@@ -16,7 +16,7 @@ export interface DockSession {
 }
 
 /** Waits for something that may never come: `undefined` if it took too long. Rejects if the probe is stopped. */
-export type Within = <T>(work: Promise<T>) => Promise<T | undefined>;
+type Within = <T>(work: Promise<T>) => Promise<T | undefined>;
 
 export function limitTime(timeoutMs: number, signal: AbortSignal): Within {
   return async (work) => {
@@ -78,7 +78,7 @@ export function asRefusal(error: unknown): 'refused' | 'unknown' {
   return typeof code === 'number' && code >= REFUSED ? 'refused' : 'unknown';
 }
 
-export interface Listener {
+interface Listener {
   /** The topics of messages that came so far. */
   topics: Set<string>;
   /** The first message on a topic, whether it came already or not. */
