@@ -231,7 +231,7 @@ async function createHooks(
     organizations: stores.organizations,
     bindings: stores.bindings,
     license: stores.license,
-    askerOf: access.askerOf,
+    identifyPublisher: access.identifyPublisher,
     isGateway: access.isGateway,
     emptyReplies: config.emptyReplies,
     tell,

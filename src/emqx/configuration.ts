@@ -3,7 +3,7 @@
  * printed by it. "Seen" is what a running EMQX did; "read" is what its source says.
  */
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
-import type { ExhookServer } from './provider.js';
+import type { ProviderSettings } from './provider.js';
 import { overridesClientId, type Line, type Version } from './versions.js';
 
 /** `client-certificate` demands and verifies a certificate of the dock. */
@@ -36,7 +36,7 @@ export interface ConfigurationOptions {
   line: Line;
   /** The newest of the line unless given. */
   version?: Version;
-  server: ExhookServer;
+  server: ProviderSettings;
   listeners: ReadonlySet<ListenerName>;
   files: BrokerFiles;
 }
@@ -243,7 +243,7 @@ function clientIdOverride(line: Line): string {
 const TLS_NOTE = `
   # The host name stands in dockhook's certificate, as it is written here.`;
 
-function sslBlock(ssl: NonNullable<ExhookServer['ssl']>): string {
+function sslBlock(ssl: NonNullable<ProviderSettings['ssl']>): string {
   return `
   # EMQX shows its certificate in all versions. It verifies dockhook's from 5.8.8, 5.9.2 and 5.10.1 on, and in 6;
   # older ones cannot be told to (read; emqx/emqx#15677): upgrade, or trust the network between them.

@@ -17,7 +17,7 @@ const requests = createRequests({
   bindings,
   license,
   emptyReplies: new Set(),
-  askerOf: async () => 'dock',
+  identifyPublisher: async () => 'dock',
   isGateway: async () => false,
   tell: () => undefined,
 });
@@ -25,8 +25,8 @@ const client = await mqtt.connectAsync(brokerUrl);
 withoutDelay(client);
 
 async function answer(topic: string, payload: Buffer, qos: number): Promise<void> {
-  const headers = { username: 'classic', protocol: 'mqtt' };
-  const verdict = await requests.publish({ id: '', from: 'classic', topic, qos, payload, headers });
+  const session = { account: 'classic', clientId: 'classic' };
+  const verdict = await requests.publish({ id: '', topic, qos, payload, session });
   if (verdict.kind === 'reply') await client.publishAsync(verdict.topic, verdict.payload, { qos: 1 });
 }
 

@@ -29,8 +29,9 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'finding.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'time-limits.ts': { values: ['errors.ts'] },
-  'publisher.ts': { values: [], types: ['time-limits.ts'] },
-  'throttle.ts': { values: [] },
+  'publisher.ts': { values: [], types: ['hooks.ts', 'time-limits.ts'] },
+  'bounded-map.ts': { values: [] },
+  'throttle.ts': { values: ['bounded-map.ts'] },
   'text.ts': { values: [] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'csv.ts': { values: ['errors.ts'] },
@@ -38,6 +39,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   exhook: { values: ['time-limits.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
     values: [
+      'bounded-map.ts',
       'client-id.ts',
       'client-network.ts',
       'errors.ts',
@@ -55,7 +57,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   },
   'password-hashes': { values: ['errors.ts'] },
   stores: {
-    values: ['errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'],
+    values: ['dates.ts', 'errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'],
     types: ['time-limits.ts', 'events.ts'],
   },
   observability: {
@@ -142,7 +144,11 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['config.ts', 'stores'],
   },
-  accounts: { values: ['access', 'cli', 'errors.ts', 'password-hashes', 'stores'] },
+  accounts: {
+    values: ['access', 'dates.ts', 'errors.ts', 'password-hashes', 'stores', 'topics.ts'],
+    types: ['csv.ts'],
+  },
+  'dates.ts': { values: ['errors.ts'] },
   cli: {
     values: [
       'access',
@@ -164,6 +170,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'simulator',
       'stores',
       'text.ts',
+      'dates.ts',
       'topics.ts',
       'trial-broker',
     ],
