@@ -1,14 +1,23 @@
-/** The stores' backend on SQL: Keyv over `@keyv/postgres` for plain reads and writes, statements for the rest. */
+/**
+ * The SQL of the records: Keyv over `@keyv/postgres` for plain reads and writes, statements of ours for what Keyv has
+ * not, which are the steps that are atomic among replicas. Where a unique key or a reference forbids a step, it rejects
+ * with an error whose `code` is the SQLSTATE.
+ */
 import { KeyvPostgres } from '@keyv/postgres';
 import type { Keyv } from 'keyv';
-import type { Backend, InsertMany, Rows, StoredRow } from './backend.js';
-import { cannotBeThere, type Database, type Query, type Row } from './database.js';
+import { cannotBeThere, type Database, type Ending, type Query, type Row } from './database.js';
 import { openKeyv } from './keyv.js';
 import { withRetries } from './retry.js';
 import { unsoundParts, withWholeRows } from './soundness.js';
 import { splitOnRefusal } from './split-on-refusal.js';
 import { CLIENT_IDS_OF_ACCOUNT, GATEWAYS_OF_ACCOUNT, withTables, type RecordTable } from './tables.js';
 import { timelineOn } from './timeline.js';
+
+/** A row as it is kept: `text` is Keyv's envelope, `{"value":…}`. */
+export interface StoredRow {
+  key: string;
+  text: string;
+}
 
 /**
  * Whoever was told that something is kept must be right: a server that runs with synchronous_commit = off would
@@ -43,32 +52,40 @@ function keyvOn(database: Database, table: RecordTable): Keyv {
   return openKeyv(new Adapter({ table }));
 }
 
-function openRows(database: Database, table: RecordTable): Rows {
+/** The rows of one table. */
+export type Rows = ReturnType<typeof openRows>;
+
+function openRows(database: Database, table: RecordTable) {
   const found = async (sql: string, parameters: readonly unknown[]): Promise<boolean> =>
     (await database.query(sql, parameters)).length > 0;
   return {
     keyv: keyvOn(database, table),
-    async text(key) {
+    /** A row's text, to be compared by `replace`. */
+    async text(key: string): Promise<string | undefined> {
       const sql = `SELECT key, value FROM public.${table} WHERE key = $1`;
       const [row] = await database.query(sql, [key]).catch(noneIfAbsent(key));
       return row && storedRow(row).text;
     },
-    async page(after, limit) {
+    /** The next rows in byte order of their keys, at most `limit`. */
+    async page(after: string, limit: number): Promise<StoredRow[]> {
       const sql = `SELECT key, value FROM public.${table} WHERE key > $1 ORDER BY key LIMIT $2`;
       return (await database.query(sql, [after, limit])).map(storedRow);
     },
-    insert: ({ key, text }) =>
+    /** @returns false if the key is taken */
+    insert: ({ key, text }: StoredRow) =>
       found(
         `INSERT INTO public.${table} (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING ${DURABLE}`,
         [key, text],
       ),
-    replace: (key, oldText, text) =>
+    /** @returns false if the row has not this text any more, or is gone */
+    replace: (key: string, oldText: string, text: string) =>
       found(`UPDATE public.${table} SET value = $3 WHERE key = $1 AND value = $2 RETURNING ${DURABLE}`, [
         key,
         oldText,
         text,
       ]),
-    async remove(key) {
+    /** @returns false if there is no such row */
+    async remove(key: string): Promise<boolean> {
       const sql = `DELETE FROM public.${table} WHERE key = $1 RETURNING ${DURABLE}`;
       return (await database.query(sql, [key]).catch(noneIfAbsent(key))).length > 0;
     },
@@ -86,6 +103,12 @@ const noneIfAbsent =
 const INSERT_MANY = (table: RecordTable): string =>
   `INSERT INTO public.${table} (key, value) SELECT * FROM unnest($1::text[], $2::text[])
    ON CONFLICT (key) DO NOTHING RETURNING key`;
+
+/**
+ * Inserts rows. @returns those that were left out, by key: `taken`, whose rows stay as they are, or the error with
+ * which PostgreSQL refuses them
+ */
+type InsertMany = (table: RecordTable, rows: readonly StoredRow[]) => Promise<Map<string, 'taken' | Error>>;
 
 function insertManyOn(query: Query): InsertMany {
   return async (table, rows) => {
@@ -149,34 +172,39 @@ FROM public.dockhook_bindings AS binding
 LEFT JOIN public.dockhook_organizations AS organization ON organization.key = binding.organization_id
 WHERE binding.key = ANY($1)`;
 
-/** Opens the backend; the tables are made sure of by the first query, not here. */
-export function openSqlBackend(bare: Database): Backend {
+export type Sql = ReturnType<typeof openSql>;
+
+/** Returns at once: the tables are made sure of by the first query. */
+export function openSql(bare: Database) {
   const sent = withRetries(bare);
   // The embedded database has one role, from whom nothing is hidden, and no connections of one's own.
   const database = withTables(bare.openSession === undefined ? sent : withWholeRows(sent));
   return {
-    rows: (table) => openRows(database, table),
-    transaction: (work) =>
+    rows: (table: RecordTable) => openRows(database, table),
+    /** Insertions of any number that all come to be, or none; see {@link Database.transaction}. */
+    transaction: (work: (insertMany: InsertMany) => Promise<Ending>) =>
       database.transaction(async (query) => {
         await query(`SELECT ${DURABLE}`);
         return work(insertManyOn(query));
       }),
     timeline: timelineOn(database),
-    async organizationsByCode(codes) {
+    /** Those that there are, by code. */
+    async organizationsByCode(codes: readonly string[]) {
       const sql =
         'SELECT key, value, binding_code FROM public.dockhook_organizations WHERE binding_code = ANY($1)';
       const rows = await database.query(sql, [codes]);
       return new Map(rows.map((row) => [String(row['binding_code']), storedRow(row)]));
     },
-    async listsGateway(sn) {
+    async listsGateway(sn: string) {
       const [row] = await database.query(LISTS_GATEWAY, [sn]);
       return row?.['found'] === true;
     },
-    async keepsClientId(clientId) {
+    async keepsClientId(clientId: string) {
       const [row] = await database.query(KEEPS_CLIENT_ID, [clientId]);
       return row?.['found'] === true;
     },
-    async bindingsWithOrganizations(sns) {
+    /** Those that there are, by SN; without an organization if the reference is broken. */
+    async bindingsWithOrganizations(sns: readonly string[]) {
       const rows = await database.query(BINDINGS_WITH_ORGANIZATIONS, [sns]);
       return new Map(
         rows.map((row) => {
@@ -186,17 +214,21 @@ export function openSqlBackend(bare: Database): Backend {
         }),
       );
     },
-    async countBindings(organizationId) {
+    async countBindings(organizationId: string) {
       const sql = 'SELECT count(*)::int AS bound FROM public.dockhook_bindings WHERE organization_id = $1';
       const [row] = await database.query(sql, [organizationId]);
       return Number(row?.['bound']);
     },
-    bind: async ({ key, text }) => (await database.query(BIND, [key, text])).length > 0,
+    /**
+     * Inserts a binding, or renews one to the same organization, and is durable when it resolves.
+     * @returns false if the device is bound to another organization
+     */
+    bind: async ({ key, text }: StoredRow) => (await database.query(BIND, [key, text])).length > 0,
     async ping() {
       await database.query('SELECT 1');
     },
     unsound: () => unsoundParts(bare.query),
-    ...(database.openSession === undefined ? {} : { openSession: database.openSession }),
+    openSession: database.openSession,
     close: () => database.close(),
   };
 }
