@@ -8,9 +8,9 @@ import type { Tell } from '../events.js';
 import type { Hooks } from '../hooks.js';
 import type { Publishers } from '../publisher.js';
 import type { Bindings, RememberedAccounts } from '../stores/types.js';
-import { createAccountMemory } from './account-memory.js';
 import { createAuthorize } from './authorize.js';
 import { createConnect } from './connect.js';
+import { rememberDecisions } from './decisions.js';
 import { createGatewayOwners } from './gateway-owners.js';
 import { createIdentifyPublisher } from './identify-publisher.js';
 import type { PasswordChecks } from './password-checks.js';
@@ -36,7 +36,7 @@ export function createAccess(options: AccessOptions): Access {
     ...options,
     now,
     owners,
-    memory: createAccountMemory(accounts),
+    decide: rememberDecisions(),
     tellRefusal: tellRefusals(options.tell),
   };
   return {
