@@ -1,7 +1,7 @@
 /** Checks keys and records against their schemas, and turns records into row texts and back. */
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { DockhookError } from '../errors.js';
-import type { StoredRow } from './backend.js';
+import type { StoredRow } from './sql.js';
 import { deserialize, serialize } from './keyv.js';
 import {
   accountSchema,

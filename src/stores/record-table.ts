@@ -1,6 +1,6 @@
 /** What all tables of records have in common: read, list, add, update, remove. */
 import { DockhookError } from '../errors.js';
-import type { Backend, Rows } from './backend.js';
+import type { Rows, Sql } from './sql.js';
 import { decode, decodeRow, encode, isKey, nameOf, type RecordType } from './codec.js';
 import { mergeReads, type Read } from './merged-reads.js';
 import type { Attempt, Violated } from './database-errors.js';
@@ -24,8 +24,8 @@ interface Table<T> {
   remove(key: string, violated?: Violated<void>): Promise<void>;
 }
 
-export function openRecordTable<T, V>(backend: Backend, type: RecordType<T, V>, attempt: Attempt): Table<T> {
-  const rows = backend.rows(type.table);
+export function openRecordTable<T, V>(sql: Sql, type: RecordType<T, V>, attempt: Attempt): Table<T> {
+  const rows = sql.rows(type.table);
   const subject = (key: string): string => nameOf(type, key);
   const notFound = (key: string): DockhookError =>
     new DockhookError('not_found', `there is no ${subject(key)}`);

@@ -1,8 +1,11 @@
-/** The stores' backend on SQL: Keyv over `@keyv/postgres` for plain reads and writes, statements for the rest. */
+/**
+ * The SQL of the records: Keyv over `@keyv/postgres` for plain reads and writes, statements of ours for what Keyv has
+ * not, which are the steps that are atomic among replicas. Where a unique key or a reference forbids a step, it rejects
+ * with an error whose `code` is the SQLSTATE.
+ */
 import { KeyvPostgres } from '@keyv/postgres';
 import type { Keyv } from 'keyv';
-import type { Backend, InsertMany, Rows, StoredRow } from './backend.js';
-import { cannotBeThere, type Database, type Query, type Row } from './database.js';
+import { cannotBeThere, type Database, type Ending, type Query, type Row } from './database.js';
 import { openKeyv } from './keyv.js';
 import { withRetries } from './retry.js';
 import { unsoundParts, withWholeRows } from './soundness.js';
@@ -17,6 +20,12 @@ import {
 } from './tables.js';
 import { withTables } from './migrate.js';
 import { timelineOn } from './timeline.js';
+
+/** A row as it is kept: `text` is Keyv's envelope, `{"value":…}`. */
+export interface StoredRow {
+  key: string;
+  text: string;
+}
 
 /**
  * Whoever was told that something is kept must be right: a server that runs with synchronous_commit = off would
@@ -51,33 +60,41 @@ function keyvOn(database: Database, schema: string, table: RecordTable): Keyv {
   return openKeyv(new Adapter({ schema: quoted(schema), table }));
 }
 
-function openRows(database: Database, schema: string, name: RecordTable): Rows {
+/** The rows of one table. */
+export type Rows = ReturnType<typeof openRows>;
+
+function openRows(database: Database, schema: string, name: RecordTable) {
   const table = inSchema(schema, name);
   const found = async (sql: string, parameters: readonly unknown[]): Promise<boolean> =>
     (await database.query(sql, parameters)).length > 0;
   return {
     keyv: keyvOn(database, schema, name),
-    async text(key) {
+    /** A row's text, to be compared by `replace`. */
+    async text(key: string): Promise<string | undefined> {
       const sql = `SELECT key, value FROM ${table} WHERE key = $1`;
       const [row] = await database.query(sql, [key]).catch(noneIfAbsent(key));
       return row && storedRow(row).text;
     },
-    async page(after, limit) {
+    /** The next rows in byte order of their keys, at most `limit`. */
+    async page(after: string, limit: number): Promise<StoredRow[]> {
       const sql = `SELECT key, value FROM ${table} WHERE key > $1 ORDER BY key LIMIT $2`;
       return (await database.query(sql, [after, limit])).map(storedRow);
     },
-    insert: ({ key, text }) =>
+    /** @returns false if the key is taken */
+    insert: ({ key, text }: StoredRow) =>
       found(
         `INSERT INTO ${table} (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING ${DURABLE}`,
         [key, text],
       ),
-    replace: (key, oldText, text) =>
+    /** @returns false if the row has not this text any more, or is gone */
+    replace: (key: string, oldText: string, text: string) =>
       found(`UPDATE ${table} SET value = $3 WHERE key = $1 AND value = $2 RETURNING ${DURABLE}`, [
         key,
         oldText,
         text,
       ]),
-    async remove(key) {
+    /** @returns false if there is no such row */
+    async remove(key: string): Promise<boolean> {
       const sql = `DELETE FROM ${table} WHERE key = $1 RETURNING ${DURABLE}`;
       return (await database.query(sql, [key]).catch(noneIfAbsent(key))).length > 0;
     },
@@ -95,6 +112,12 @@ const noneIfAbsent =
 const INSERT_MANY = (table: string): string =>
   `INSERT INTO ${table} (key, value) SELECT * FROM unnest($1::text[], $2::text[])
    ON CONFLICT (key) DO NOTHING RETURNING key`;
+
+/**
+ * Inserts rows. @returns those that were left out, by key: `taken`, whose rows stay as they are, or the error with
+ * which PostgreSQL refuses them
+ */
+type InsertMany = (table: RecordTable, rows: readonly StoredRow[]) => Promise<Map<string, 'taken' | Error>>;
 
 function insertManyOn(query: Query, schema: string): InsertMany {
   return async (table, rows) => {
@@ -158,8 +181,10 @@ FROM ${inSchema(schema, 'dockhook_bindings')} AS binding
 LEFT JOIN ${inSchema(schema, 'dockhook_organizations')} AS organization ON organization.key = binding.organization_id
 WHERE binding.key = ANY($1)`;
 
-/** Opens the backend; the tables are made sure of by the first query, not here. */
-export function openSqlBackend(bare: Database, schema = PUBLIC): Backend {
+export type Sql = ReturnType<typeof openSql>;
+
+/** Returns at once: the tables are made sure of by the first query. */
+export function openSql(bare: Database, schema = PUBLIC) {
   const [organizations, bindings] = [
     inSchema(schema, 'dockhook_organizations'),
     inSchema(schema, 'dockhook_bindings'),
@@ -168,27 +193,30 @@ export function openSqlBackend(bare: Database, schema = PUBLIC): Backend {
   // The embedded database has one role, from whom nothing is hidden, and no connections of one's own.
   const database = withTables(bare.openSession === undefined ? sent : withWholeRows(sent, schema), schema);
   return {
-    rows: (table) => openRows(database, schema, table),
-    transaction: (work) =>
+    rows: (table: RecordTable) => openRows(database, schema, table),
+    /** Insertions of any number that all come to be, or none; see {@link Database.transaction}. */
+    transaction: (work: (insertMany: InsertMany) => Promise<Ending>) =>
       database.transaction(async (query) => {
         await query(`SELECT ${DURABLE}`);
         return work(insertManyOn(query, schema));
       }),
     timeline: timelineOn(database, schema),
-    async organizationsByCode(codes) {
+    /** Those that there are, by code. */
+    async organizationsByCode(codes: readonly string[]) {
       const sql = `SELECT key, value, binding_code FROM ${organizations} WHERE binding_code = ANY($1)`;
       const rows = await database.query(sql, [codes]);
       return new Map(rows.map((row) => [String(row['binding_code']), storedRow(row)]));
     },
-    async listsGateway(sn) {
+    async listsGateway(sn: string) {
       const [row] = await database.query(listsGatewayIn(schema), [sn]);
       return row?.['found'] === true;
     },
-    async keepsClientId(clientId) {
+    async keepsClientId(clientId: string) {
       const [row] = await database.query(keepsClientIdIn(schema), [clientId]);
       return row?.['found'] === true;
     },
-    async bindingsWithOrganizations(sns) {
+    /** Those that there are, by SN; without an organization if the reference is broken. */
+    async bindingsWithOrganizations(sns: readonly string[]) {
       const rows = await database.query(bindingsWithOrganizationsIn(schema), [sns]);
       return new Map(
         rows.map((row) => {
@@ -198,17 +226,21 @@ export function openSqlBackend(bare: Database, schema = PUBLIC): Backend {
         }),
       );
     },
-    async countBindings(organizationId) {
+    async countBindings(organizationId: string) {
       const sql = `SELECT count(*)::int AS bound FROM ${bindings} WHERE organization_id = $1`;
       const [row] = await database.query(sql, [organizationId]);
       return Number(row?.['bound']);
     },
-    bind: async ({ key, text }) => (await database.query(bindIn(schema), [key, text])).length > 0,
+    /**
+     * Inserts a binding, or renews one to the same organization, and is durable when it resolves.
+     * @returns false if the device is bound to another organization
+     */
+    bind: async ({ key, text }: StoredRow) => (await database.query(bindIn(schema), [key, text])).length > 0,
     async ping() {
       await database.query('SELECT 1');
     },
     unsound: () => unsoundParts(bare.query, schema),
-    ...(database.openSession === undefined ? {} : { openSession: database.openSession }),
+    openSession: database.openSession,
     close: () => database.close(),
   };
 }

@@ -4,15 +4,15 @@
  * Owns: the tables (`tables.ts`), how they come to be and change (`migrate.ts`, `migrations/`), the records and their
  * schemas (`records.ts`, `codec.ts`), connecting (`postgres.ts`), what around the tables could make an answer wrong
  * (`soundness.ts`), and the meaning of each operation (this file).
- * It is the only importer of keyv and pg. `sql.ts` and `memory.ts` are the two backends.
+ * It is the only importer of keyv and pg. From an operation to the database: memory (`memory.ts`), one table's records
+ * (`record-table.ts`, `merged-reads.ts`), Keyv (`keyv.ts`, `sql.ts`), the pool (`postgres-pool.ts`).
  *
  * Does not own: who may connect (`access/`), what a dock is told (`dock/`), how long a hook waits for the
- * store (`time-limits.ts`), and where an embedded database lives (`embedded/`).
+ * store (`time-limits.ts`), and where an embedded database lives (`embedded-database/`).
  */
 import { isSerialNumber } from '../topics.js';
 import { DockhookError } from '../errors.js';
 import { hearAccountChanges, type AccountChangesOptions } from './account-changes.js';
-import type { Backend } from './backend.js';
 import {
   accountType,
   bindingType,
@@ -29,7 +29,7 @@ import type { Database } from './database.js';
 import { mergeReads, type Read } from './merged-reads.js';
 import { createMemory, type Changes } from './memory.js';
 import { failureOf, createAttempt, type OnQuery } from './database-errors.js';
-import { openSqlBackend } from './sql.js';
+import { openSql, type Sql } from './sql.js';
 import { openRecordTable } from './record-table.js';
 import type {
   Account,
@@ -58,7 +58,7 @@ export interface StoresOptions {
  * and the tables are brought up to date by the first operation that reaches it.
  */
 export function openStores(database: Database, { schema, onQuery }: StoresOptions = {}): Stores {
-  return storesOn(openSqlBackend(database, schema), onQuery);
+  return storesOn(openSql(database, schema), onQuery);
 }
 
 /**
@@ -70,9 +70,9 @@ export function openServerStores(
   database: Database,
   { schema, onQuery, onHeard }: StoresOptions & Pick<AccountChangesOptions, 'onHeard'> = {},
 ): ServerStores {
-  const backend = openSqlBackend(database, schema);
-  const stores = storesOn(backend, onQuery);
-  const { openSession } = backend;
+  const sql = openSql(database, schema);
+  const stores = storesOn(sql, onQuery);
+  const { openSession } = sql;
   const changes = openSession && hearAccountChanges(openSession, { schema, onHeard });
   return {
     ...withMemory(stores, changes),
@@ -114,31 +114,31 @@ export function rememberLicense(license: LicenseStore): RememberedLicense {
   };
 }
 
-/** The stores on a backend. */
-function storesOn(backend: Backend, onQuery?: OnQuery): Stores {
+/** The stores whose statements these are. */
+function storesOn(sql: Sql, onQuery?: OnQuery): Stores {
   const attempt = createAttempt('all', onQuery);
   return {
-    accounts: openAccounts(backend, onQuery),
-    organizations: openOrganizations(backend, onQuery),
-    bindings: openBindings(backend, onQuery),
-    license: openLicense(backend, onQuery),
-    timeline: openTimeline(backend, onQuery),
-    ping: () => attempt('ping', 'one round trip', () => backend.ping()),
-    unsound: () => attempt('unsound', 'its settings', () => backend.unsound()),
-    close: () => backend.close(),
+    accounts: openAccounts(sql, onQuery),
+    organizations: openOrganizations(sql, onQuery),
+    bindings: openBindings(sql, onQuery),
+    license: openLicense(sql, onQuery),
+    timeline: openTimeline(sql, onQuery),
+    ping: () => attempt('ping', 'one round trip', () => sql.ping()),
+    unsound: () => attempt('unsound', 'its settings', () => sql.unsound()),
+    close: () => sql.close(),
   };
 }
 
-function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts {
+function openAccounts(sql: Sql, onQuery: OnQuery | undefined): Accounts {
   const attempt = createAttempt(accountType.table, onQuery);
-  const table = openRecordTable(backend, accountType, attempt);
+  const table = openRecordTable(sql, accountType, attempt);
   return {
     get: (name) => table.get(name),
     list: () => table.list(),
     add: (account) => table.add(account),
     addTogether: (work) =>
       attempt('addTogether', 'accounts', () =>
-        backend.transaction((insertMany) =>
+        sql.transaction((insertMany) =>
           work(async (many) => {
             const rows = many.map((account) => encode(accountType, account));
             const leftOut = await insertMany(accountType.table, rows);
@@ -160,11 +160,11 @@ function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts 
     async listsGateway(sn) {
       // Whatever else is no row's list, so nothing that PostgreSQL would refuse is asked.
       if (!isSerialNumber(sn)) return false;
-      return attempt('listsGateway', `gateway ${JSON.stringify(sn)}`, () => backend.listsGateway(sn));
+      return attempt('listsGateway', `gateway ${JSON.stringify(sn)}`, () => sql.listsGateway(sn));
     },
     async keepsClientId(clientId) {
       if (!isKey(clientId)) return false;
-      return attempt('keepsClientId', 'client ids', () => backend.keepsClientId(clientId));
+      return attempt('keepsClientId', 'client ids', () => sql.keepsClientId(clientId));
     },
   };
 }
@@ -176,10 +176,10 @@ function whyLeftOut(name: string, why: 'taken' | Error): DockhookError {
     : failureOf('add', subject, why);
 }
 
-function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Organizations {
+function openOrganizations(sql: Sql, onQuery: OnQuery | undefined): Organizations {
   const attempt = createAttempt(organizationType.table, onQuery);
-  const table = openRecordTable(backend, organizationType, attempt);
-  const organizationsByCode = mergeReads((codes) => backend.organizationsByCode(codes));
+  const table = openRecordTable(sql, organizationType, attempt);
+  const organizationsByCode = mergeReads((codes) => sql.organizationsByCode(codes));
   return {
     get: (id) => table.get(id),
     list: () => table.list(),
@@ -196,7 +196,7 @@ function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Orga
       table.remove(id, {
         reference: async () => {
           const subject = nameOf(organizationType, id);
-          const count = await attempt('countBindings', subject, () => backend.countBindings(id));
+          const count = await attempt('countBindings', subject, () => sql.countBindings(id));
           throw new DockhookError(
             'conflict',
             `${subject} cannot be removed: ${count} ${count === 1 ? 'device is' : 'devices are'} bound to it; ` +
@@ -215,10 +215,10 @@ function codeTaken(id: string): never {
   );
 }
 
-function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings {
+function openBindings(sql: Sql, onQuery: OnQuery | undefined): Bindings {
   const attempt = createAttempt(bindingType.table, onQuery);
-  const table = openRecordTable(backend, bindingType, attempt);
-  const withOrganizations = mergeReads((sns) => backend.bindingsWithOrganizations(sns));
+  const table = openRecordTable(sql, bindingType, attempt);
+  const withOrganizations = mergeReads((sns) => sql.bindingsWithOrganizations(sns));
 
   /** Reads what there is of these SNs, and decodes it. */
   async function readMany<Row, T extends Binding>(
@@ -254,7 +254,7 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
       return attempt<BindOutcome>(
         'bind',
         nameOf(bindingType, row.key),
-        async () => ((await backend.bind(row)) ? 'bound' : 'bound_elsewhere'),
+        async () => ((await sql.bind(row)) ? 'bound' : 'bound_elsewhere'),
         { reference: () => 'no_such_organization' },
       );
     },
@@ -280,9 +280,9 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
   };
 }
 
-function openLicense(backend: Backend, onQuery: OnQuery | undefined): LicenseStore {
+function openLicense(sql: Sql, onQuery: OnQuery | undefined): LicenseStore {
   const attempt = createAttempt(licenseType.table, onQuery);
-  const table = openRecordTable(backend, licenseType, attempt);
+  const table = openRecordTable(sql, licenseType, attempt);
   const subject = nameOf(licenseType, LICENSE_KEY);
   return {
     get: () => table.get(LICENSE_KEY),
@@ -296,7 +296,7 @@ function openLicense(backend: Backend, onQuery: OnQuery | undefined): LicenseSto
   };
 }
 
-function openTimeline({ timeline }: Backend, onQuery: OnQuery | undefined): Timeline {
+function openTimeline({ timeline }: Sql, onQuery: OnQuery | undefined): Timeline {
   const attempt = createAttempt('dockhook_timeline', onQuery);
   const subject = 'the access timeline';
   return {

@@ -60,7 +60,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   },
   'password-hashes': { values: ['errors.ts'] },
   stores: {
-    values: ['dates.ts', 'errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'],
+    values: ['bounded-map.ts', 'dates.ts', 'errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'],
     types: ['time-limits.ts', 'events.ts'],
   },
   observability: {
