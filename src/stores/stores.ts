@@ -86,7 +86,8 @@ export function withMemory(stores: Stores, changes?: Changes): ServerStores {
   };
 }
 
-function rememberAccounts(accounts: Accounts, changes?: Changes): RememberedAccounts {
+/** The same accounts, which are remembered as they were read. */
+export function rememberAccounts(accounts: Accounts, changes?: Changes): RememberedAccounts {
   const memory = createMemory<Account>({ changes });
   return {
     ...accounts,
@@ -97,6 +98,7 @@ function rememberAccounts(accounts: Accounts, changes?: Changes): RememberedAcco
   };
 }
 
+/** The same license, which is remembered as it was read. */
 export function rememberLicense(license: LicenseStore): RememberedLicense {
   const memory = createMemory<License>({ maxAgeMs: Infinity });
   return {

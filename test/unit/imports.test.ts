@@ -44,6 +44,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'client-network.ts',
       'errors.ts',
       'password-hashes',
+      'stores/memory.ts',
       'throttle.ts',
       'time-limits.ts',
       'topics.ts',
@@ -51,7 +52,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['publisher.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   dock: {
-    values: ['errors.ts', 'time-limits.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
+    values: ['bounded-map.ts', 'errors.ts', 'time-limits.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
     types: ['publisher.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   'password-hashes': { values: ['errors.ts'] },
