@@ -36,7 +36,7 @@ export function createAccess(options: AccessOptions): Access {
     ...options,
     now,
     owners,
-    decideAbout: rememberDecisions(),
+    decide: rememberDecisions(),
     tellRefusal: tellRefusals(options.tell),
   };
   return {

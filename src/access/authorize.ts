@@ -3,16 +3,16 @@ import type { Reason } from '../events.js';
 import type { Action, Client, Hooks } from '../hooks.js';
 import type { Account, Bindings, RememberedAccounts } from '../stores/types.js';
 import { storeBudget, type Within } from '../time-limits.js';
-import type { DecideAbout } from './decisions.js';
+import type { Decide } from './decisions.js';
 import { disabledOrExpired } from './expiry.js';
 import type { GatewayOwners } from './gateway-owners.js';
 import { clientNames, failureRefusal, wrongCertificate, type TellRefusal } from './refusal.js';
 import { judge, ownGateways } from './topic-rules.js';
 
 export interface AuthorizeOptions {
-  accounts: RememberedAccounts;
   bindings: Bindings;
-  decideAbout: DecideAbout;
+  accounts: RememberedAccounts;
+  decide: Decide;
   owners: GatewayOwners;
   unknownAccounts: 'deny' | 'ignore';
   tellRefusal: TellRefusal;
@@ -20,7 +20,7 @@ export interface AuthorizeOptions {
 }
 
 export function createAuthorize(options: AuthorizeOptions): Hooks['authorize'] {
-  const { accounts, bindings, decideAbout, owners, unknownAccounts, tellRefusal, now } = options;
+  const { accounts, bindings, decide, owners, unknownAccounts, tellRefusal, now } = options;
 
   /** In this order. */
   async function check(client: Client, action: Action, topic: string): Promise<Reason | undefined> {
@@ -46,7 +46,7 @@ export function createAuthorize(options: AuthorizeOptions): Hooks['authorize'] {
     if (judgement === 'yes') return undefined;
     if (judgement === 'no') return 'not_in_scope';
     const { as, sn } = judgement;
-    return decideAbout({ account: account.name, clientId, sn }, () =>
+    return decide(account.name, clientId, sn, () =>
       as === 'drone'
         ? droneRefusal(ownGateways(account.scope, clientId), sn, within)
         : owners.claimRefusal(account.name, sn, within),

@@ -1,7 +1,7 @@
 /** `client.authenticate`: what a client must pass to connect. */
 import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Client, Hooks } from '../hooks.js';
-import type { Account, RememberedAccounts } from '../stores/types.js';
+import type { Account, Accounts } from '../stores/types.js';
 import { storeBudget, type Within } from '../time-limits.js';
 import { claimRefusal } from './claims.js';
 import { disabledOrExpired } from './expiry.js';
@@ -13,7 +13,7 @@ import { isUnsafeClientId, isUnsafeName } from './safe-names.js';
 import { ownGateways } from './topic-rules.js';
 
 export interface ConnectOptions {
-  accounts: RememberedAccounts;
+  accounts: Accounts;
   owners: GatewayOwners;
   passwords: PasswordChecks;
   unknownAccounts: 'deny' | 'ignore';

@@ -1,14 +1,14 @@
 /** `message.publish`: who published a message on the `requests` topic of a gateway. */
 import type { Publishers } from '../publisher.js';
 import type { RememberedAccounts } from '../stores/types.js';
-import type { DecideAbout } from './decisions.js';
+import type { Decide } from './decisions.js';
 import { disabledOrExpired } from './expiry.js';
 import type { GatewayOwners } from './gateway-owners.js';
 import { isOwnGateway } from './topic-rules.js';
 
 export interface IdentifyPublisherOptions {
   accounts: RememberedAccounts;
-  decideAbout: DecideAbout;
+  decide: Decide;
   owners: GatewayOwners;
   unknownAccounts: 'deny' | 'ignore';
   now: () => number;
@@ -16,7 +16,7 @@ export interface IdentifyPublisherOptions {
 
 export function createIdentifyPublisher({
   accounts,
-  decideAbout,
+  decide,
   owners,
   unknownAccounts,
   now,
@@ -29,9 +29,7 @@ export function createIdentifyPublisher({
     if (account.scope.kind === 'service') return 'service';
     if (!isOwnGateway(account.scope, clientId, gateway)) return 'stranger';
     if (account.scope.kind !== 'client-id') return 'dock';
-    const refusal = await decideAbout({ account: name, clientId, sn: gateway }, () =>
-      owners.claimRefusal(name, gateway, within),
-    );
+    const refusal = await decide(name, clientId, gateway, () => owners.claimRefusal(name, gateway, within));
     return refusal ? 'stranger' : 'dock';
   };
 }

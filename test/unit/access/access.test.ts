@@ -7,7 +7,7 @@ import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
 import type { Client } from '../../../src/hooks.js';
 import { rememberAccounts } from '../../../src/stores/stores.js';
-import { openMemoryStores } from '../../support/memory-stores.js';
+import { openFakeStores } from '../../support/fake-stores.js';
 import type { Account, Accounts, Stores } from '../../../src/stores/types.js';
 
 const GATEWAY = '7CTDTEST00000A';
@@ -90,7 +90,7 @@ describe('access', () => {
   });
 
   beforeEach(() => {
-    stores = openMemoryStores();
+    stores = openFakeStores();
     events = [];
     fault = undefined;
     access = open();
