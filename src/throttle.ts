@@ -5,7 +5,7 @@ import { BoundedMap } from './bounded-map.js';
 const MAX_KEYS = 50_000;
 
 /** What one key may do. */
-interface Rate {
+export interface Rate {
   /** Tokens of a key that took none lately. */
   burst: number;
   /** Time in which one token comes back, in milliseconds. */

@@ -6,6 +6,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { AccessEvent } from '../events.js';
 import { excerpt } from '../text.js';
+import { MAX_PAYLOAD_BYTES } from './limits.js';
 
 /** A request taken apart. `undefined`: not sent, or of a type that is not worth repeating. */
 export interface Envelope {
@@ -19,13 +20,6 @@ export interface Envelope {
   /** Whatever was sent; null also if nothing was. */
   data: unknown;
 }
-
-/**
- * The longest message of a dock that is parsed, in bytes. An everyday one has some hundred, a bind of 16 devices
- * about 4,000. Parsing this much takes 1 ms at worst (nested brackets); a megabyte took 100 ms, in which nobody
- * else was answered.
- */
-const MAX_PAYLOAD_BYTES = 16 * 1024;
 
 /** Reads a request, or says why it is none. Unknown fields are left alone. */
 export function parseEnvelope(payload: Buffer): Envelope | 'too_large' | 'not_json' | 'no_method' {

@@ -1,34 +1,23 @@
 /**
  * DJI's dialect on `thing/product/{sn}/requests`: a dock asks, and its message becomes our reply.
  *
- * `dock/` owns the topic names, the envelope, the result codes and the methods of `methods/`. It does
- * not know how the message came or how the reply goes (`exhook/`), who may speak for a gateway
- * (`access/` decides, and is asked through {@link DockOptions}), or where records live (`stores/`,
- * seen by type only). It does no I/O of its own.
+ * `dock/` owns the envelope, the result codes, the limits and the methods of `methods/`. It does not know how the
+ * message came or how the reply goes (`exhook/`), who may speak for a gateway (`access/` decides, and is asked through
+ * {@link DockOptions}), or where records live (`stores/`, seen by type only). It does no I/O of its own.
  */
 import type { Publisher, Publishers } from '../publisher.js';
-import { STORE_BUDGET_MS, storeBudget, type Within } from '../time-limits.js';
+import { STORE_BUDGET_MS, storeBudget } from '../time-limits.js';
 import { traceOf } from '../errors.js';
-import type { AccessEvent, Tell } from '../events.js';
+import type { Tell } from '../events.js';
 import { excerpt } from '../text.js';
-import type { Message, PublishVerdict, Session } from '../hooks.js';
-import type { Bindings, Organizations, RememberedLicense } from '../stores/types.js';
-import { createBindQuota } from './bind-quota.js';
-import { createCodeGuesses } from './code-guesses.js';
-import { parseEnvelope, replyPayload, messageTraits, type Envelope } from './envelope.js';
-import { compile, type Call } from './method.js';
-import * as methods from './methods/index.js';
-import { organizationFor } from './organization.js';
-import { fault, reasonFor, results, type Answer } from './result-codes.js';
+import type { Message, PublishVerdict } from '../hooks.js';
+import { createAnswers, type AnswerOptions, type Asked } from './answers.js';
+import { messageTraits, parseEnvelope, replyPayload } from './envelope.js';
+import { reasonFor, results } from './result-codes.js';
 import { observeStatus } from './status.js';
 import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from '../topics.js';
 
-export interface DockOptions extends Publishers {
-  organizations: Organizations;
-  bindings: Bindings;
-  license: RememberedLicense;
-  /** Methods that are not ours but get `{result: 0}`, so that a dock does not wait for a backend there is not. */
-  emptyReplies: ReadonlySet<string>;
+export interface DockOptions extends Publishers, Omit<AnswerOptions, 'now'> {
   tell: Tell;
   /** Milliseconds since the epoch. */
   now?: () => number;
@@ -43,29 +32,15 @@ export interface Requests {
   loadLicense(): Promise<void>;
 }
 
-/** A message from a live session on a `requests` topic. */
-interface Asked {
-  message: Message;
-  gateway: string;
-  session: Session;
-  within: Within;
-  tell: (event: Pick<AccessEvent, 'outcome'> & Partial<AccessEvent>) => void;
-}
-
-const methodsByName = new Map(
-  Object.values(methods).map((method) => [method.name, { fault: method.fault, answer: compile(method) }]),
-);
-
 /** `method` is the sender's text and may be megabytes; events keep this much of it. */
 const MAX_TOLD_METHOD = 64;
 
 export function createRequests(options: DockOptions): Requests {
   const now = options.now ?? Date.now;
-  const guesses = createCodeGuesses(now);
-  const binds = createBindQuota(now);
+  const answer = createAnswers({ ...options, now });
 
   async function publish(message: Message): Promise<PublishVerdict> {
-    if (isCallOfOurs(message)) return { kind: 'drop' };
+    if (isTestCall(message)) return { kind: 'drop' };
     const asked = askedBy(message, options);
     if (asked === undefined) {
       observeStatus(message, options.tell, now);
@@ -98,12 +73,12 @@ export function createRequests(options: DockOptions): Requests {
       return { kind: 'pass' };
     }
     const told = { method: excerpt(envelope.method, MAX_TOLD_METHOD), ...messageTraits(envelope, now()) };
-    const answer = await answerTo(envelope, asked);
-    if (answer === undefined) {
+    const answered = await answer(envelope, asked);
+    if (answered === undefined) {
       tell({ outcome: 'passed', reason: 'method_not_ours', ...told });
       return { kind: 'pass' };
     }
-    const { data, ...more } = answer;
+    const { data, ...more } = answered;
     tell({ outcome: more.result === results.ok ? 'ok' : 'faulty', ...told, ...more });
     return {
       kind: 'reply',
@@ -111,39 +86,6 @@ export function createRequests(options: DockOptions): Requests {
       payload: replyPayload(envelope, now(), data),
       // A reply at QoS 0 is lost with the connection, and the dock would wait for nothing.
       qos: Math.max(1, message.qos),
-    };
-  }
-
-  async function answerTo({ method: name, data }: Envelope, asked: Asked): Promise<Answer | undefined> {
-    const method = methodsByName.get(name);
-    if (method === undefined) {
-      return options.emptyReplies.has(name)
-        ? { data: { result: results.ok }, result: results.ok }
-        : undefined;
-    }
-    try {
-      return await method.answer(data, callFor(asked));
-    } catch (error) {
-      return fault(method.fault, reasonFor(error), traceOf(error));
-    }
-  }
-
-  function callFor({ gateway, session: { account }, within, tell }: Asked): Call {
-    const { organizations, bindings, license } = options;
-    return {
-      gateway,
-      account,
-      within,
-      bindings,
-      license,
-      openOrganization: (code, id) =>
-        guesses.attempt({ gateway, account }, () => within(organizationFor(organizations, code, id))),
-      mayBind: (sn) => binds.take({ gateway, account }, sn),
-      isGateway: (sn) => options.isGateway(sn, within),
-      tellBind: (event) => {
-        tell({ step: 'bind', ...event });
-      },
-      now,
     };
   }
 
@@ -156,10 +98,10 @@ export function createRequests(options: DockOptions): Requests {
 }
 
 /**
- * What `dockhook emqx status` and `doctor` publish over EMQX's REST API, to see that EMQX asks and is answered. It
- * must reach nobody.
+ * Whether `dockhook emqx status` or `doctor` published this over EMQX's REST API, to see that EMQX asks and is
+ * answered. It must reach nobody.
  */
-function isCallOfOurs({ topic, session }: Message): boolean {
+function isTestCall({ topic, session }: Message): boolean {
   return session === undefined && gatewayOfRequest(topic)?.startsWith(INVENTED_SERIAL_NUMBER) === true;
 }
 

@@ -1,21 +1,12 @@
-/**
- * The 21 methods of EMQX's HookProvider for a given set of hooks; one set of handlers serves v2 and v3.
- *
- * Each call is answered exactly once and never with a gRPC error status: EMQX 5.0.x hangs on one until its
- * own timeout, and all versions let a published message pass on it. So a hook that throws, rejects or takes
- * too long is answered with what keeps a client out.
- */
-import type { handleUnaryCall } from '@grpc/grpc-js';
-import { DockhookError } from '../errors.js';
-import type { Hooks, PublishVerdict, Verdict } from '../hooks.js';
-import { createTurns } from './turns.js';
+/** The 21 methods of EMQX's HookProvider for a given set of hooks; one set of handlers serves v2 and v3. */
+import type { Hooks, Verdict } from '../hooks.js';
+import { createCalls, type Answer, type CallOptions, type Calls } from './calls.js';
 import {
   toAction,
   toBroker,
   ALLOW,
   toClient,
   DENY,
-  EMPTY_SUCCESS,
   IGNORE,
   loadedResponse,
   toMessage,
@@ -25,128 +16,29 @@ import {
   type AuthorizeRequest,
   type ClientRequest,
   type DisconnectedRequest,
-  type EmptySuccess,
   type LoadedRequest,
   type LoadedResponse,
   type PublishRequest,
   type ValuedResponse,
 } from './translate.js';
 
-/** How a call ended. */
-type CallOutcome =
-  /** authenticate, authorize */
-  | 'allow'
-  | 'deny'
-  | 'ignore'
-  /** publish */
-  | PublishVerdict['kind']
-  /** All other hooks. */
-  | 'ok'
-  /** The hook threw; the answer was the one that keeps a client out. */
-  | 'error'
-  /** The hook took too long; same answer. */
-  | 'timeout'
-  /** The answer came too late for the caller: its `grpc-timeout` ran out, or its connection is gone. */
-  | 'cancelled';
-
-export interface ServiceOptions {
+export interface ServiceOptions extends CallOptions {
   hooks: Hooks;
-  /** How long a hook may take before it is answered for, in milliseconds; `HOOK_DEADLINE_MS` unless given. */
-  hookDeadlineMs: number;
-  /** Told of every answered call, with EMQX's name of the hook: `client.authenticate`, … */
-  onCall: (hook: string, outcome: CallOutcome, milliseconds: number) => void;
-  /** Told why an outcome is `error` or `timeout`, and of a hook that rejects after its deadline. */
-  onError: (hook: string, error: unknown) => void;
 }
-
-interface Answer<Response> {
-  response: Response;
-  outcome: CallOutcome;
-}
-
-type Respond<Response> = (answer: Answer<Response>) => void;
 
 /** The implementation that grpc-js wants for either version of the service. */
-export function createService({ hooks, hookDeadlineMs, onCall, onError }: ServiceOptions) {
-  /** An observer that throws must neither change nor lose an answer. */
-  function report(hook: string, error: unknown): void {
-    try {
-      onError(hook, error);
-    } catch {
-      // Nobody is left to be told.
-    }
-  }
+export function createService({ hooks, ...options }: ServiceOptions) {
+  const calls = createCalls(options);
+  return {
+    ...providerMethods(calls, hooks),
+    ...clientMethods(calls, hooks),
+    ...sessionMethods(calls),
+    ...messageMethods(calls, hooks),
+  };
+}
 
-  const inTurn = createTurns();
-
-  /** A method whose answer `run` hands to `respond`; it must do so once. */
-  function method<Request, Response>(
-    hook: string,
-    run: (request: Request, respond: Respond<Response>) => void,
-  ): handleUnaryCall<Request, Response> {
-    return (call, callback) => {
-      const start = performance.now();
-      run(call.request, ({ response, outcome }) => {
-        try {
-          callback(null, response);
-          onCall(hook, call.cancelled ? 'cancelled' : outcome, performance.now() - start);
-        } catch (error) {
-          report(hook, error);
-        }
-      });
-    };
-  }
-
-  /** A method that is done at once. */
-  function event<Request>(hook: string, tell?: (request: Request) => void) {
-    return method<Request, EmptySuccess>(hook, (request, respond) => {
-      let outcome: CallOutcome = 'ok';
-      try {
-        tell?.(request);
-      } catch (error) {
-        outcome = 'error';
-        report(hook, error);
-      }
-      respond({ response: EMPTY_SUCCESS, outcome });
-    });
-  }
-
-  /**
-   * A method whose answer decides something; `lastResort` is the answer if there is none in time.
-   * @param ownerOf the account that pays for the call with its turns; `''` for none
-   */
-  function question<Request>(
-    hook: string,
-    { lastResort, ownerOf }: { lastResort: ValuedResponse; ownerOf: (request: Request) => string },
-    ask: (request: Request) => Promise<Answer<ValuedResponse>>,
-  ) {
-    return method<Request, ValuedResponse>(hook, (request, respond) => {
-      let open = true;
-      const settle: Respond<ValuedResponse> = (answer) => {
-        if (!open) return;
-        open = false;
-        clearTimeout(timer);
-        respond(answer);
-      };
-      const timer = setTimeout(() => {
-        settle({ response: lastResort, outcome: 'timeout' });
-        report(hook, new DockhookError('failed', `${hook} was not decided within ${hookDeadlineMs} ms`));
-      }, hookDeadlineMs).unref();
-      const begin = (): void => {
-        if (!open) return;
-        ask(request).then(settle, (error: unknown) => {
-          settle({ response: lastResort, outcome: 'error' });
-          report(hook, error);
-        });
-      };
-      const owner = ownerOf(request);
-      if (owner === '') begin();
-      else inTurn(owner, begin);
-    });
-  }
-
+function providerMethods({ method, event, report }: Calls, hooks: Hooks) {
   const loaded = loadedResponse(hooks.mounted);
-
   return {
     OnProviderLoaded: method<LoadedRequest, LoadedResponse>('provider.loaded', (request, respond) => {
       try {
@@ -157,7 +49,11 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
       respond({ response: loaded, outcome: 'ok' });
     }),
     OnProviderUnloaded: event('provider.unloaded'),
+  };
+}
 
+function clientMethods({ event, question }: Calls, hooks: Hooks) {
+  return {
     OnClientConnect: event('client.connect'),
     OnClientConnack: event('client.connack'),
     OnClientConnected: event<ClientRequest>('client.connected', (request) => {
@@ -180,7 +76,11 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
     ),
     OnClientSubscribe: event('client.subscribe'),
     OnClientUnsubscribe: event('client.unsubscribe'),
+  };
+}
 
+function sessionMethods({ event }: Calls) {
+  return {
     OnSessionCreated: event('session.created'),
     OnSessionSubscribed: event('session.subscribed'),
     OnSessionUnsubscribed: event('session.unsubscribed'),
@@ -188,7 +88,11 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
     OnSessionDiscarded: event('session.discarded'),
     OnSessionTakenover: event('session.takenover'),
     OnSessionTerminated: event('session.terminated'),
+  };
+}
 
+function messageMethods({ event, question }: Calls, hooks: Hooks) {
+  return {
     OnMessagePublish: question<PublishRequest>(
       'message.publish',
       { lastResort: IGNORE, ownerOf: ({ message }) => message?.headers['username'] ?? '' },

@@ -36,8 +36,8 @@ describeWithMosquitto('the Mosquitto plugin’s', () => {
     });
   }
 
-  it('purses of time bound how long the broker waits, for all strangers and for each username', () =>
-    passes('purses'));
+  it('buckets of time bound how long the broker waits, for all strangers and for each username', () =>
+    passes('throttle'));
 
   it('grants are found as the broker matches filters, and have few shapes', () =>
     passes('grants', join(SOURCE, 'grants.cc'), '-lmosquitto'));

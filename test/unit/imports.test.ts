@@ -55,7 +55,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['publisher.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   dock: {
-    values: ['errors.ts', 'time-limits.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
+    values: ['bounded-map.ts', 'errors.ts', 'time-limits.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
     types: ['publisher.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   'password-hashes': { values: ['errors.ts'] },

@@ -41,8 +41,8 @@ std::string sha256(const std::string& text) {
 
 }  // namespace
 
-Authentication::Authentication(Exhook& exhook, Provider& provider, Patience& patience, std::chrono::seconds cache)
-    : exhook_(exhook), provider_(provider), patience_(patience), cache_(cache), salt_(random_bytes(32)) {}
+Authentication::Authentication(Exhook& exhook, Provider& provider, BoundedWait& wait, std::chrono::seconds cache)
+    : exhook_(exhook), provider_(provider), wait_(wait), cache_(cache), salt_(random_bytes(32)) {}
 
 Credentials Authentication::credentials(const Client& client, const std::string& password) const {
   std::string all = salt_;
@@ -67,7 +67,7 @@ Verdict Authentication::check(const Client& client, const std::string& password,
     // dockhook lets nobody in without one. It is told, for its log, and not waited for.
     if (nameless_ < MAX_NAMELESS) {
       nameless_ += 1;
-      patience_.ask_aside([&](auto done) { exhook_.authenticate(client, password, std::move(done)); },
+      wait_.ask_aside([&](auto done) { exhook_.authenticate(client, password, std::move(done)); },
                           [this](Verdict) { nameless_ -= 1; });
     }
     return Verdict::no;
@@ -75,11 +75,11 @@ Verdict Authentication::check(const Client& client, const std::string& password,
   if (take_owed(credentials)) return Verdict::yes;
   // However many strangers come, who was in before is asked about.
   const bool is_known = was_in_lately(credentials);
-  if (is_known && patience_.is_overdrawn(client.username)) return Verdict::no;
+  if (is_known && wait_.is_overdrawn(client.username)) return Verdict::no;
   if ((!is_known && asking_.size() >= MAX_ASKING) || !asking_.insert(credentials).second) return Verdict::no;
 
-  const auto verdict = patience_.ask(
-      is_known ? Patience::For::known : Patience::For::stranger, client.username,
+  const auto verdict = wait_.ask(
+      is_known ? BoundedWait::For::known : BoundedWait::For::stranger, client.username,
       [&](auto done) { exhook_.authenticate(client, password, std::move(done)); },
       [this, credentials, refusal](Verdict late) {
         settle(credentials, refusal, late);

@@ -13,7 +13,7 @@
 
 #include "exhook.h"
 #include "options.h"
-#include "patience.h"
+#include "bounded_wait.h"
 #include "provider.h"
 
 namespace dockhook {
@@ -23,7 +23,7 @@ using Credentials = std::string;
 
 class Authentication {
  public:
-  Authentication(Exhook& exhook, Provider& provider, Patience& patience, std::chrono::seconds cache);
+  Authentication(Exhook& exhook, Provider& provider, BoundedWait& wait, std::chrono::seconds cache);
 
   Credentials credentials(const Client& client, const std::string& password) const;
 
@@ -52,7 +52,7 @@ class Authentication {
 
   Exhook& exhook_;
   Provider& provider_;
-  Patience& patience_;
+  BoundedWait& wait_;
   const std::chrono::seconds cache_;
   const std::string salt_;
   std::unordered_map<Credentials, Known> known_;

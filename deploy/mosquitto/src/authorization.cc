@@ -42,8 +42,8 @@ bool is_answer(Verdict verdict) {
 
 }  // namespace
 
-Authorization::Authorization(Exhook& exhook, Provider& provider, Patience& patience, const Options& options)
-    : exhook_(exhook), provider_(provider), patience_(patience), fresh_(options.acl), cache_(options.cache) {}
+Authorization::Authorization(Exhook& exhook, Provider& provider, BoundedWait& wait, const Options& options)
+    : exhook_(exhook), provider_(provider), wait_(wait), fresh_(options.acl), cache_(options.cache) {}
 
 void Authorization::connected(const ClientPtr& client, bool ours) {
   Record& record = records_[key_of(*client)];
@@ -82,8 +82,8 @@ void Authorization::ask_whether_may_publish(const ClientPtr& client, const std::
                                             std::function<void(Verdict)> done) {
   const Record& record = record_of(client);
   const auto settle_it = settling(record, Action::publish, topic);
-  const Patience::Ask nobody = [](auto answered) { answered(Verdict::unreachable); };
-  patience_.ask_aside(can_ask() ? question(record, Action::publish, topic) : nobody,
+  const BoundedWait::Ask nobody = [](auto answered) { answered(Verdict::unreachable); };
+  wait_.ask_aside(can_ask() ? question(record, Action::publish, topic) : nobody,
                       [this, client, topic, settle_it, done = std::move(done)](Verdict verdict) {
                         settle_it(verdict);
                         done(is_answer(verdict) ? verdict : last_said(record_of(client), Action::publish, topic));
@@ -135,13 +135,13 @@ Verdict Authorization::decide(Record& record, Action action, const std::string& 
     }
     const std::string& username = record.client->username;
     // Of a session before this one, too: whoever comes again and again pays for each of its topics.
-    if (patience_.is_overdrawn(username)) {
+    if (wait_.is_overdrawn(username)) {
       const bool is_recent = is_answer(decision.verdict) && Clock::now() - decision.when <= 2 * fresh_;
       return is_recent ? decision.verdict : Verdict::failed;
     }
     decision.asking = true;
     const auto verdict =
-        patience_.ask(Patience::For::known, username, question(record, action, topic), settling(record, action, topic));
+        wait_.ask(BoundedWait::For::known, username, question(record, action, topic), settling(record, action, topic));
     if (verdict) settle(record, action, topic, record.session, *verdict);
     if (verdict && is_answer(*verdict)) return *verdict;
   }
@@ -162,10 +162,10 @@ bool Authorization::can_ask() const { return provider_.serving() && provider_.ho
 
 void Authorization::refresh(Record& record, Decision& decision, Action action, const std::string& topic) {
   decision.asking = true;
-  patience_.ask_aside(question(record, action, topic), settling(record, action, topic));
+  wait_.ask_aside(question(record, action, topic), settling(record, action, topic));
 }
 
-Patience::Ask Authorization::question(const Record& record, Action action, const std::string& topic) {
+BoundedWait::Ask Authorization::question(const Record& record, Action action, const std::string& topic) {
   return [this, client = record.client, action, topic](auto done) {
     exhook_.authorize(*client, action, topic, std::move(done));
   };

@@ -17,14 +17,14 @@
 #include "grants.h"
 #include "log.h"
 #include "options.h"
-#include "patience.h"
+#include "bounded_wait.h"
 #include "provider.h"
 
 namespace dockhook {
 
 class Authorization {
  public:
-  Authorization(Exhook& exhook, Provider& provider, Patience& patience, const Options& options);
+  Authorization(Exhook& exhook, Provider& provider, BoundedWait& wait, const Options& options);
 
   /** Before any other call for a client that was let in. What was answered in its last session is asked again. */
   void connected(const ClientPtr& client, bool ours);
@@ -86,13 +86,13 @@ class Authorization {
   Verdict last_said(Record& record, Action action, const std::string& topic);
   bool can_ask() const;
   void refresh(Record& record, Decision& decision, Action action, const std::string& topic);
-  Patience::Ask question(const Record& record, Action action, const std::string& topic);
+  BoundedWait::Ask question(const Record& record, Action action, const std::string& topic);
   std::function<void(Verdict)> settling(const Record& record, Action action, const std::string& topic);
   void settle(Record& record, Action action, const std::string& topic, std::uint64_t session, Verdict verdict);
 
   Exhook& exhook_;
   Provider& provider_;
-  Patience& patience_;
+  BoundedWait& wait_;
   const std::chrono::seconds fresh_;
   const std::chrono::seconds cache_;
   std::uint64_t sessions_ = 0;

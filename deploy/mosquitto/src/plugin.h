@@ -20,7 +20,7 @@
 #include "log.h"
 #include "options.h"
 #include "outbox.h"
-#include "patience.h"
+#include "bounded_wait.h"
 #include "provider.h"
 
 namespace dockhook {
@@ -72,9 +72,9 @@ class Plugin {
       : identifier_(identifier),
         exhook_(options),
         provider_(exhook_, inbox_, options),
-        patience_(inbox_, options.auth_wait),
-        authentication_(exhook_, provider_, patience_, options.cache),
-        authorization_(exhook_, provider_, patience_, options),
+        wait_(inbox_, options.auth_wait),
+        authentication_(exhook_, provider_, wait_, options.cache),
+        authorization_(exhook_, provider_, wait_, options),
         outbox_(exhook_, provider_, authorization_, inbox_, options) {
     if (!options.tls && !is_loopback(options.target)) {
       log_warning("passwords go to " + options.target + " in plain text; use https:// beyond this machine");
@@ -247,7 +247,7 @@ class Plugin {
   Inbox inbox_;
   Exhook exhook_;
   Provider provider_;
-  Patience patience_;
+  BoundedWait wait_;
   Authentication authentication_;
   Authorization authorization_;
   Outbox outbox_;

@@ -2,6 +2,7 @@
 import type { FromSchema } from 'json-schema-to-ts';
 import type { Binding, BindingWithOrganization } from '../../stores/types.js';
 import { serialNumber, toText } from '../fields.js';
+import { MAX_DEVICES_PER_REQUEST } from '../limits.js';
 import type { Method } from '../method.js';
 import { ok, results } from '../result-codes.js';
 
@@ -24,7 +25,7 @@ const schema = {
       type: 'array',
       // DJI says "size 2"; a dock without its drone has one to ask about.
       minItems: 1,
-      maxItems: 16,
+      maxItems: MAX_DEVICES_PER_REQUEST,
       items: { type: 'object', required: ['sn'], properties: { sn: serialNumber } },
     },
   },

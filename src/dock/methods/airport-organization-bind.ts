@@ -7,6 +7,7 @@ import type { Reason } from '../../events.js';
 import { hasCode, traceOf } from '../../errors.js';
 import type { BindOutcome } from '../../stores/types.js';
 import { optionalShortText, optionalText, serialNumber, toText } from '../fields.js';
+import { MAX_DEVICES_PER_REQUEST } from '../limits.js';
 import type { Call, Method } from '../method.js';
 import { ok, reasonFor, results, type Result } from '../result-codes.js';
 
@@ -44,7 +45,7 @@ const schema = {
   type: 'object',
   required: ['bind_devices'],
   properties: {
-    bind_devices: { type: 'array', minItems: 1, maxItems: 16, items: deviceSchema },
+    bind_devices: { type: 'array', minItems: 1, maxItems: MAX_DEVICES_PER_REQUEST, items: deviceSchema },
   },
 } as const;
 

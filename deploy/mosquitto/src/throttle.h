@@ -1,8 +1,8 @@
 /**
- * For how long the broker may stand still, and for whose sake: a purse of time for each, which fills again as time goes
+ * For how long the broker may stand still, and for whose sake: a bucket of time for each, which fills again as time goes
  * by. It is arithmetic alone, on times that it is told.
  *
- * Clients that were let in before pay out of one purse, strangers out of another, which is all that strangers can empty.
+ * Clients that were let in before pay out of one bucket, strangers out of another, which is all that strangers can empty.
  * Each username has one of its own besides, in either capacity: whoever makes the broker wait over and over, be it a
  * moment each time, takes a small share of its time.
  */
@@ -16,13 +16,13 @@
 namespace dockhook {
 
 /** Holds between -`most` and `most`. */
-class Purse {
+class TimeBucket {
  public:
   using Time = std::chrono::steady_clock::time_point;
   using Duration = std::chrono::duration<double, std::milli>;
 
   /** Full. @param share of the time that goes by, which is what comes in */
-  Purse(Duration most, double share, Time now) : most_(most), share_(share), left_(most), filled_(now) {}
+  TimeBucket(Duration most, double share, Time now) : most_(most), share_(share), left_(most), filled_(now) {}
 
   Duration left(Time now) {
     left_ = std::min(most_, left_ + Duration(now - filled_) * share_);
@@ -39,27 +39,27 @@ class Purse {
   Time filled_;
 };
 
-class Purses {
+class Throttle {
  public:
-  using Time = Purse::Time;
-  using Duration = Purse::Duration;
+  using Time = TimeBucket::Time;
+  using Duration = TimeBucket::Duration;
   enum class For { known, stranger };
 
-  explicit Purses(Time now) : known_(now), strangers_(now) {}
+  explicit Throttle(Time now) : known_(now), strangers_(now) {}
 
   /** How long an answer about this username may be waited for. */
   Duration left(For whom, const std::string& username, Time now) {
     Side& side = side_of(whom);
-    Purse* const own = own_of(side, username, now);
+    TimeBucket* const own = own_of(side, username, now);
     return own == nullptr ? Duration::zero() : std::max(Duration::zero(), std::min(side.all.left(now), own->left(now)));
   }
 
   /** @param waited with what it took to ask @param answered whether the answer came in that time */
   void spend(For whom, const std::string& username, Duration waited, bool answered, Time now) {
     Side& side = side_of(whom);
-    Purse* const own = own_of(side, username, now);
+    TimeBucket* const own = own_of(side, username, now);
     // Between two quick answers the broker does its other work. Waiting for none is never free, but whoever had nothing
-    // left was not waited for: what it asks must not empty the purse of all.
+    // left was not waited for: what it asks must not empty the bucket of all.
     if ((waited > FREE || !answered) && (own == nullptr || own->left(now) > Duration::zero())) side.all.spend(waited, now);
     if (own != nullptr) own->spend(waited, now);
   }
@@ -83,26 +83,26 @@ class Purses {
 
   struct Side {
     explicit Side(Time now) : all(MOST, SHARE, now), swept(now) {}
-    Purse all;
-    std::unordered_map<std::string, Purse> own;
+    TimeBucket all;
+    std::unordered_map<std::string, TimeBucket> own;
     Time swept;
   };
 
   Side& side_of(For whom) { return whom == For::known ? known_ : strangers_; }
 
   /** @return null if there are too many: whoever comes then is not waited for */
-  static Purse* own_of(Side& side, const std::string& username, Time now) {
+  static TimeBucket* own_of(Side& side, const std::string& username, Time now) {
     const auto own = side.own.find(username);
     if (own != side.own.end()) return &own->second;
     if (side.own.size() >= MAX_OWN && now - side.swept >= SWEEP) {
       side.swept = now;
-      // A full purse is as good as none.
+      // A full bucket is as good as none.
       for (auto entry = side.own.begin(); entry != side.own.end();) {
         entry = entry->second.is_full(now) ? side.own.erase(entry) : std::next(entry);
       }
     }
     if (side.own.size() >= MAX_OWN) return nullptr;
-    return &side.own.emplace(username, Purse(MOST_OF_ONE, SHARE_OF_ONE, now)).first->second;
+    return &side.own.emplace(username, TimeBucket(MOST_OF_ONE, SHARE_OF_ONE, now)).first->second;
   }
 
   Side known_;

@@ -1,7 +1,7 @@
 /**
- * Waiting for an answer on the broker's thread, while which the broker stands still. Two bounds: the longest wait for
- * one answer (`auth_wait_ms`), and what is left in the purses. Who comes when they are empty gets no wait: the question
- * is asked all the same, and its answer is there when the client comes again.
+ * Waits for an answer on the broker's thread, while the whole broker stands still. Two bounds: the longest wait for one
+ * answer (`auth_wait_ms`), and what is left in the buckets of `throttle.h`. A client that comes when they are empty gets
+ * no wait: the question is asked all the same, and its answer is there when the client comes again.
  */
 #pragma once
 
@@ -16,17 +16,17 @@
 
 #include "exhook.h"
 #include "inbox.h"
-#include "purses.h"
+#include "throttle.h"
 
 namespace dockhook {
 
-class Patience {
+class BoundedWait {
  public:
   using Clock = std::chrono::steady_clock;
   using Ask = std::function<void(std::function<void(Verdict)> done)>;
-  using For = Purses::For;
+  using For = Throttle::For;
 
-  Patience(Inbox& inbox, std::chrono::milliseconds longest) : inbox_(inbox), longest_(longest) {}
+  BoundedWait(Inbox& inbox, std::chrono::milliseconds longest) : inbox_(inbox), longest_(longest) {}
 
   /**
    * @param username whom it is about
@@ -35,7 +35,7 @@ class Patience {
    */
   std::optional<Verdict> ask(For whom, const std::string& username, const Ask& ask, std::function<void(Verdict)> late) {
     const auto start = Clock::now();
-    const auto at_most = std::min<Purses::Duration>(longest_, purses_.left(whom, username, start));
+    const auto at_most = std::min<Throttle::Duration>(longest_, throttle_.left(whom, username, start));
     auto question = std::make_shared<Question>();
     ask([this, question, late = std::move(late)](Verdict verdict) {
       {
@@ -53,12 +53,12 @@ class Patience {
     question->answered.wait_for(lock, at_most, [&] { return question->verdict.has_value(); });
     question->given_up = true;
     const auto end = Clock::now();
-    purses_.spend(whom, username, end - start, question->verdict.has_value(), end);
+    throttle_.spend(whom, username, end - start, question->verdict.has_value(), end);
     return question->verdict;
   }
 
   /** Whether it is too much to ask about a client of this username that was let in, even without waiting. */
-  bool is_overdrawn(const std::string& username) { return purses_.is_overdrawn(username, Clock::now()); }
+  bool is_overdrawn(const std::string& username) { return throttle_.is_overdrawn(username, Clock::now()); }
 
   /** Asks without waiting at all. @param late gets the answer, in the inbox */
   void ask_aside(const Ask& ask, std::function<void(Verdict)> late) {
@@ -75,7 +75,7 @@ class Patience {
 
   Inbox& inbox_;
   const std::chrono::milliseconds longest_;
-  Purses purses_{Clock::now()};
+  Throttle throttle_{Clock::now()};
 };
 
 }  // namespace dockhook

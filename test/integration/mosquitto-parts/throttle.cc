@@ -1,37 +1,37 @@
 /** For how long, and for whose sake, the broker stands still: on a clock that the test turns. */
-#include "purses.h"
+#include "throttle.h"
 
 #include "check.h"
 
 namespace {
 
-using dockhook::Purses;
-using Milliseconds = Purses::Duration;
-using For = Purses::For;
+using dockhook::Throttle;
+using Milliseconds = Throttle::Duration;
+using For = Throttle::For;
 
-/** A broker that is asked by turns, and its purses. */
+/** A broker that is asked by turns, and its throttle. */
 class Broker {
  public:
   /** One question whose answer takes this long. @return how long the broker stood still for it */
   Milliseconds ask(For whom, const std::string& username, Milliseconds answer) {
-    const auto waited = std::min({answer, LONGEST, purses_.left(whom, username, now_)});
+    const auto waited = std::min({answer, LONGEST, throttle_.left(whom, username, now_)});
     pass(waited);
-    purses_.spend(whom, username, waited, waited == answer, now_);
+    throttle_.spend(whom, username, waited, waited == answer, now_);
     return waited;
   }
-  bool is_overdrawn(const std::string& username) { return purses_.is_overdrawn(username, now_); }
+  bool is_overdrawn(const std::string& username) { return throttle_.is_overdrawn(username, now_); }
   /** A question that nobody waits for, and what it takes to ask. */
   void ask_aside(const std::string& username, Milliseconds cost) {
     pass(cost);
-    purses_.spend(For::known, username, cost, false, now_);
+    throttle_.spend(For::known, username, cost, false, now_);
   }
-  void pass(Milliseconds time) { now_ += std::chrono::duration_cast<Purses::Time::duration>(time); }
-  Purses::Time now() const { return now_; }
+  void pass(Milliseconds time) { now_ += std::chrono::duration_cast<Throttle::Time::duration>(time); }
+  Throttle::Time now() const { return now_; }
 
  private:
   static constexpr Milliseconds LONGEST{250};
-  Purses::Time now_{};
-  Purses purses_{now_};
+  Throttle::Time now_{};
+  Throttle throttle_{now_};
 };
 
 /** Asks without a pause for a minute. @return the time that the broker stood still */
@@ -97,7 +97,7 @@ void asking_too_much_without_waiting_overdraws() {
   expect(broker.ask(For::known, "greedy", Milliseconds(200)) == Milliseconds(200), "it is waited for again after a pause");
 }
 
-void one_with_an_empty_purse_leaves_that_of_all_alone() {
+void one_with_an_empty_bucket_leaves_that_of_all_alone() {
   Broker broker;
   minute(broker, [&](int) { return broker.ask(For::known, "greedy", Milliseconds(300)); });
   minute(broker, [&](int) {
@@ -117,10 +117,10 @@ void a_debt_is_paid_off_in_seconds() {
 void more_usernames_than_there_is_room_for_are_not_waited_for() {
   Broker broker;
   for (int i = 0; i < 10000; i += 1) broker.ask(For::stranger, "stranger" + std::to_string(i), Milliseconds(0.01));
-  expect(broker.ask(For::stranger, "one too many", Milliseconds(1)) == Milliseconds(0), "there is no purse for it");
+  expect(broker.ask(For::stranger, "one too many", Milliseconds(1)) == Milliseconds(0), "there is no bucket for it");
   expect(broker.ask(For::known, "dock", Milliseconds(1)) == Milliseconds(1), "a known dock has one");
   broker.pass(std::chrono::seconds(2));
-  expect(broker.ask(For::stranger, "one too many", Milliseconds(1)) == Milliseconds(1), "full purses make room");
+  expect(broker.ask(For::stranger, "one too many", Milliseconds(1)) == Milliseconds(1), "full buckets make room");
 }
 
 }  // namespace
@@ -131,7 +131,7 @@ int main() {
   one_username_takes_a_twentieth_however_quick_its_answers();
   quick_answers_of_many_are_free();
   asking_too_much_without_waiting_overdraws();
-  one_with_an_empty_purse_leaves_that_of_all_alone();
+  one_with_an_empty_bucket_leaves_that_of_all_alone();
   a_debt_is_paid_off_in_seconds();
   more_usernames_than_there_is_room_for_are_not_waited_for();
   return result();

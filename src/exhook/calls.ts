@@ -1,0 +1,132 @@
+/**
+ * How a gRPC call becomes a call of a hook and an answer.
+ *
+ * Each call is answered exactly once and never with a gRPC error status: EMQX 5.0.x hangs on one until its
+ * own timeout, and all versions let a published message pass on it. So a hook that throws, rejects or takes
+ * too long is answered with what keeps a client out.
+ */
+import type { handleUnaryCall } from '@grpc/grpc-js';
+import { DockhookError } from '../errors.js';
+import type { PublishVerdict } from '../hooks.js';
+import { EMPTY_SUCCESS, type EmptySuccess, type ValuedResponse } from './translate.js';
+import { createTurns } from './turns.js';
+
+/** How a call ended. */
+type CallOutcome =
+  /** authenticate, authorize */
+  | 'allow'
+  | 'deny'
+  | 'ignore'
+  /** publish */
+  | PublishVerdict['kind']
+  /** All other hooks. */
+  | 'ok'
+  /** The hook threw; the answer was the one that keeps a client out. */
+  | 'error'
+  /** The hook took too long; same answer. */
+  | 'timeout'
+  /** The answer came too late for the caller: its `grpc-timeout` ran out, or its connection is gone. */
+  | 'cancelled';
+
+export interface CallOptions {
+  /** How long a hook may take before it is answered for, in milliseconds; `HOOK_DEADLINE_MS` unless given. */
+  hookDeadlineMs: number;
+  /** Told of every answered call, with EMQX's name of the hook: `client.authenticate`, … */
+  onCall: (hook: string, outcome: CallOutcome, milliseconds: number) => void;
+  /** Told why an outcome is `error` or `timeout`, and of a hook that rejects after its deadline. */
+  onError: (hook: string, error: unknown) => void;
+}
+
+export interface Answer<Response> {
+  response: Response;
+  outcome: CallOutcome;
+}
+
+type Respond<Response> = (answer: Answer<Response>) => void;
+
+export type Calls = ReturnType<typeof createCalls>;
+
+/** Makes the methods that grpc-js wants. */
+export function createCalls({ hookDeadlineMs, onCall, onError }: CallOptions) {
+  const report = safely(onError);
+  const inTurn = createTurns();
+
+  /** A method whose answer `run` hands to `respond`; it must do so once. */
+  function method<Request, Response>(
+    hook: string,
+    run: (request: Request, respond: Respond<Response>) => void,
+  ): handleUnaryCall<Request, Response> {
+    return (call, callback) => {
+      const start = performance.now();
+      run(call.request, ({ response, outcome }) => {
+        try {
+          callback(null, response);
+          onCall(hook, call.cancelled ? 'cancelled' : outcome, performance.now() - start);
+        } catch (error) {
+          report(hook, error);
+        }
+      });
+    };
+  }
+
+  /** A method that is done at once. */
+  function event<Request>(hook: string, tell?: (request: Request) => void) {
+    return method<Request, EmptySuccess>(hook, (request, respond) => {
+      let outcome: CallOutcome = 'ok';
+      try {
+        tell?.(request);
+      } catch (error) {
+        outcome = 'error';
+        report(hook, error);
+      }
+      respond({ response: EMPTY_SUCCESS, outcome });
+    });
+  }
+
+  /**
+   * A method whose answer decides something; `lastResort` is the answer if there is none in time.
+   * @param ownerOf the account that pays for the call with its turns; `''` for none
+   */
+  function question<Request>(
+    hook: string,
+    { lastResort, ownerOf }: { lastResort: ValuedResponse; ownerOf: (request: Request) => string },
+    ask: (request: Request) => Promise<Answer<ValuedResponse>>,
+  ) {
+    return method<Request, ValuedResponse>(hook, (request, respond) => {
+      let open = true;
+      const settle: Respond<ValuedResponse> = (answer) => {
+        if (!open) return;
+        open = false;
+        clearTimeout(timer);
+        respond(answer);
+      };
+      const timer = setTimeout(() => {
+        settle({ response: lastResort, outcome: 'timeout' });
+        report(hook, new DockhookError('failed', `${hook} was not decided within ${hookDeadlineMs} ms`));
+      }, hookDeadlineMs).unref();
+      const begin = (): void => {
+        if (!open) return;
+        ask(request).then(settle, (error: unknown) => {
+          settle({ response: lastResort, outcome: 'error' });
+          report(hook, error);
+        });
+      };
+      const owner = ownerOf(request);
+      if (owner === '') begin();
+      else inTurn(owner, begin);
+    });
+  }
+
+  return { method, event, question, report };
+}
+
+/** An observer that throws must neither change nor lose an answer. */
+function safely(onError: CallOptions['onError']): CallOptions['onError'] {
+  return (hook, error) => {
+    try {
+      onError(hook, error);
+    } catch {
+      // Nobody is left to be told.
+    }
+  };
+}
