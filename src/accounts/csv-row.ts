@@ -3,7 +3,7 @@ import { accountNameFault } from '../access/safe-names.js';
 import { isRfc3339, parseMoment } from '../dates.js';
 import { DockhookError, messageOf } from '../errors.js';
 import { fromEmqx, hashFault, passwordKind, type EmqxAlgorithm } from '../password-hashes/index.js';
-import { accountKind, encode } from '../stores/check.js';
+import { accountType, encode } from '../stores/codec.js';
 import type { Account, Scope } from '../stores/types.js';
 import { COLUMNS, type Column } from './csv-columns.js';
 import { checkedClientIds, checkedFilters, checkedGateways, gatewaysIn } from './scope.js';
@@ -80,7 +80,7 @@ export function readLine(
   if (readDisabled(row.disabled)) account.disabled = true;
   if (note) account.note = note;
   // What is left to be wrong, lengths above all.
-  encode(accountKind, { ...account, passwordHash: PLACEHOLDER_HASH });
+  encode(accountType, { ...account, passwordHash: PLACEHOLDER_HASH });
   return { account, secret: readSecret(row, options.algorithm) };
 }
 

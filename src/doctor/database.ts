@@ -4,7 +4,7 @@
  */
 import { hasCode, messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
-import { adviceFor } from '../stores/run.js';
+import { adviceFor } from '../stores/database-errors.js';
 import { unsoundParts } from '../stores/soundness.js';
 import { migrationState, schemaCommand } from '../stores/migrate.js';
 import { ACCOUNT_TRIGGERS, inSchema, PUBLIC, quoted, tableNames, type TableName } from '../stores/tables.js';

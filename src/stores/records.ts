@@ -10,7 +10,7 @@ import { RFC3339_PATTERN } from '../dates.js';
 import { SERIAL_NUMBER_PATTERN } from '../topics.js';
 
 const serialNumber = { type: 'string', pattern: SERIAL_NUMBER_PATTERN } as const;
-/** RFC 3339; `check.ts` adds that it is a moment that exists, for month 13 would compare as "never". */
+/** RFC 3339; `codec.ts` adds that it is a moment that exists, for month 13 would compare as "never". */
 const instant = {
   type: 'string',
   format: 'instant',

@@ -5,9 +5,9 @@ import type { Backend, InsertMany, Rows, StoredRow } from './backend.js';
 import { cannotBeThere, type Database, type Query, type Row } from './database.js';
 import { openKeyv } from './keyv.js';
 import { withTables } from './migrate.js';
-import { retried } from './retried.js';
+import { withRetries } from './retry.js';
 import { unsoundParts, withWholeRows } from './soundness.js';
-import { sparing } from './sparing.js';
+import { splitOnRefusal } from './split-on-refusal.js';
 import {
   CLIENT_IDS_OF_ACCOUNT,
   GATEWAYS_OF_ACCOUNT,
@@ -114,7 +114,7 @@ function insertManyOn(query: Query, schema: string): InsertMany {
       const free = new Set(inserted.map(({ key }) => key));
       for (const { key } of some) if (!free.has(key)) leftOut.set(key, 'taken');
     };
-    await sparing(
+    await splitOnRefusal(
       rows,
       ({ key, text }) => key + text,
       insert,
@@ -164,7 +164,7 @@ export function openSqlBackend(bare: Database, schema = PUBLIC): Backend {
     inSchema(schema, 'dockhook_organizations'),
     inSchema(schema, 'dockhook_bindings'),
   ];
-  const sent = retried(bare);
+  const sent = withRetries(bare);
   // The embedded database has one role, from whom nothing is hidden, and no connections of one's own.
   const database = withTables(bare.openSession === undefined ? sent : withWholeRows(sent, schema), schema);
   return {
