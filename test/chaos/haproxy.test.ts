@@ -17,6 +17,7 @@ import {
   type ReplicaPorts,
   type TestHaproxy,
 } from '../support/haproxy.js';
+import { itLong } from '../support/long.js';
 import { freshDatabase, type TestDatabase } from '../support/postgres.js';
 import { recordings } from '../support/recordings.js';
 
@@ -161,7 +162,7 @@ describeWithHaproxy('two replicas behind HAProxy', function () {
     return underLoad('killed', kill, 2);
   });
 
-  it('refuse nothing when one is frozen, and lose no call whose answer had not begun', () => {
+  itLong('refuse nothing when one is frozen, and lose no call whose answer had not begun', () => {
     const freeze = async (): Promise<void> => {
       const { pid } = replicas.get('b')!;
       process.kill(pid, 'SIGSTOP');

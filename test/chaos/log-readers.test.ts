@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { connectAsker } from '../support/asker.js';
 import { run } from '../support/cli.js';
 import { freePorts } from '../support/haproxy.js';
+import { itLong } from '../support/long.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -145,7 +146,8 @@ echo $? >"${directory}/code"
   };
 
   for (const [what, how] of Object.entries(READERS)) {
-    it(`answers everybody, says what was lost, and ends when told: ${what}`, async () => {
+    const test = what === 'a pipe' ? it : itLong;
+    test(`answers everybody, says what was lost, and ends when told: ${what}`, async () => {
       served = await serve(how);
       const { reader, grpc, http } = served;
       await served.readUntil(/"event":"ready"/);
@@ -170,7 +172,7 @@ echo $? >"${directory}/code"
     });
   }
 
-  it('answers everybody while the reader takes a byte now and then', async () => {
+  itLong('answers everybody while the reader takes a byte now and then', async () => {
     served = await serve('$SERVE | cat');
     const { reader, grpc } = served;
     await served.readUntil(/"event":"ready"/);
