@@ -1,26 +1,38 @@
 /**
- * The composition root: configuration and stores in, a started app out. The only file that knows every
- * part; it decides nothing itself.
+ * The composition root: the only file that knows every part. It opens the database, starts what `dockhook serve` and
+ * `dockhook dev` run, and stops it in order. It decides nothing itself.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { createAccess } from './access/access.js';
 import { createPasswordChecks } from './access/password-checks.js';
 import type { Config } from './config.js';
-import { createRequests } from './dock/requests.js';
+import { createRequests, type Requests } from './dock/requests.js';
 import { openEmqx } from './emqx/api.js';
-import { watchEmqx, type Watch } from './emqx/watch.js';
+import { watchEmqx, type Watch } from './emqx/listener-watch.js';
 import { messageOf, storeFault, traceOf } from './errors.js';
 import type { Tell } from './events.js';
 import type { TlsSettings } from './exhook/certificates.js';
-import { startExhookServer } from './exhook/server.js';
-import type { Client, Hooks, MountedHook } from './hooks.js';
+import { startExhookServer, type ExhookServer } from './exhook/server.js';
+import type { Client, Hooks } from './hooks.js';
 import { formatListen } from './listen.js';
-import { createAfterwards } from './observability/afterwards.js';
-import { startHttp, type Readiness } from './observability/http.js';
-import { logEvents, type Logger } from './observability/log.js';
+import { mountedHooks } from './mounted-hooks.js';
+import { createAfterwards, type Afterwards } from './observability/afterwards.js';
+import {
+  logConnections,
+  logUnsound,
+  observeAccountChanges,
+  observeQueries,
+} from './observability/database-log.js';
+import { startHttp, type HttpServer } from './observability/http.js';
+import { createLog, logEvents, type Logger } from './observability/log.js';
+import { openLogOutput } from './observability/log-output.js';
 import type { Metrics } from './observability/metrics.js';
-import { tellRefusals } from './observability/refusals.js';
+import { logProcessFaults } from './observability/process-faults.js';
+import { createReadiness, type ReadinessState } from './observability/readiness.js';
+import { tellRefusals } from './observability/refused-connections.js';
+import { openDatabase } from './open-database.js';
 import type { Database } from './stores/database.js';
+import { openServerStores } from './stores/stores.js';
 import type { Stores } from './stores/types.js';
 import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/keeper.js';
 
@@ -28,16 +40,10 @@ import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from '.
 const RETRY_MS = 1000;
 /** `/readyz` says 503 this long before calls are refused, so that a proxy sends none here; in milliseconds. */
 export const UNREADY_MS = 1500;
-/**
- * How long a password may be refused before `/readyz` says 503, in milliseconds. Long enough for a password to be
- * renewed in the database first and in a Secret after, without all replicas being taken out at once.
- */
-const REFUSED_MS = 60_000;
 /** How often gRPC's health is made to say what `/readyz` says, in milliseconds. */
 const FOLLOW_MS = 1000;
 /** Calls in flight may take this long once no new ones are taken, in milliseconds. */
 const GRACE_MS = 5000;
-
 /** For one call to EMQX, in milliseconds: it may hang while a node of its cluster boots. */
 const EMQX_MS = 3000;
 
@@ -47,14 +53,14 @@ export interface AppParts {
   log: Logger;
   /** As in {@link Database}. */
   refusal?: Database['refusal'];
-  /** As REFUSED_MS; for tests. */
-  refusedMs?: number;
+  /** How long the database may refuse the password before `/readyz` says so, in milliseconds; for tests. */
+  refusedMs?: number | undefined;
   /** How often TLS files are looked at, in milliseconds; for tests. */
-  tlsRefreshMs?: number;
+  tlsRefreshMs?: number | undefined;
   /** As in {@link startExhookServer}; for tests. */
-  keepaliveMs?: number;
+  keepaliveMs?: number | undefined;
   /** How often the timeline is written and swept; for tests. */
-  timeline?: Pick<TimelineKeeperOptions, 'writeMs' | 'sweepMs'>;
+  timeline?: Pick<TimelineKeeperOptions, 'writeMs' | 'sweepMs'> | undefined;
 }
 
 export interface App {
@@ -71,14 +77,99 @@ export interface App {
   stop(unreadyMs?: number): Promise<void>;
 }
 
+/** The log of a process that stays up: on stdout. */
+export function openLog(config: Config, metrics: Metrics): Logger {
+  return createLog(config.logLevel, openLogOutput(1, metrics.logLineLost));
+}
+
+/**
+ * Opens the database that the settings name, holds it if it is the embedded one, and starts the app on it. Nothing
+ * stays open if that fails. From here on faults of the process go to the log.
+ */
+export async function startServer(
+  config: Config,
+  { log, metrics }: { log: Logger; metrics: Metrics },
+  holder: { command: string; onProgress: (text: string) => void },
+): Promise<{ app: App; stores: Stores }> {
+  logProcessFaults(log);
+  const database = await openDatabase(config, { ...holder, postgres: logConnections(log) });
+  const stores = openServerStores(database, {
+    onQuery: observeQueries(metrics, log),
+    onHeard: observeAccountChanges(metrics, log),
+  });
+  try {
+    return { app: await startApp(config, { stores, metrics, log, refusal: database.refusal }), stores };
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
+}
+
 /**
  * Starts the ExHook and HTTP servers. The store need not be reachable: until it is, clients are refused.
  * @throws DockhookError `usage` if an address cannot be bound
  */
 export async function startApp(config: Config, parts: AppParts): Promise<App> {
-  const { stores, metrics, log } = parts;
+  const records = startRecords(config, parts);
+  const watch = watchListeners(config, parts);
+  const { hooks, requests } = await createHooks(config, parts, records, watch);
+  const readiness = createReadiness(parts.refusal, parts.refusedMs);
+  const { http, exhook } = await openPorts(config, parts, { records, hooks, readiness }).catch(
+    (error: unknown) => {
+      watch.stop();
+      throw error;
+    },
+  );
+  const follow = (): void => {
+    exhook.setServing(readiness.now().isReady);
+  };
+  const following = setInterval(follow, FOLLOW_MS).unref();
+  // A mistake of ours that ends the process does not take what was answered before out of the log.
+  process.on('exit', records.afterwards.flush);
+  const stopped = new AbortController();
+  const ready = reachStore(parts, readiness, stopped.signal).then(async (reached) => {
+    if (reached) await prepare(parts, requests, follow);
+    return reached;
+  });
+
+  async function shutDown(unreadyMs: number): Promise<void> {
+    readiness.stopping();
+    stopped.abort();
+    watch.stop();
+    clearInterval(following);
+    exhook.setServing(false);
+    await pause(unreadyMs);
+    await exhook.stop(GRACE_MS);
+    await http.close();
+    records.afterwards.flush();
+    await records.timeline?.stop();
+    await parts.stores.close();
+    // A call that was cut may have told something since.
+    records.afterwards.flush();
+    process.off('exit', records.afterwards.flush);
+  }
+
+  let shutDownOnce: Promise<void> | undefined;
+  return {
+    grpc: formatListen(exhook),
+    http: formatListen(http),
+    isReady: () => readiness.now().isReady,
+    ready,
+    stop: (unreadyMs = 0) => (shutDownOnce ??= shutDown(unreadyMs)),
+  };
+}
+
+/** Where events go, and the calls that were answered: the log, the metrics and the timeline, after the answer. */
+interface Records {
+  afterwards: Afterwards;
+  timeline: TimelineKeeper | undefined;
+  tell: Tell;
+}
+
+function startRecords(config: Config, parts: AppParts): Records {
+  const { metrics, log } = parts;
   const logged = logEvents(log);
-  const timeline = config.timeline ? timelineOf(parts) : undefined;
+  const timeline = config.timeline ? startTimeline(parts) : undefined;
   const afterwards = createAfterwards((error) => {
     log.error({ event: 'event_lost', detail: traceOf(error) });
   });
@@ -90,6 +181,45 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       timeline?.tell(event, at);
     });
   };
+  return { afterwards, timeline, tell };
+}
+
+function startTimeline({ stores, metrics, log, timeline }: AppParts): TimelineKeeper {
+  return keepTimeline({
+    store: stores.timeline,
+    onDropped: metrics.timelineDropped,
+    onError: (error) => {
+      log.warn({ event: 'timeline_not_written', detail: messageOf(error) });
+    },
+    ...timeline,
+  });
+}
+
+/** Opens EMQX's listeners if the settings name them. */
+function watchListeners(config: Config, { log, metrics }: AppParts): Watch {
+  return watchEmqx({
+    // The calls to EMQX are short, and none may keep `serve` from its end.
+    open:
+      config.emqxUrl === undefined
+        ? undefined
+        : (signal) => openEmqx(config, { deadlineMs: EMQX_MS, signal }),
+    listeners: config.emqxListeners,
+    provider: config.emqxProvider,
+    log: (level, line) => {
+      log[level](line);
+    },
+    onClosed: metrics.emqxListenersClosed,
+    onOpened: metrics.emqxListenerOpened,
+  });
+}
+
+/** What a broker can ask, answered by `access/` and `dock/`. */
+async function createHooks(
+  config: Config,
+  { stores, log }: AppParts,
+  { tell, timeline }: Records,
+  watch: Watch,
+): Promise<{ hooks: Hooks; requests: Requests }> {
   const access = createAccess({
     accounts: stores.accounts,
     bindings: stores.bindings,
@@ -126,163 +256,46 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       tell({ step: 'disconnected', outcome: 'ok', ...sessionOf(client), detail: reason });
     },
   };
-
-  let reached = false;
-  let stopping = false;
-  let unreached = 'the database was not reached yet';
-  const stopped = new AbortController();
-  /** Of faults of the database, only one that another replica may not have counts. */
-  function readiness(): Readiness {
-    if (stopping) return { isReady: false, why: 'dockhook is stopping' };
-    if (!reached) return { isReady: false, why: unreached };
-    const refusal = parts.refusal?.();
-    if (refusal === undefined) return { isReady: true };
-    const refusedFor = performance.now() - refusal.since;
-    const why = `the database refuses user or password of DATABASE_URL for ${Math.round(refusedFor / 1000)} s: ${refusal.why}`;
-    return { isReady: refusedFor < (parts.refusedMs ?? REFUSED_MS), why };
-  }
-  const isReady = (): boolean => readiness().isReady;
-  const http = await startHttp(config.httpListen, readiness, () => {
-    afterwards.flush();
-    return metrics.read();
-  });
-  const watch = watchOf(config, parts);
-  const exhook = await startExhookServer({
-    hooks,
-    listen: config.grpcListen,
-    tls: tlsSettings(config, parts),
-    onRefused: tellRefusals(log, metrics),
-    ...(parts.keepaliveMs === undefined ? {} : { keepaliveMs: parts.keepaliveMs }),
-    onCall: (hook, outcome, milliseconds) => {
-      afterwards.putOff(() => {
-        metrics.call(hook, outcome, milliseconds);
-      });
-    },
-    onError: (hook, error) => {
-      log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
-    },
-  }).catch(async (error: unknown) => {
-    watch.stop();
-    await http.close();
-    throw error;
-  });
-  exhook.setServing(false);
-  const following = setInterval(() => {
-    exhook.setServing(isReady());
-  }, FOLLOW_MS).unref();
-  // A mistake of ours that ends the process does not take what was answered before out of the log.
-  process.on('exit', afterwards.flush);
-
-  async function reachStore(): Promise<boolean> {
-    for (let attempt = 1; !stopping; attempt += 1) {
-      try {
-        await stores.ping();
-        reached = true;
-        exhook.setServing(isReady());
-        await tellUnsound(parts);
-        await requests.loadLicense().catch((error: unknown) => {
-          log.error({ event: 'license_not_loaded', detail: messageOf(error) });
-        });
-        return true;
-      } catch (error) {
-        unreached = messageOf(error);
-        const fault = storeFault(error) ?? 'store_unavailable';
-        // Said once, then every minute: until then every client is refused. What PostgreSQL refuses, `database_refuses` says.
-        if (attempt % 60 === 1 && fault !== 'store_refused') {
-          log.error({ event: fault, detail: messageOf(error) });
-        }
-        await pause(RETRY_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
-      }
-    }
-    return false;
-  }
-
-  async function shutDown(unreadyMs: number): Promise<void> {
-    stopping = true;
-    stopped.abort();
-    watch.stop();
-    clearInterval(following);
-    exhook.setServing(false);
-    await pause(unreadyMs);
-    await exhook.stop(GRACE_MS);
-    await http.close();
-    afterwards.flush();
-    await timeline?.stop();
-    await stores.close();
-    // A call that was cut may have told something since.
-    afterwards.flush();
-    process.off('exit', afterwards.flush);
-  }
-
-  let shutDownOnce: Promise<void> | undefined;
-  return {
-    grpc: formatListen(exhook),
-    http: formatListen(http),
-    isReady,
-    ready: reachStore(),
-    stop: (unreadyMs = 0) => (shutDownOnce ??= shutDown(unreadyMs)),
-  };
-}
-
-/**
- * The hooks that `OnProviderLoaded` names. The topic filter is applied by the broker before any call, so
- * telemetry costs none. `status` is asked for to be observed, not to be answered.
- */
-function mountedHooks(config: Config): MountedHook[] {
-  const events = [{ name: 'client.connected' }, { name: 'client.disconnected' }];
-  return [
-    { name: 'client.authenticate' },
-    { name: 'client.authorize' },
-    ...(config.timeline ? events : []),
-    {
-      name: 'message.publish',
-      topics: ['thing/product/+/requests', ...(config.timeline ? ['sys/product/+/status'] : [])],
-    },
-  ];
-}
-
-function timelineOf({ stores, metrics, log, timeline }: AppParts): TimelineKeeper {
-  return keepTimeline({
-    store: stores.timeline,
-    onDropped: metrics.timelineDropped,
-    onError: (error) => {
-      log.warn({ event: 'timeline_not_written', detail: messageOf(error) });
-    },
-    ...timeline,
-  });
-}
-
-function watchOf(config: Config, { log, metrics }: AppParts): Watch {
-  return watchEmqx({
-    // The calls to EMQX are short, and none may keep `serve` from its end.
-    ...(config.emqxUrl === undefined
-      ? {}
-      : { open: (signal: AbortSignal) => openEmqx(config, { deadlineMs: EMQX_MS, signal }) }),
-    listeners: config.emqxListeners,
-    provider: config.emqxProvider,
-    log: (level, line) => {
-      log[level](line);
-    },
-    onClosed: metrics.emqxListenersClosed,
-    onOpened: metrics.emqxListenerOpened,
-  });
-}
-
-/** Names at the start what could make answers of the database wrong; `dockhook doctor` says the same. */
-async function tellUnsound({ stores, log }: AppParts): Promise<void> {
-  try {
-    for (const { level, code, what, why, mend } of await stores.unsound()) {
-      const line = { event: 'database_unsound', code, detail: `${what}: ${why}; ${mend}` };
-      if (level === 'error') log.error(line);
-      else log.warn(line);
-    }
-  } catch (error) {
-    log.warn({ event: 'database_unsound', detail: `not looked at: ${messageOf(error)}` });
-  }
+  return { hooks, requests };
 }
 
 function sessionOf({ clientId, username, peerHost, peerPort, node }: Client) {
   return { clientId, account: username, peerHost, peerPort, node };
+}
+
+/** Listens on both ports. Neither is open if one cannot be bound. */
+async function openPorts(
+  config: Config,
+  parts: AppParts,
+  { records, hooks, readiness }: { records: Records; hooks: Hooks; readiness: ReadinessState },
+): Promise<{ http: HttpServer; exhook: ExhookServer }> {
+  const { log, metrics, keepaliveMs } = parts;
+  const { afterwards } = records;
+  const http = await startHttp(config.httpListen, readiness.now, () => {
+    afterwards.flush();
+    return metrics.read();
+  });
+  try {
+    const exhook = await startExhookServer({
+      hooks,
+      listen: config.grpcListen,
+      tls: tlsSettings(config, parts),
+      onRefused: tellRefusals(log, metrics),
+      keepaliveMs,
+      onCall: (hook, outcome, milliseconds) => {
+        afterwards.putOff(() => {
+          metrics.call(hook, outcome, milliseconds);
+        });
+      },
+      onError: (hook, error) => {
+        log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
+      },
+    });
+    return { http, exhook };
+  } catch (error) {
+    await http.close();
+    throw error;
+  }
 }
 
 function tlsSettings(config: Config, { log, tlsRefreshMs }: AppParts): TlsSettings | undefined {
@@ -290,7 +303,7 @@ function tlsSettings(config: Config, { log, tlsRefreshMs }: AppParts): TlsSettin
   if (cert === undefined || key === undefined) return undefined;
   return {
     files: { cert, key, clientCa },
-    ...(tlsRefreshMs === undefined ? {} : { refreshMs: tlsRefreshMs }),
+    refreshMs: tlsRefreshMs,
     onReload: () => {
       log.info({ event: 'certificates_reloaded' });
     },
@@ -298,4 +311,37 @@ function tlsSettings(config: Config, { log, tlsRefreshMs }: AppParts): TlsSettin
       log.error({ event: 'certificates_not_reloaded', detail: messageOf(error) });
     },
   };
+}
+
+/** Tries until the store answers. @returns whether it did, before all was stopped */
+async function reachStore(
+  { stores, log }: AppParts,
+  readiness: ReadinessState,
+  stopped: AbortSignal,
+): Promise<boolean> {
+  for (let attempt = 1; !stopped.aborted; attempt += 1) {
+    try {
+      await stores.ping();
+      readiness.reached();
+      return true;
+    } catch (error) {
+      readiness.notReached(messageOf(error));
+      const fault = storeFault(error) ?? 'store_unavailable';
+      // Said once, then every minute: until then every client is refused. What PostgreSQL refuses, `database_refuses` says.
+      if (attempt % 60 === 1 && fault !== 'store_refused') {
+        log.error({ event: fault, detail: messageOf(error) });
+      }
+      await pause(RETRY_MS, undefined, { signal: stopped }).catch(() => undefined);
+    }
+  }
+  return false;
+}
+
+/** What is done as soon as the store is there. */
+async function prepare({ stores, log }: AppParts, requests: Requests, follow: () => void): Promise<void> {
+  follow();
+  await logUnsound(stores, log);
+  await requests.loadLicense().catch((error: unknown) => {
+    log.error({ event: 'license_not_loaded', detail: messageOf(error) });
+  });
 }

@@ -2,21 +2,21 @@
  * Who may connect, and what they may publish and subscribe. Owns passwords, certificates and scopes;
  * knows DJI's topic names but not its messages. In doubt the answer is no.
  */
-import type { Asker, Askers } from '../askers.js';
-import { storeBudget, type Within } from '../budget.js';
+import type { Asker, Askers } from '../publisher.js';
+import { storeBudget, type Within } from '../time-limits.js';
 import { storeFault, traceOf } from '../errors.js';
 import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Action, Client, Hooks, Verdict } from '../hooks.js';
 import type { Account, Accounts, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
 import { createClaims } from './claims.js';
-import { createDepartures, TICK_MS, type Departure } from './departures.js';
+import { createDepartures, TICK_MS, type Departure } from './refusal-delay.js';
 import { createLastRead, type LastRead } from './last-read.js';
-import { isUnsafeClientId, isUnsafeName } from './names.js';
+import { isUnsafeClientId, isUnsafeName } from './safe-names.js';
 import type { PasswordChecks } from './password-checks.js';
-import { originOf } from './origin.js';
-import { gatewaysOf, isOwnGateway, judge, serialNumbersIn } from './topic-rules.js';
-import { standingOf } from './standing.js';
+import { clientNetwork } from '../client-network.js';
+import { ownGateways, isOwnGateway, judge, serialNumbersIn } from './topic-rules.js';
+import { disabledOrExpired } from './expiry.js';
 
 export interface AccessOptions {
   accounts: Accounts;
@@ -70,13 +70,13 @@ export function createAccess(options: AccessOptions): Access {
   }
 
   function tellRefusal(event: Omit<AccessEvent, 'outcome'>, peerHost: string): void {
-    const repeated = !loggedRefusals.take(originOf(peerHost));
+    const repeated = !loggedRefusals.take(clientNetwork(peerHost));
     tell({ outcome: 'refused', ...event, ...(repeated ? { repeated } : {}) });
   }
 
   /** Why an account may not be used at all, whatever it wants. */
   function standing(account: Account, certificateCn: string | undefined): Refusal {
-    const refusal = standingOf(account, now());
+    const refusal = disabledOrExpired(account, now());
     if (refusal) return refusal;
     if (certificateCn !== undefined && account.certificateCn !== undefined) {
       return account.certificateCn === certificateCn ? undefined : 'wrong_certificate';
@@ -221,7 +221,7 @@ export function createAccess(options: AccessOptions): Access {
     if (judgement === 'no') return 'not_in_scope';
     return refusalOfSerialNumber(account, clientId, judgement.sn, () =>
       judgement.as === 'drone'
-        ? refusalOfDrone(gatewaysOf(account.scope, clientId), judgement.sn, within)
+        ? refusalOfDrone(ownGateways(account.scope, clientId), judgement.sn, within)
         : claims.refusalOf(account.name, judgement.sn, within),
     );
   }
@@ -272,7 +272,7 @@ function names(client: Client): Pick<AccessEvent, 'clientId' | 'account'> {
 /** The gateway that a connect is for, if account and client id leave no choice. */
 function onlyGateway(found: Account | Told, { clientId }: Client): Pick<AccessEvent, 'gateway'> {
   if ('reason' in found) return {};
-  const [gateway, another] = gatewaysOf(found.scope, clientId);
+  const [gateway, another] = ownGateways(found.scope, clientId);
   return gateway === undefined || another !== undefined ? {} : { gateway };
 }
 

@@ -2,7 +2,7 @@
  * Whose gateway an SN is. An account of scope `client-id` lists none: its client id claims one, and the claim is
  * checked whole, against what accounts list and against who bound what.
  */
-import type { Within } from '../budget.js';
+import type { Within } from '../time-limits.js';
 import type { Reason } from '../events.js';
 import type { Accounts, Binding, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';

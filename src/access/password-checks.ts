@@ -6,9 +6,14 @@
 import { hash, randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createThrottle } from '../throttle.js';
-import { mayReplace } from './foreign-hashes.js';
-import { originOf } from './origin.js';
-import { hashChosen, isFast, verifyFast, verifySlow } from './passwords.js';
+import { clientNetwork } from '../client-network.js';
+import {
+  findAlgorithm,
+  hashChosen,
+  loadAlgorithms,
+  mayReplace,
+  verifyPassword,
+} from '../password-hashes/index.js';
 
 /** Longest time in the queue, in milliseconds; a check that would wait longer is shed. */
 const MAX_WAIT_MS = 1000;
@@ -88,6 +93,7 @@ export async function createPasswordChecks(
   workers = hashesAtOnce(availableParallelism(), process.env['UV_THREADPOOL_SIZE']),
   replaceHash?: ReplaceHash,
 ): Promise<PasswordChecks> {
+  await loadAlgorithms();
   const ownHashMs = await timed(() => hashChosen(randomBytes(16).toString('hex')));
   const patienceMs = Math.min(PATIENCE_MS.most, Math.max(PATIENCE_MS.least, 2 * ownHashMs));
   /** Of the latest checks, whatever their hashes: only for the length of the queue, see `patienceMs`. */
@@ -120,7 +126,7 @@ export async function createPasswordChecks(
     return inTurn(async () => {
       let right = false;
       const took = await timed(async () => {
-        right = await verifySlow(passwordHash, password);
+        right = await verifyPassword(passwordHash, password);
       });
       hashMs += (took - hashMs) / 8;
       return right;
@@ -163,7 +169,7 @@ export async function createPasswordChecks(
     const places = (MAX_WAIT_MS * workers) / hashMs;
     const ofAccount = underWayOf.get(name) ?? 0;
     if (waiting.length > places || ofAccount > places * QUEUE_SHARE) return 'overloaded';
-    const source = JSON.stringify([name, originOf(peerHost)]);
+    const source = JSON.stringify([name, clientNetwork(peerHost)]);
     if (!hashes.take(source)) return 'throttled';
     underWayOf.set(name, ofAccount + 1);
     const verification = verifyInTurn(passwordHash, password).finally(() => {
@@ -191,10 +197,11 @@ export async function createPasswordChecks(
     patienceMs: () => patienceMs,
     async check(account, password, peerHost, patience) {
       const { name, passwordHash } = account;
-      if (isFast(passwordHash)) {
+      const algorithm = findAlgorithm(passwordHash);
+      if (algorithm?.speed === 'fast') {
         const tag = rememberedGenerated.tag(name, passwordHash, password);
         if (rememberedGenerated.has(name, tag)) return 'right';
-        if (!verifyFast(passwordHash, password)) return 'wrong';
+        if (!algorithm.verify(passwordHash, password)) return 'wrong';
         rememberedGenerated.add(name, tag);
         return 'right';
       }

@@ -5,7 +5,7 @@
 import { isSerialNumber, parseDeviceTopic, type DeviceTopic } from '../topics.js';
 import type { Action } from '../hooks.js';
 import type { Scope } from '../stores/types.js';
-import { covers } from './filters.js';
+import { covers } from './topic-filters.js';
 
 export type Judgement =
   | 'yes'
@@ -37,7 +37,7 @@ const DRONE_TOPICS: Record<Action, ReadonlySet<string>> = {
  * With scope `client-id` the client id is the SN, or has it as a part: DJI suggests a prefixed SN for the second
  * (DRC) session of a dock, and clouds were seen to hand out others, see {@link serialNumbersIn}.
  */
-export function gatewaysOf(scope: Scope, clientId: string): string[] {
+export function ownGateways(scope: Scope, clientId: string): string[] {
   switch (scope.kind) {
     case 'gateways': {
       const claimed = serialNumbersIn(clientId);

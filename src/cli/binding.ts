@@ -4,7 +4,7 @@ import { DockhookError } from '../errors.js';
 import { withStores } from './open-stores.js';
 import { addExamples, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows } from './output.js';
-import { disconnectClients } from './revocation.js';
+import { disconnectClients } from './disconnect.js';
 
 export function addBindingCommand(program: Command): void {
   const binding = program.command('binding').description('devices and the organizations they are bound to');

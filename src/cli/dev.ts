@@ -40,7 +40,7 @@ async function dev(config: Config, json: boolean): Promise<void> {
   const signalled = firstSignal();
   const say = json ? () => undefined : print;
   const { createMetrics } = await import('../observability/metrics.js');
-  const { openLog, startServer } = await import('./server.js');
+  const { openLog, startServer } = await import('../app.js');
   const { startBroker } = await import('../trial-broker/broker.js');
   const { formatStep, simulateDock } = await import('../simulator/simulated-dock.js');
 
@@ -99,7 +99,8 @@ async function dev(config: Config, json: boolean): Promise<void> {
 
 /** The demo account gets a new password at each start, since only its hash is kept. */
 async function writeDemoData(stores: Stores): Promise<{ password: string; bindingCode: string }> {
-  const { generatePassword, hashGenerated, randomCode } = await import('../access/passwords.js');
+  const { generatePassword, randomCode } = await import('../access/new-passwords.js');
+  const { hashGenerated } = await import('../password-hashes/index.js');
   const { id, name } = DEMO.organization;
   let organization = await stores.organizations.get(id);
   if (!organization) {

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config, SettingName } from '../config.js';
-import type { Finding } from '../doctor/finding.js';
+import type { Finding } from '../finding.js';
 import { DockhookError } from '../errors.js';
 import type { Stores } from '../stores/types.js';
 import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
-import { describeDatabase, openDatabase } from './open-stores.js';
+import { describeDatabase, openDatabase } from '../open-database.js';
 import { addSettingFlags, inspectConfigOf, wantsJson } from './options.js';
 import { print, printJson, style } from './output.js';
 import { firstSignal } from './signals.js';
@@ -29,7 +29,7 @@ type Report = (title: string, findings: Finding[]) => void;
 export function addDoctorCommand(program: Command): void {
   const command = program
     .command('doctor')
-    .description('check everything that can be set up wrong, and say how to mend it')
+    .description('check everything that can be set up wrong, and say how to fix it')
     .option('--mqtt-tls-cert <file>', "certificate of the broker's TLS listener, to check it for docks")
     .option('--provider <name>', 'name of the provider in EMQX (default: dockhook)')
     .option('--probe', 'also try it: come to the broker as a dock and as a stranger')
@@ -85,8 +85,8 @@ async function examine(
 ): Promise<void> {
   const { checked, notChecked } = await import('../doctor/check.js');
   const { checkSettings } = await import('../doctor/settings.js');
-  const { checkGrpcTls, checkMqttCertificate } = await import('../doctor/tls.js');
-  const { checkGrpc, checkHttp } = await import('../doctor/server.js');
+  const { checkGrpcTls, checkMqttCertificate } = await import('../doctor/tls-files.js');
+  const { checkGrpc, checkHttp } = await import('../doctor/ports.js');
   const { config, faults } = inspectConfigOf(command);
   report('Settings', checkSettings(config, faults));
 
@@ -117,7 +117,7 @@ async function examine(
     report('EMQX', await checked('EMQX', () => examineEmqx(config, stores, options.provider)));
     if (config.emqxUrl === undefined && !wantsJson(command)) print(NO_EMQX);
     if (probing) {
-      const { examineBroker } = await import('../doctor/examine-broker.js');
+      const { examineBroker } = await import('../doctor/probe/examine-broker.js');
       report(
         `Probe of ${probing.url}`,
         await examineBroker({ ...probing, accounts: stores?.accounts, signal }),
@@ -137,9 +137,9 @@ async function examineEmqx(
   stores: Stores | undefined,
   provider: string | undefined,
 ): Promise<Finding[]> {
-  const { checkEmqx } = await import('../doctor/emqx.js');
+  const { checkEmqx } = await import('../doctor/emqx/emqx.js');
   const { openEmqx } = await import('../emqx/api.js');
-  const { ownExhookUrl } = await import('../emqx/exhook.js');
+  const { ownExhookUrl } = await import('../emqx/provider.js');
   const api = await openEmqx(config);
   if (!api) return [];
   const accounts = (await stores?.accounts.list())?.records ?? [];
@@ -204,11 +204,11 @@ const SIGNS = { ok: ['green', '✓'], warning: ['yellow', '!'], error: ['red', '
 
 function printGroup(title: string, findings: readonly Finding[]): void {
   print(style('bold', title));
-  for (const { level, what, why, mend } of findings) {
+  for (const { level, what, why, fix = [] } of findings) {
     const [colour, sign] = SIGNS[level];
     print(`  ${style(colour, sign)} ${what}`);
-    if (why !== undefined) print(`    ${style('dim', 'why ')}  ${why}`);
-    if (mend !== undefined) print(`    ${style('dim', 'mend')}  ${mend}`);
+    if (why !== undefined) print(`    ${style('dim', 'why')}  ${why}`);
+    for (const step of fix) print(`    ${style('dim', 'fix')}  ${step}`);
   }
   print('');
 }

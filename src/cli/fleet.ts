@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { isSerialNumber } from '../topics.js';
 import type { FleetDock, FleetSummary } from '../simulator/simulated-fleet.js';
 import { DockhookError } from '../errors.js';
-import { readCsv } from './csv.js';
+import { readCsv } from '../csv.js';
 import { print, printJson, printTable, style } from './output.js';
 import { startProgress } from './progress.js';
 

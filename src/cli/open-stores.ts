@@ -1,10 +1,8 @@
-/** Opens the database that the settings name; its driver is loaded only then. */
+/** The stores for a command that does not stay up. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { Config } from '../config.js';
-import type { Database } from '../stores/database.js';
-import type { PostgresOptions } from '../stores/postgres.js';
+import { describeDatabase, openDatabase } from '../open-database.js';
 import type { Stores } from '../stores/types.js';
 import { configOf, wantsJson } from './options.js';
 import { say } from './output.js';
@@ -31,39 +29,4 @@ export async function withStores<T>(command: Command, work: (stores: Stores) => 
   } finally {
     await stores.close();
   }
-}
-
-export interface OpenOptions {
-  /** What people call a process that stays up; it then holds the embedded database for itself. */
-  command?: string;
-  /** Told what takes long. */
-  onProgress: (text: string) => void;
-  /** As in `stores/postgres.ts`; for a process that stays up. */
-  postgres?: Pick<PostgresOptions, 'onError' | 'onChange' | 'onUnusable'>;
-}
-
-/** Commands that do not stay up do one thing after the other. */
-const CONNECTIONS_OF_A_COMMAND = 2;
-
-export async function openDatabase(config: Config, options: OpenOptions): Promise<Database> {
-  const { command, onProgress, postgres } = options;
-  if (config.databaseUrl !== undefined) {
-    const { connectPostgres } = await import('../stores/postgres.js');
-    return connectPostgres(config.databaseUrl, {
-      ...postgres,
-      file: config.databaseUrlFile,
-      // One of the server's is the session that hears of changes.
-      connections: command === undefined ? CONNECTIONS_OF_A_COMMAND : config.databaseConnections - 1,
-    });
-  }
-  const { connectDataDirectory, openDataDirectory } = await import('../embedded-database/data-directory.js');
-  if (command === undefined) return connectDataDirectory(config.dataDir, { onProgress });
-  return openDataDirectory(config.dataDir, { command, onProgress });
-}
-
-/** Where everything is kept, in words and without a password. */
-export async function describeDatabase({ databaseUrl, dataDir }: Config): Promise<string> {
-  if (databaseUrl === undefined) return `embedded database in ${dataDir}`;
-  const { describeDatabaseUrl } = await import('../stores/database-url.js');
-  return describeDatabaseUrl(databaseUrl);
 }

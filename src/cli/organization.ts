@@ -99,7 +99,7 @@ async function setOrganization(
 }
 
 async function generatedCode(): Promise<string> {
-  const { randomCode } = await import('../access/passwords.js');
+  const { randomCode } = await import('../access/new-passwords.js');
   return randomCode(GENERATED_CODE_CHARACTERS);
 }
 

@@ -1,4 +1,5 @@
 /** The program that `dockhook` is: every command and option. It runs nothing, so that tests can ask it, too. */
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addAccountCommand } from './account/account.js';
 import { addBindingCommand } from './binding.js';
@@ -10,7 +11,6 @@ import { addLicenseCommand } from './license.js';
 import { addOrganizationCommand } from './organization.js';
 import { addServeCommand } from './serve.js';
 import { addSimulateCommand } from './simulate.js';
-import { version } from './version.js';
 
 const commands = [
   addServeCommand,
@@ -24,6 +24,10 @@ const commands = [
   addDoctorCommand,
   addSimulateCommand,
 ];
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 /** @param json whether usage errors are told as JSON, and so not by commander */
 export function createProgram({ json }: { json: boolean }): Command {

@@ -3,20 +3,21 @@
  * history and no finding.
  */
 import type { TimelineEntry } from '../stores/types.js';
-import { listingAccounts, type DockFacts, type Finding, type State } from './facts.js';
-import { accountUnusable } from './rules-account.js';
-import { bannedByEmqx } from './rules-broker.js';
-import { refusedConnect, wrongTopics } from './rules-connect.js';
-import { bindFaults, failedRequests, licenseNotSet, licenseRefused, repliesLost } from './rules-requests.js';
-import { clockSkew, reconnects, sessionsCollide, unanswered } from './rules-session.js';
-import { sessionOf, walkOf, type Session, type Walk } from './walk.js';
+import type { DockFinding, State } from './dock-finding.js';
+import { listingAccounts, type DockFacts } from './facts.js';
+import { accountUnusable } from './rules/unusable-account.js';
+import { bannedByEmqx } from './rules/emqx-ban.js';
+import { refusedConnect, wrongTopics } from './rules/refused-connects.js';
+import { bindFaults, failedRequests, licenseNotSet, licenseRefused, repliesLost } from './rules/requests.js';
+import { clockSkew, reconnects, sessionsCollide, unanswered } from './rules/sessions.js';
+import { sessionOf, walkOf, type Session, type Walk } from './history.js';
 
 export interface Diagnosis {
   state: State;
   /** Since when, in milliseconds since the epoch; undefined if it was never seen. */
   since?: number;
   /** What keeps it from being online first; what is only good to know last. */
-  findings: Finding[];
+  findings: DockFinding[];
   isConnected: boolean;
   /** The session it has, or had last. */
   session?: Session;
@@ -24,7 +25,7 @@ export interface Diagnosis {
   drone?: string;
 }
 
-export type Rule = (walk: Walk, facts: DockFacts) => Finding[];
+export type Rule = (walk: Walk, facts: DockFacts) => DockFinding[];
 
 const RULES: readonly Rule[] = [
   bannedByEmqx,
@@ -53,16 +54,15 @@ export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): D
   // First, since what else is to be done takes a dock that is let in.
   findings.unshift(...accountUnusable(walk, facts, findings));
   for (const rule of FALLBACKS) {
-    if (!findings.some(({ blocks }) => blocks)) findings.push(...rule(walk, facts));
+    if (!findings.some(({ level }) => level === 'error')) findings.push(...rule(walk, facts));
   }
-  findings.sort((a, b) => Number(b.blocks) - Number(a.blocks));
+  findings.sort((a, b) => rank(a) - rank(b));
   const [first] = findings;
   const session = walk.sessions.at(-1) ?? (walk.lastIn && sessionOf(walk.lastIn));
   const drone = walk.own.findLast(({ step }) => step === 'status')?.details.drone;
   const isNew = !walk.own.some(({ step }) => step === 'request') && !facts.bindings.has(facts.sn);
-  const standing: Pick<Finding, 'state' | 'since'> = first?.blocks
-    ? first
-    : { state: isNew ? 'connecting' : 'online', since: session?.since ?? 0 };
+  const standing: Pick<DockFinding, 'state' | 'since'> =
+    first?.level === 'error' ? first : { state: isNew ? 'connecting' : 'online', since: session?.since ?? 0 };
   return {
     state: standing.state,
     ...(standing.since > 0 ? { since: standing.since } : {}),
@@ -73,7 +73,9 @@ export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): D
   };
 }
 
-function neverSeen({ entries, sessions }: Walk, facts: DockFacts): Finding[] {
+const rank = ({ level }: DockFinding): number => (level === 'error' ? 0 : 1);
+
+function neverSeen({ entries, sessions }: Walk, facts: DockFacts): DockFinding[] {
   if (entries.length > 0 || sessions.length > 0) return [];
   const account =
     listingAccounts(facts).length > 0
@@ -82,12 +84,12 @@ function neverSeen({ entries, sessions }: Walk, facts: DockFacts): Finding[] {
   return [
     {
       code: 'never_seen',
-      blocks: true,
+      level: 'error',
       state: 'never seen',
       since: 0,
       brief: 'nothing was seen of it',
       what: 'Nothing was seen of this dock in the last 30 days: no connect, accepted or refused.',
-      todo: [
+      fix: [
         ...account,
         'check the MQTT gateway address in DJI Pilot 2: tcp://host:1883, or ssl://host:8883 for TLS, where the dock can reach it',
         'check that the broker asks dockhook: dockhook doctor (EMQX), or the lines "dockhook:" in the log of Mosquitto',
@@ -96,7 +98,7 @@ function neverSeen({ entries, sessions }: Walk, facts: DockFacts): Finding[] {
   ];
 }
 
-function noRequest({ own, sessions, lastIn }: Walk, facts: DockFacts): Finding[] {
+function noRequest({ own, sessions, lastIn }: Walk, facts: DockFacts): DockFinding[] {
   // What is bound has asked once, and need not ask again.
   if (lastIn === undefined || facts.bindings.has(facts.sn) || own.some(({ step }) => step === 'request'))
     return [];
@@ -105,14 +107,14 @@ function noRequest({ own, sessions, lastIn }: Walk, facts: DockFacts): Finding[]
   return [
     {
       code: 'no_request',
-      blocks: true,
+      level: 'error',
       state: 'stopped at connect',
       since: lastIn.at,
       brief: 'connects, but asks for nothing',
       what:
         `Client id "${lastIn.clientId}" with account "${lastIn.account}" was let in, but dockhook never saw a request ` +
         `on thing/product/${facts.sn}/requests.`,
-      todo: [
+      fix: [
         'check that the broker hands requests to dockhook: dockhook doctor (EMQX, hook message.publish), or the lines "dockhook:" in the log of Mosquitto, whose listener must have no mount_point',
         'check that this client is the dock itself, and not a remote controller or a test tool',
         'start the cloud service of the dock again in DJI Pilot 2',
@@ -121,18 +123,18 @@ function noRequest({ own, sessions, lastIn }: Walk, facts: DockFacts): Finding[]
   ];
 }
 
-function notBound({ own, sessions }: Walk, { bindings, organizations, sn }: DockFacts): Finding[] {
+function notBound({ own, sessions }: Walk, { bindings, organizations, sn }: DockFacts): DockFinding[] {
   const session = sessions.at(-1);
   if (session === undefined || bindings.has(sn) || !own.some(({ step }) => step === 'request')) return [];
   return [
     {
       code: 'not_bound',
-      blocks: true,
+      level: 'error',
       state: 'not bound',
       since: session.since,
       brief: 'not bound to an organization',
       what: 'It is connected and got its license, but it is not bound to an organization.',
-      todo: [
+      fix: [
         ...(organizations.size > 0
           ? []
           : ["create an organization: dockhook organization add ID --name 'NAME'"]),
@@ -157,7 +159,7 @@ const ENDS: Readonly<Record<string, string>> = {
   node_restarted: 'the node of the broker that it was connected to started again',
 };
 
-function offline({ end }: Walk, facts: DockFacts): Finding[] {
+function offline({ end }: Walk, facts: DockFacts): DockFinding[] {
   if (end === undefined) return [];
   const { detail = '' } = end.details;
   const why = ENDS[detail] ?? detail;
@@ -165,12 +167,12 @@ function offline({ end }: Walk, facts: DockFacts): Finding[] {
   return [
     {
       code: 'offline',
-      blocks: true,
+      level: 'error',
       state: 'offline',
       since: end.lastAt,
       brief: why,
       what: `Its last session ended: ${why} (${detail}). It has not tried to connect since.${unbound}`,
-      todo: [
+      fix: [
         'check power and network of the dock',
         'a dock reconnects by itself; if it does not, restart it, or its cloud service in DJI Pilot 2',
       ],

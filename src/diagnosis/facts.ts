@@ -21,36 +21,6 @@ export interface DockFacts {
   bans?: readonly Ban[];
 }
 
-/** One word or two for where a dock stands. */
-export type State =
-  | 'online'
-  | 'connecting'
-  | 'refused'
-  | 'stopped at connect'
-  | 'stopped at config'
-  | 'stopped at bind'
-  | 'not bound'
-  | 'unstable'
-  | 'offline'
-  | 'never seen';
-
-/** What is wrong, and what to do. */
-export interface Finding {
-  /** Stable, for scripts. */
-  code: string;
-  /** Whether it keeps the dock from being online and bound now. If not, it is good to know. */
-  blocks: boolean;
-  state: State;
-  /** Since when, in milliseconds since the epoch. */
-  since: number;
-  /** In a few words. */
-  brief: string;
-  /** In a sentence or two. */
-  what: string;
-  /** What to do, a step or a command each. */
-  todo: string[];
-}
-
 /** Which accounts list which SN. Made once for all docks: each of 10,000 would go through 10,000 accounts. */
 export function listingsOf(accounts: Iterable<Account>): Map<string, string[]> {
   const listings = new Map<string, string[]>();

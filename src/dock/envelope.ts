@@ -46,7 +46,7 @@ export function parseEnvelope(payload: Buffer): Envelope | 'too_large' | 'not_js
 }
 
 /** What an event tells of a message. */
-export function traitsOf(
+export function messageTraits(
   { tid, timestamp }: Envelope,
   now: number,
 ): Pick<AccessEvent, 'tid' | 'clockSkewMs'> {

@@ -32,6 +32,6 @@ export const optionalShortText = {
 } as const;
 
 /** The text a field means; `''` for null and absent. */
-export function textOf(value: string | number | null | undefined): string {
+export function toText(value: string | number | null | undefined): string {
   return String(value ?? '');
 }

@@ -1,11 +1,11 @@
 /** What one method of `thing/product/{sn}/requests` is made of. */
 import { Ajv } from 'ajv';
-import type { Within } from '../budget.js';
+import type { Within } from '../time-limits.js';
 import type { AccessEvent } from '../events.js';
 import type { Bindings, Organization } from '../stores/types.js';
 import type { LicenseMemory } from './license.js';
 import type { NoOrganization } from './organization.js';
-import { fault, results, type Answer, type Result } from './results.js';
+import { fault, results, type Answer, type Result } from './result-codes.js';
 
 /** One request, as a method sees it: who asks, and what it may use to answer. */
 export interface Call {

@@ -6,8 +6,8 @@
  * (`access/` decides, and is asked through {@link DockOptions}), or where records live (`stores/`,
  * seen by type only). It does no I/O of its own.
  */
-import type { Asker, Askers } from '../askers.js';
-import { STORE_BUDGET_MS, storeBudget, type Within } from '../budget.js';
+import type { Asker, Askers } from '../publisher.js';
+import { STORE_BUDGET_MS, storeBudget, type Within } from '../time-limits.js';
 import { traceOf } from '../errors.js';
 import type { AccessEvent, Tell } from '../events.js';
 import { excerpt } from '../text.js';
@@ -15,12 +15,12 @@ import type { Message, PublishVerdict } from '../hooks.js';
 import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
 import { createBindQuota } from './bind-quota.js';
 import { createCodeGuesses } from './code-guesses.js';
-import { parseEnvelope, replyPayload, traitsOf, type Envelope } from './envelope.js';
+import { parseEnvelope, replyPayload, messageTraits, type Envelope } from './envelope.js';
 import { rememberLicense } from './license.js';
 import { compile, type Call } from './method.js';
 import * as methods from './methods/index.js';
 import { organizationFor } from './organization.js';
-import { fault, reasonOf, results, type Answer } from './results.js';
+import { fault, reasonFor, results, type Answer } from './result-codes.js';
 import { observeStatus } from './status.js';
 import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from '../topics.js';
 
@@ -78,7 +78,7 @@ export function createRequests(options: DockOptions): Requests {
     try {
       asker = await options.askerOf({ username, clientId: message.from }, gateway, within);
     } catch (error) {
-      tell({ outcome: 'dropped', reason: reasonOf(error), detail: traceOf(error) });
+      tell({ outcome: 'dropped', reason: reasonFor(error), detail: traceOf(error) });
       return { kind: 'drop' };
     }
     if (asker === 'dock') return replyTo(asked);
@@ -99,7 +99,7 @@ export function createRequests(options: DockOptions): Requests {
       tell({ outcome: 'passed', reason: envelope });
       return { kind: 'pass' };
     }
-    const told = { method: excerpt(envelope.method, MAX_TOLD_METHOD), ...traitsOf(envelope, now()) };
+    const told = { method: excerpt(envelope.method, MAX_TOLD_METHOD), ...messageTraits(envelope, now()) };
     const answer = await answerTo(envelope, asked);
     if (answer === undefined) {
       tell({ outcome: 'passed', reason: 'method_not_ours', ...told });
@@ -126,7 +126,7 @@ export function createRequests(options: DockOptions): Requests {
     try {
       return await method.answer(data, callFor(asked));
     } catch (error) {
-      return fault(method.fault, reasonOf(error), traceOf(error));
+      return fault(method.fault, reasonFor(error), traceOf(error));
     }
   }
 

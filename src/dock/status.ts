@@ -4,7 +4,7 @@
  */
 import type { Tell } from '../events.js';
 import type { Message } from '../hooks.js';
-import { parseEnvelope, traitsOf } from './envelope.js';
+import { parseEnvelope, messageTraits } from './envelope.js';
 import { isSerialNumber, parseDeviceTopic } from '../topics.js';
 
 /**
@@ -30,7 +30,7 @@ export function observeStatus(message: Message, tell: Tell, now: () => number): 
     messageId: message.id,
     drone,
     ...(peerhost === undefined ? {} : { peerHost: peerhost }),
-    ...traitsOf(envelope, now()),
+    ...messageTraits(envelope, now()),
   });
 }
 

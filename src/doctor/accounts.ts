@@ -1,12 +1,11 @@
 /** Accounts: those that allow too much, those that let nobody in, and whether a dock has one at all. */
-import { isForeign } from '../access/foreign-hashes.js';
-import { isFast } from '../access/passwords.js';
+import { passwordKind } from '../password-hashes/index.js';
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
-import { hasExpired, standingOf } from '../access/standing.js';
+import { hasExpired, disabledOrExpired } from '../access/expiry.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { count, some } from './check.js';
-import type { Finding } from './finding.js';
-import { badRowFindings } from './rows.js';
+import type { Finding } from '../finding.js';
+import { badRowFindings } from './bad-rows.js';
 
 /** Time to notice and to renew. */
 const SOON_MS = 7 * 24 * 3_600_000;
@@ -35,7 +34,9 @@ const RULES: readonly Rule[] = [
     is: (account) => account.scope.kind === 'any-gateway',
     what: 'accounts that may act as any dock',
     why: 'one dock with this password can speak for all others, and hear their license',
-    mend: 'one account per dock: dockhook account set NAME --gateway SN, and account add for each other dock',
+    fix: [
+      'one account per dock: dockhook account set NAME --gateway SN, and account add for each other dock',
+    ],
   },
   {
     level: 'warning',
@@ -43,7 +44,9 @@ const RULES: readonly Rule[] = [
     is: (account) => account.scope.kind === 'client-id',
     what: 'accounts that may act as the dock that the client id names',
     why: 'whoever has the password may come with any client id: the docks that share it are not isolated',
-    mend: 'one account per dock: dockhook account set NAME --gateway SN, and account add for each other dock',
+    fix: [
+      'one account per dock: dockhook account set NAME --gateway SN, and account add for each other dock',
+    ],
   },
   {
     level: 'warning',
@@ -52,23 +55,25 @@ const RULES: readonly Rule[] = [
       scope.kind === 'service' && [...scope.publish, ...scope.subscribe].some((filter) => filter === '#'),
     what: 'backend accounts that may publish or subscribe everything (#)',
     why: 'it can command every dock, and sees the license in config replies',
-    mend: "dockhook account set NAME --publish 'thing/product/+/services' … --subscribe 'thing/product/+/osd' …",
+    fix: [
+      "dockhook account set NAME --publish 'thing/product/+/services' … --subscribe 'thing/product/+/osd' …",
+    ],
   },
   {
     level: 'warning',
     code: 'account_expired',
-    is: (account, now) => standingOf(account, now) === 'expired',
+    is: (account, now) => disabledOrExpired(account, now) === 'expired',
     what: 'accounts that have expired',
     why: 'a dock with such an account is refused',
-    mend: 'dockhook account set NAME --expires 90d, or dockhook account remove NAME',
+    fix: ['dockhook account set NAME --expires 90d, or dockhook account remove NAME'],
   },
   {
     level: 'warning',
     code: 'account_expires_soon',
-    is: (account, now) => !standingOf(account, now) && hasExpired(account, now + SOON_MS),
+    is: (account, now) => !disabledOrExpired(account, now) && hasExpired(account, now + SOON_MS),
     what: 'accounts that expire within a week',
     why: 'a dock with it is refused from then on',
-    mend: 'dockhook account set NAME --expires 90d, if the dock is to stay',
+    fix: ['dockhook account set NAME --expires 90d, if the dock is to stay'],
   },
   {
     level: 'warning',
@@ -76,7 +81,7 @@ const RULES: readonly Rule[] = [
     is: ({ name }) => name.includes(CLIENT_ID_SEPARATOR),
     what: `accounts with ${CLIENT_ID_SEPARATOR} in their name`,
     why: 'they never get in where EMQX puts the account in front of the client id (mqtt.clientid_override)',
-    mend: 'dockhook account add NEWNAME …, type it into the dock, then dockhook account remove NAME',
+    fix: ['dockhook account add NEWNAME …, type it into the dock, then dockhook account remove NAME'],
   },
   {
     level: 'warning',
@@ -84,20 +89,20 @@ const RULES: readonly Rule[] = [
     is: ({ scope }) => scope.kind === 'gateways' && scope.gateways.some((sn) => /[a-z]/.test(sn)),
     what: 'accounts that list an SN with lower-case letters',
     why: 'SNs are compared letter by letter, and those of DJI docks have capitals only',
-    mend: 'look at the SN in DJI Pilot 2, then dockhook account set NAME --gateway SN',
+    fix: ['look at the SN in DJI Pilot 2, then dockhook account set NAME --gateway SN'],
   },
   {
     level: 'warning',
     code: 'account_foreign_hash',
-    is: ({ passwordHash }) => isForeign(passwordHash),
+    is: ({ passwordHash }) => passwordKind(passwordHash) === 'imported',
     what: 'accounts that still have the password hash they were imported with',
     why: 'it is replaced by a better one when the dock comes; until then the old hash is kept',
-    mend: 'have the dock connect once, or dockhook account set NAME --generate',
+    fix: ['have the dock connect once, or dockhook account set NAME --generate'],
   },
   {
     level: 'ok',
     code: 'account_chosen_password',
-    is: ({ passwordHash }) => !isFast(passwordHash),
+    is: ({ passwordHash }) => passwordKind(passwordHash) !== 'generated',
     what: 'accounts with a password that a person chose (guesses are slowed down, each check takes tens of ms)',
   },
   {
@@ -116,7 +121,7 @@ function applied({ is, what, ...rest }: Rule, accounts: readonly Account[], now:
 
 function checkPresence(accounts: readonly Account[], now: number): Finding[] {
   const docks = accounts.filter(
-    (account) => account.scope.kind !== 'service' && standingOf(account, now) === undefined,
+    (account) => account.scope.kind !== 'service' && disabledOrExpired(account, now) === undefined,
   );
   if (docks.length > 0) {
     const what = `${count(accounts.length, 'account')}, ${docks.length} of them for docks and in force`;
@@ -128,7 +133,7 @@ function checkPresence(accounts: readonly Account[], now: number): Finding[] {
       code: 'accounts_no_dock',
       what: 'no account lets a dock in',
       why: 'DJI Pilot 2 asks for an account and its password, and each dock is refused without',
-      mend: 'dockhook account add dock-north --gateway SN --generate',
+      fix: ['dockhook account add dock-north --gateway SN --generate'],
     },
   ];
 }
@@ -148,7 +153,7 @@ function checkSharedGateways(accounts: readonly Account[]): Finding[] {
       code: 'gateway_shared',
       what: `listed by more than one account: ${some(shared.map(([sn, names]) => `${sn} (${some(names)})`))}`,
       why: 'each of them may act as this dock; a password that was changed in one still works in the other',
-      mend: 'dockhook account remove the one that the dock does not use',
+      fix: ['dockhook account remove the one that the dock does not use'],
     },
   ];
 }

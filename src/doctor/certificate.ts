@@ -1,6 +1,6 @@
 /** What can be wrong with a server's certificate, wherever it was found. */
 import type { X509Certificate } from 'node:crypto';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 const DAY_MS = 24 * 3_600_000;
 const SOON_DAYS = 30;
@@ -27,7 +27,9 @@ export function checkCertificate(
       code: `${port}_certificate_no_names`,
       what: `the certificate ${where} holds no subjectAltName`,
       why: 'clients that verify a name look there and nowhere else, and refuse it',
-      mend: 'have it issued with each name and address that clients use, as deploy/tls/make-test-certificates.sh does',
+      fix: [
+        'have it issued with each name and address that clients use, as deploy/tls/make-test-certificates.sh does',
+      ],
     });
   }
   if (forDocks && !isIssuedByGoDaddy(certificate)) {
@@ -37,7 +39,7 @@ export function checkCertificate(
       code: `${port}_certificate_issuer`,
       what: `the certificate ${where} was issued by ${issuer}`,
       why: 'docks verify the broker, and GoDaddy is the only issuer that DJI names as supported; 514302 on the dock is the sign of a certificate that it refuses',
-      mend: 'try it with one dock on the bench, or use a certificate from GoDaddy',
+      fix: ['try it with one dock on the bench, or use a certificate from GoDaddy'],
     });
   }
   if (findings.length > 0) return findings;
@@ -58,7 +60,7 @@ export function checkDates(
   { port, where }: Omit<Judged, 'forDocks'>,
   now = Date.now(),
 ): Finding[] {
-  const renew = { mend: 'renew it; dockhook and EMQX take renewed files without a restart' };
+  const renew = { fix: ['renew it; dockhook and EMQX take renewed files without a restart'] };
   const begin = Date.parse(certificate.validFrom);
   const end = Date.parse(certificate.validTo);
   const why = 'clients that verify it refuse it, on both sides';
@@ -74,7 +76,7 @@ export function checkDates(
         code: `${port}_certificate_early`,
         what,
         why,
-        mend: 'check the clock of this machine',
+        fix: ['check the clock of this machine'],
       },
     ];
   }

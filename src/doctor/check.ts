@@ -1,6 +1,6 @@
 /** What the checks of `dockhook doctor` have in common. */
 import { messageOf } from '../errors.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 /** Runs a check. One that breaks off is itself a finding, and keeps the others from nothing. */
 export async function checked(what: string, check: () => Promise<Finding[]>): Promise<Finding[]> {

@@ -8,7 +8,7 @@ import { adviceFor } from '../stores/run.js';
 import { unsoundParts } from '../stores/soundness.js';
 import { ACCOUNT_TRIGGERS, guards, tableNames, type Guard, type TableName } from '../stores/tables.js';
 import { some } from './check.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 /** Generated columns need it. */
 const OLDEST_VERSION = 120_000;
@@ -43,7 +43,7 @@ export async function checkDatabase(database: Database, where: string): Promise<
       code: 'database_too_old',
       what: `PostgreSQL ${String(server['name'])} is too old`,
       why: 'the tables need generated columns',
-      mend: 'upgrade to PostgreSQL 12 or later',
+      fix: ['upgrade to PostgreSQL 12 or later'],
     });
   }
   findings.push(...checkClock(Number(server['now']), asked, answered));
@@ -80,11 +80,12 @@ export function unreachable(where: string, error: unknown): Finding {
     code: 'database_unreachable',
     what: `${where} cannot be used: ${messageOf(error)}`,
     why: 'nobody new gets in while the database is away, and docks that are in go on for ten minutes',
-    mend:
+    fix: [
       adviceFor(error) ??
-      (hasCode(error, 'usage')
-        ? 'correct DATABASE_URL; deploy/postgres/README.md has examples'
-        : 'check that it runs, and that DATABASE_URL is the one of the server'),
+        (hasCode(error, 'usage')
+          ? 'correct DATABASE_URL; deploy/postgres/README.md has examples'
+          : 'check that it runs, and that DATABASE_URL is the one of the server'),
+    ],
   };
 }
 
@@ -95,7 +96,7 @@ export function noDatabase(directory: string): Finding {
     code: 'database_absent',
     what: `there is no database in ${directory}`,
     why: 'dockhook was never started on this directory, or its server has another database',
-    mend: 'set DATABASE_URL or --data-dir as the server has it, or start dockhook serve',
+    fix: ['set DATABASE_URL or --data-dir as the server has it, or start dockhook serve'],
   };
 }
 
@@ -152,7 +153,7 @@ function checkClock(now: number, asked: number, answered: number): Finding[] {
       code: 'clock_skew',
       what: `the clock of this machine and that of the database are ${(skew / 1000).toFixed(0)} s apart`,
       why: 'accounts expire by the clock of the server, and a dock compares clocks, too (319008)',
-      mend: 'synchronise both with NTP: timedatectl set-ntp true',
+      fix: ['synchronise both with NTP: timedatectl set-ntp true'],
     },
   ];
 }
@@ -160,7 +161,7 @@ function checkClock(now: number, asked: number, answered: number): Finding[] {
 function tablesMissing(missing: readonly string[], server: Row): Finding {
   const role = String(server['role']);
   const refusal = isReadOnly(server)
-    ? readOnly(server).mend
+    ? readOnly(server).fix[0]
     : server['may_create'] === true
       ? undefined
       : `as a superuser, or the owner of schema public: GRANT USAGE, CREATE ON SCHEMA public TO ${role}`;
@@ -172,7 +173,9 @@ function tablesMissing(missing: readonly string[], server: Row): Finding {
       refusal === undefined
         ? 'dockhook was never started on this database, or this is not the database of the server'
         : `role ${role} may not make them there, so dockhook serve cannot do it at its start`,
-    mend: refusal ?? 'start dockhook serve, which makes them; if it runs, set DATABASE_URL here as it has it',
+    fix: [
+      refusal ?? 'start dockhook serve, which makes them; if it runs, set DATABASE_URL here as it has it',
+    ],
   };
 }
 
@@ -187,9 +190,11 @@ function readOnly(server: Row): Required<Finding> {
       ? 'the database can only be read: it is a standby'
       : `default_transaction_read_only is on for role ${String(server['role'])}`,
     why: 'no dock can be bound, and no account added',
-    mend: isStandby
-      ? 'let DATABASE_URL name the primary: by a DNS name that always leads to it, or by a proxy that does'
-      : `and restart dockhook serve: ${String(server['writable'])}`,
+    fix: [
+      isStandby
+        ? 'let DATABASE_URL name the primary: by a DNS name that always leads to it, or by a proxy that does'
+        : `and restart dockhook serve: ${String(server['writable'])}`,
+    ],
   };
 }
 
@@ -208,7 +213,9 @@ function checkRights(tables: readonly Table[], server: Row): Finding[] {
     code: 'database_rights',
     what: `role ${String(server['role'])} lacks ${rights.join(', ')} on ${table} for ${nearest?.use ?? ''}`,
     why: 'what needs it is refused to docks and operators',
-    mend: `run deploy/postgres/roles.sql, or as the owner of the table: GRANT ${rights.join(', ')} ON public.${table} TO ${String(server['role'])}`,
+    fix: [
+      `run deploy/postgres/roles.sql, or as the owner of the table: GRANT ${rights.join(', ')} ON public.${table} TO ${String(server['role'])}`,
+    ],
   }));
 }
 
@@ -262,7 +269,9 @@ function checkGuards(tables: readonly Table[]): Finding[] {
       code: 'tables_unsound',
       what: some(lacks.map(({ what }) => what)),
       why: 'what PostgreSQL guards is not guarded: one code for two organizations, devices bound to none, slow look-ups',
-      mend: `as their owner, and mend the rows that it names if it is refused: ${lacks.map(({ make }) => make.replace(/\s+/g, ' ')).join('; ')}`,
+      fix: [
+        `as their owner, and mend the rows that it names if it is refused: ${lacks.map(({ make }) => make.replace(/\s+/g, ' ')).join('; ')}`,
+      ],
     },
   ];
 }
@@ -283,7 +292,7 @@ function checkTriggers(tables: readonly Table[]): Finding[] {
       code: 'account_triggers',
       what: `dockhook_accounts lacks the triggers ${lacks.join(' and ')}, or they are off`,
       why: 'the server is not told of changed accounts, and so reads the account at each call: right, but slower',
-      mend: 'run deploy/postgres/schema.sql as the owner of the table',
+      fix: ['run deploy/postgres/schema.sql as the owner of the table'],
     },
   ];
 }

@@ -2,7 +2,7 @@
 import { DEMO_LICENSE } from '../dock/demo-license.js';
 import { hasCode } from '../errors.js';
 import type { License, LicenseStore } from '../stores/types.js';
-import type { Finding } from './finding.js';
+import type { Finding } from '../finding.js';
 
 const MEND =
   'dockhook license set FILE, with the license of your app of type "Cloud API" on developer.dji.com';
@@ -15,13 +15,13 @@ export async function checkLicense(store: LicenseStore): Promise<Finding[]> {
     license = await store.get();
   } catch (error) {
     if (!hasCode(error, 'bad_row')) throw error;
-    return [{ level: 'error', code: 'license_bad_row', what: error.message, why: WHY, mend: MEND }];
+    return [{ level: 'error', code: 'license_bad_row', what: error.message, why: WHY, fix: [MEND] }];
   }
   if (!license)
-    return [{ level: 'error', code: 'license_missing', what: 'no license is set', why: WHY, mend: MEND }];
+    return [{ level: 'error', code: 'license_missing', what: 'no license is set', why: WHY, fix: [MEND] }];
   if (license.appKey === DEMO_LICENSE.appKey) {
     const what = 'the license is the demo one of dockhook dev, which a real dock refuses';
-    return [{ level: 'error', code: 'license_demo', what, why: WHY, mend: MEND }];
+    return [{ level: 'error', code: 'license_demo', what, why: WHY, fix: [MEND] }];
   }
   const doubts = doubtsOf(license);
   if (doubts.length === 0) {
@@ -29,7 +29,7 @@ export async function checkLicense(store: LicenseStore): Promise<Finding[]> {
       { level: 'ok', code: 'license', what: `the license of app ${license.appId} is set and looks like one` },
     ];
   }
-  return doubts.map((what) => ({ level: 'warning', code: 'license_doubtful', what, why: WHY, mend: MEND }));
+  return doubts.map((what) => ({ level: 'warning', code: 'license_doubtful', what, why: WHY, fix: [MEND] }));
 }
 
 /** DJI publishes no lengths; these are the shapes that were seen, hence doubts and no errors. */

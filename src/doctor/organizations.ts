@@ -2,8 +2,8 @@
 import { SHORT_CODE } from '../dock/binding-code.js';
 import type { Stores } from '../stores/types.js';
 import { count, some } from './check.js';
-import type { Finding } from './finding.js';
-import { badRowFindings } from './rows.js';
+import type { Finding } from '../finding.js';
+import { badRowFindings } from './bad-rows.js';
 
 export async function checkOrganizations({
   organizations,
@@ -17,7 +17,7 @@ export async function checkOrganizations({
       code: 'organizations_none',
       what: 'there is no organization',
       why: 'DJI Pilot 2 asks for an organization id and a device binding code, and no dock can be bound without',
-      mend: "dockhook organization add north --name 'North yard'",
+      fix: ["dockhook organization add north --name 'North yard'"],
     });
   } else {
     const devices = count(bound.records.length, 'bound device');
@@ -34,7 +34,7 @@ export async function checkOrganizations({
       code: 'organization_code_short',
       what: `a device binding code of fewer than ${SHORT_CODE} characters: ${some(short.map(({ id }) => id))}`,
       why: 'who has any account of a dock can guess it and bind a device there',
-      mend: 'dockhook organization set ID --generate-binding-code; docks that are bound stay bound',
+      fix: ['dockhook organization set ID --generate-binding-code; docks that are bound stay bound'],
     });
   }
   return findings;

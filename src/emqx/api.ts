@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Config } from '../config.js';
 import { DockhookError, messageOf } from '../errors.js';
 import { clipped, printableUrl } from '../text.js';
-import type { Answer } from './answers.js';
+import type { Answer } from './api-answers.js';
 
 /** For one request with its answer, in milliseconds. */
 const DEADLINE_MS = 5000;

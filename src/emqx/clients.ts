@@ -4,7 +4,7 @@
  */
 import { ownClientId } from '../client-id.js';
 import { DockhookError } from '../errors.js';
-import { answers } from './answers.js';
+import { answers } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';
 
 /** EMQX gives up to 10,000 a page; each takes about a kilobyte. */

@@ -3,7 +3,7 @@
  * printed by it. "Seen" is what a running EMQX did; "read" is what its source says.
  */
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
-import type { ExhookServer } from './exhook.js';
+import type { ExhookServer } from './provider.js';
 import { overridesClientId, type Line, type Version } from './versions.js';
 
 /** `client-certificate` demands and verifies a certificate of the dock. */

@@ -2,9 +2,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DockhookError } from '../errors.js';
 import { printableUrl } from '../text.js';
-import { answers, type Provider } from './answers.js';
+import { answers, type Provider } from './api-answers.js';
 import type { EmqxApi } from './api.js';
-import { isSameAddress, whatIsWrong, type ExhookServer } from './exhook.js';
+import { isSameAddress, whatIsWrong, type ExhookServer } from './provider.js';
 
 /** Between two looks at how far EMQX is, in milliseconds. */
 const LOOK_MS = 500;

@@ -19,7 +19,7 @@ export interface TlsFiles {
 export interface TlsSettings {
   files: TlsFiles;
   /** How often the files are looked at, in milliseconds; 10 s unless given. */
-  refreshMs?: number;
+  refreshMs?: number | undefined;
   /** Told when a renewed set of files came into force. */
   onReload?: () => void;
   /** Told, once per change, why changed files were not taken. */

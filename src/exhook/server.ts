@@ -5,7 +5,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { ServerHttp2Stream } from 'node:http2';
 import { HealthImplementation } from 'grpc-health-check';
-import { HOOK_DEADLINE_MS } from '../budget.js';
+import { HOOK_DEADLINE_MS } from '../time-limits.js';
 import { DockhookError, messageOf } from '../errors.js';
 import type { Hooks } from '../hooks.js';
 import { formatListen, type Listen } from '../listen.js';
@@ -37,7 +37,7 @@ export interface ExhookServerOptions extends Partial<Omit<ServiceOptions, 'hooks
   /** Told of each connection that ends before its first call. */
   onRefused?: (refusal: Refusal) => void;
   /** Time from PING to PING, and for its answer, in milliseconds; `KEEPALIVE_MS` unless given. */
-  keepaliveMs?: number;
+  keepaliveMs?: number | undefined;
 }
 
 export interface ExhookServer {

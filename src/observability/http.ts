@@ -5,20 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { formatListen, type Listen } from '../listen.js';
 import { DockhookError, messageOf } from '../errors.js';
 import type { Metrics } from './metrics.js';
+import type { Readiness } from './readiness.js';
 
 export interface HttpServer extends Listen {
   close(): Promise<void>;
 }
 
-/** Whether a broker should be sent here, and what people should know of it. */
-export interface Readiness {
-  isReady: boolean;
-  /** Why not, or why not for long. */
-  why?: string | undefined;
-}
-
 /**
- * @param readiness of which `/readyz` tells; `/healthz` only says that the process answers
+ * @param readiness what `/readyz` says; `/healthz` only says that the process answers
  * @throws DockhookError `usage` if the address cannot be bound
  */
 export async function startHttp(

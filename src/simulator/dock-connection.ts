@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MqttClient } from 'mqtt';
 import { messageOf, type DockhookError } from '../errors.js';
-import type { OnStep } from './step-lines.js';
+import type { OnStep } from './step-report.js';
 import {
   brokerUrl,
   closeMqtt,

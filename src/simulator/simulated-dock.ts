@@ -6,10 +6,10 @@
  * the server's codec would share its bugs.
  */
 import { connectDock, isData, type Data, type DockConnection, type Reply } from './dock-connection.js';
-import { meaningOf, type OnStep } from './step-lines.js';
+import { meaningOf, type OnStep } from './step-report.js';
 import { failed, type ClientTls } from './mqtt-connect.js';
 
-export { formatStep, type Step } from './step-lines.js';
+export { formatStep, type Step } from './step-report.js';
 
 export interface SimulatedDockOptions {
   /** `mqtt://host:port` or `mqtts://host:port` */

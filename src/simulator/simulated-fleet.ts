@@ -3,7 +3,7 @@
  * as after a broker restart. What they met is counted, by step and by reason.
  */
 import { messageOf } from '../errors.js';
-import type { Step } from './step-lines.js';
+import type { Step } from './step-report.js';
 import { simulateDock, type Session, type SimulatedDockOptions } from './simulated-dock.js';
 
 export type FleetDock = Omit<SimulatedDockOptions, 'onStep'>;

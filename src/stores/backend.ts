@@ -1,7 +1,7 @@
 /** What lies beneath the stores: rows in Postgres, or in Maps for tests. Types only. */
 import type { Keyv } from 'keyv';
 import type { Ending, Session, SessionListener } from './database.js';
-import type { Unsound } from './soundness.js';
+import type { Finding } from '../finding.js';
 import type { RecordTable } from './tables.js';
 import type { Timeline } from './types.js';
 
@@ -63,7 +63,7 @@ export interface Backend {
   bind(row: StoredRow): Promise<boolean>;
   /** One round trip. */
   ping(): Promise<void>;
-  unsound(): Promise<Unsound[]>;
+  unsound(): Promise<Finding[]>;
   /** As in {@link Database}. */
   openSession?: (listener: SessionListener) => Promise<Session>;
   close(): Promise<void>;

@@ -8,7 +8,7 @@ import type { Database, Query, Session, SessionListener } from './database.js';
 import { PostgresClient, type ConnectWatch } from './postgres-client.js';
 import { openPool } from './postgres-pool.js';
 
-/** Either is within the time that one hook may spend on the store (see `budget.ts`). */
+/** Either is within the time that one hook may spend on the store (see `time-limits.ts`). */
 const CONNECT_LIMIT_MS = 1000;
 const QUERY_LIMIT_MS = 1500;
 /** Transactions belong to commands, for which no dock waits. */

@@ -5,6 +5,7 @@
  * `expiresAt` must not mean "never".
  */
 import type { FromSchema } from 'json-schema-to-ts';
+import { PASSWORD_HASH_PATTERN } from '../password-hashes/index.js';
 import { SERIAL_NUMBER_PATTERN } from '../topics.js';
 
 const serialNumber = { type: 'string', pattern: SERIAL_NUMBER_PATTERN } as const;
@@ -67,12 +68,7 @@ export const accountSchema = {
   required: ['passwordHash', 'scope'],
   additionalProperties: false,
   properties: {
-    /** As `access/passwords` and `access/foreign-hashes` know them; the prefix tells the format. */
-    passwordHash: {
-      type: 'string',
-      pattern: '^\\$(argon2id|dockhook-sha256|2[aby]|emqx-hash|emqx-pbkdf2)\\$[^\\0]+$',
-      maxLength: 512,
-    },
+    passwordHash: { type: 'string', pattern: PASSWORD_HASH_PATTERN, maxLength: 512 },
     scope: scopeSchema,
     disabled: { type: 'boolean' },
     /** If set, the client certificate's common name must equal it. */

@@ -4,17 +4,9 @@
  * would hold for another's statement, or for none. What a statement cannot bring along itself is looked for here.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { findingText, type Finding } from '../finding.js';
 import { sqlState, type Database, type Query, type Row } from './database.js';
 import { tableNames } from './tables.js';
-
-/** As `dockhook doctor` prints it and `dockhook serve` logs it. `mend` ends with SQL that can be run as it is. */
-export interface Unsound {
-  level: 'warning' | 'error';
-  code: string;
-  what: string;
-  why: string;
-  mend: string;
-}
 
 const OUR_TABLES = `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relname IN (${tableNames.map((name) => `'${name}'`).join(', ')})`;
@@ -37,7 +29,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What {@link HIDDEN_ROWS} found: an account that is not seen must not count as none. */
-export function hiddenRows(rows: readonly Row[]): Unsound[] {
+export function hiddenRows(rows: readonly Row[]): Finding[] {
   return rows.map((row) => {
     const [name, role] = [String(row['name']), String(row['role'])];
     if (row['kind'] !== 'r' && row['kind'] !== 'p') {
@@ -46,7 +38,9 @@ export function hiddenRows(rows: readonly Row[]): Unsound[] {
         code: 'table_is_none',
         what: `public.${name} is no table but a view or the like`,
         why: 'it may hide rows, and what is hidden would count as absent: dockhook refuses all until this is mended',
-        mend: `and give the table its name back: DROP ${KINDS[String(row['kind'])] ?? 'VIEW'} public.${name}`,
+        fix: [
+          `and give the table its name back: DROP ${KINDS[String(row['kind'])] ?? 'VIEW'} public.${name}`,
+        ],
       };
     }
     return {
@@ -55,10 +49,11 @@ export function hiddenRows(rows: readonly Row[]): Unsound[] {
       what: `row level security may hide rows of public.${name} from role ${role}`,
       why: 'what is hidden would count as absent: dockhook refuses all until this is mended',
       // An owner is bound by it only if that is forced.
-      mend:
+      fix: [
         row['owned'] === true
           ? `as its owner: ALTER TABLE public.${name} NO FORCE ROW LEVEL SECURITY`
           : `as a superuser: ALTER ROLE ${role} BYPASSRLS`,
+      ],
     };
   });
 }
@@ -88,21 +83,21 @@ ORDER BY c.relname DESC`;
 /** A statement that is ended sooner than this would fail in a storm; in milliseconds. */
 const MIN_STATEMENT_TIMEOUT_MS = 500;
 
-/** Everything that is not as it should be; what {@link HIDDEN_ROWS} finds first. Changes nothing. */
-export async function unsoundParts(query: Query): Promise<Unsound[]> {
+/** Everything that is not as it should be, each with SQL that fixes it; what {@link HIDDEN_ROWS} finds first. Changes nothing. */
+export async function unsoundParts(query: Query): Promise<Finding[]> {
   const hidden = hiddenRows(await query(HIDDEN_ROWS));
   const [settings = {}] = await query(SETTINGS);
   const tables = await query(TABLES);
   return [...hidden, ...faultsOfSettings(settings), ...tables.flatMap(faultsOfTable)];
 }
 
-function faultsOfSettings(row: Row): Unsound[] {
+function faultsOfSettings(row: Row): Finding[] {
   const text = (name: string): string => String(row[name]);
   const [role, database, encoding] = [text('role'), text('database'), text('encoding')];
   /** It goes before what is set for the role, for the database, or for the server. */
   const set = (setting: string, by = 'and restart dockhook serve'): string =>
     `${by}: ALTER ROLE ${role} IN DATABASE ${database} SET ${setting}`;
-  const faults: Unsound[] = [];
+  const faults: Finding[] = [];
   if (encoding !== 'UTF8') {
     faults.push({
       level: encoding === 'SQL_ASCII' ? 'warning' : 'error',
@@ -112,9 +107,10 @@ function faultsOfSettings(row: Row): Unsound[] {
         encoding === 'SQL_ASCII'
           ? 'names and callsigns are counted in bytes there, and text that is none is not refused'
           : 'names and callsigns with other letters cannot be kept: such an account is unknown, such a bind fails',
-      mend:
+      fix: [
         `make another, and move the rows with pg_dump OLD | psql NEW: CREATE DATABASE ${text('utf8')} ` +
-        `OWNER ${role} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
+          `OWNER ${role} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
+      ],
     });
   }
   if (row['isolation'] !== 'read committed') {
@@ -123,7 +119,7 @@ function faultsOfSettings(row: Row): Unsound[] {
       code: 'database_isolation',
       what: `default_transaction_isolation is ${text('isolation')} for role ${role}`,
       why: 'binds that race must be sent again and again, and may fail',
-      mend: set("default_transaction_isolation = 'read committed'"),
+      fix: [set("default_transaction_isolation = 'read committed'")],
     });
   }
   if (row['replication'] === 'replica') {
@@ -132,7 +128,7 @@ function faultsOfSettings(row: Row): Unsound[] {
       code: 'database_replica_role',
       what: `session_replication_role is replica for role ${role}`,
       why: 'foreign keys are not looked at: an organization that has devices can be removed',
-      mend: set('session_replication_role = origin', 'as a superuser, and restart dockhook serve'),
+      fix: [set('session_replication_role = origin', 'as a superuser, and restart dockhook serve')],
     });
   }
   const patience = Number(row['patience']);
@@ -142,7 +138,7 @@ function faultsOfSettings(row: Row): Unsound[] {
       code: 'database_statement_timeout',
       what: `statement_timeout is ${patience} ms for role ${role}`,
       why: 'statements of a busy moment are ended, and their docks refused',
-      mend: set("statement_timeout = '2s'"),
+      fix: [set("statement_timeout = '2s'")],
     });
   }
   if (row['shadows'] !== null) {
@@ -151,22 +147,22 @@ function faultsOfSettings(row: Row): Unsound[] {
       code: 'database_search_path',
       what: `search_path has ${text('shadows')} before pg_catalog for role ${role}`,
       why: "what has the name of one of PostgreSQL's own functions there is run in its place",
-      mend: set('search_path = "$user", public'),
+      fix: [set('search_path = "$user", public')],
     });
   }
   return faults;
 }
 
-function faultsOfTable(row: Row): Unsound[] {
+function faultsOfTable(row: Row): Finding[] {
   const name = `public.${String(row['name'])}`;
-  const faults: Unsound[] = [];
+  const faults: Finding[] = [];
   if (row['unlogged'] === true) {
     faults.push({
       level: 'error',
       code: 'table_unlogged',
       what: `${name} is UNLOGGED`,
       why: 'PostgreSQL empties it after a crash, and no standby has it',
-      mend: `as its owner: ALTER TABLE ${name} SET LOGGED`,
+      fix: [`as its owner: ALTER TABLE ${name} SET LOGGED`],
     });
   }
   if (row['unguarded'] === true) {
@@ -175,7 +171,7 @@ function faultsOfTable(row: Row): Unsound[] {
       code: 'table_unguarded',
       what: `the foreign key of ${name} is switched off (DISABLE TRIGGER ALL, as pg_restore --disable-triggers does)`,
       why: 'devices can be bound to an organization that is gone, and one that has devices can be removed',
-      mend: `as a superuser: ALTER TABLE ${name} ENABLE TRIGGER ALL`,
+      fix: [`as a superuser: ALTER TABLE ${name} ENABLE TRIGGER ALL`],
     });
   }
   for (const [what, drop] of [
@@ -188,7 +184,7 @@ function faultsOfTable(row: Row): Unsound[] {
       code: `table_${what}s`,
       what: `${name} has a ${what} of somebody else that runs before or instead of a change`,
       why: 'it may change what dockhook writes, or keep it from being written',
-      mend: `unless you know what it does: ${drop}`,
+      fix: [`unless you know what it does: ${drop}`],
     });
   }
   return faults;
@@ -220,7 +216,7 @@ export function withWholeRows(database: Database, now = () => performance.now())
     const [fault] = hiddenRows(await database.query(HIDDEN_ROWS));
     wholeAt = fault === undefined ? begun : -Infinity;
     if (fault === undefined) return;
-    throw Object.assign(new Error(`${fault.what}: ${fault.why}; ${fault.mend}`), { code: ROWS_HIDDEN });
+    throw Object.assign(new Error(findingText(fault)), { code: ROWS_HIDDEN });
   }
 
   async function ensure(): Promise<void> {

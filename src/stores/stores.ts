@@ -7,7 +7,7 @@
  * It is the only importer of keyv and pg. `sql.ts` and `memory.ts` are the two backends.
  *
  * Does not own: who may connect (`access/`), what a dock is told (`dock/`), how long a hook waits for the
- * store (`budget.ts`), and where an embedded database lives (`embedded/`).
+ * store (`time-limits.ts`), and where an embedded database lives (`embedded/`).
  */
 import { isSerialNumber } from '../topics.js';
 import { DockhookError } from '../errors.js';

@@ -5,10 +5,10 @@
  * database cannot hold, for its encoding, is absent.
  */
 import type { DockhookError } from '../errors.js';
+import type { Finding } from '../finding.js';
 import type { Ending } from './database.js';
 import type { AccessEvent, Outcome, Reason, Step } from '../events.js';
 import type { Account, Binding, License, Organization } from './records.js';
-import type { Unsound } from './soundness.js';
 
 export type * from './records.js';
 
@@ -179,6 +179,6 @@ export interface Stores {
   /** One round trip that also makes sure the tables exist. Rejects with `store_unavailable`. */
   ping(): Promise<void>;
   /** What around the tables could make an answer wrong, in words: settings, hidden rows, guards that are off. */
-  unsound(): Promise<Unsound[]>;
+  unsound(): Promise<Finding[]>;
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@
  * Keeps the access timeline: records events as they are told, and writes them behind the hooks' back. A store
  * that is slow or away costs entries, which are counted, and never a reply.
  */
-import { storeBudget, type Within } from '../budget.js';
+import { storeBudget, type Within } from '../time-limits.js';
 import type { Timeline, TimelineLimits } from '../stores/types.js';
 import { createRecorder, type Recorder } from './recorder.js';
 

@@ -3,7 +3,8 @@
  * dockhook gave: what is left is what dockhook itself costs. A method that reads PostgreSQL stands beside one more floor:
  * the same provider, that reads one row by its key before it answers.
  */
-import { generatePassword, hashChosen, hashGenerated } from '../../src/access/passwords.js';
+import { generatePassword } from '../../src/access/new-passwords.js';
+import { hashChosen, hashGenerated } from '../../src/password-hashes/index.js';
 import type { ValuedResponse } from '../../src/exhook/translate.js';
 import { connectGrpc, type GrpcConnection } from '../support/grpc.js';
 import type { Bench } from './bench.js';

@@ -3,7 +3,8 @@
  * broker with the classic design beside it.
  */
 import { randomUUID } from 'node:crypto';
-import { generatePassword, hashGenerated } from '../../src/access/passwords.js';
+import { generatePassword } from '../../src/access/new-passwords.js';
+import { hashGenerated } from '../../src/password-hashes/index.js';
 import { connectClient, type TestClient } from '../support/mqtt.js';
 import type { Bench } from './bench.js';
 import { brokerKinds, type Broker } from './brokers.js';

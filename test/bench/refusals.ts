@@ -4,7 +4,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { hash as bcrypt } from '@node-rs/bcrypt';
-import { generatePassword, hashChosen, hashGenerated } from '../../src/access/passwords.js';
+import { generatePassword } from '../../src/access/new-passwords.js';
+import { hashChosen, hashGenerated } from '../../src/password-hashes/index.js';
 import { serviceName } from '../../src/exhook/proto.js';
 import { connectGrpc, unframe, type GrpcConnection } from '../support/grpc.js';
 import type { Bench } from './bench.js';

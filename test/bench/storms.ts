@@ -4,7 +4,8 @@
  * no-op provider, which shows what the stack and the load take of it.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { generatePassword, hashChosen, hashGenerated } from '../../src/access/passwords.js';
+import { generatePassword } from '../../src/access/new-passwords.js';
+import { hashChosen, hashGenerated } from '../../src/password-hashes/index.js';
 import { freePorts } from '../support/haproxy.js';
 import { FULL, type Bench } from './bench.js';
 import { addAccounts, addFleet, fixedAnswers } from './fleet.js';

@@ -1,5 +1,6 @@
 /** Telemetry beside the requests: how many calls an osd message costs, and how much later it arrives. */
-import { generatePassword, hashGenerated } from '../../src/access/passwords.js';
+import { generatePassword } from '../../src/access/new-passwords.js';
+import { hashGenerated } from '../../src/password-hashes/index.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { connectClient, type TestClient } from '../support/mqtt.js';

@@ -7,7 +7,7 @@ import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { exhookServer } from '../../src/emqx/exhook.js';
+import { exhookServer } from '../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
 import { describeWithHaproxy, freePorts } from '../support/haproxy.js';
 

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';
-import { hashGenerated } from '../../src/access/passwords.js';
+import { hashGenerated } from '../../src/password-hashes/index.js';
 import { startCommand, type Running } from '../support/cli.js';
 import { freePorts } from '../support/haproxy.js';
 import { connackCode, connectClient, type TestClient } from '../support/mqtt.js';

@@ -77,7 +77,7 @@ describe('the app', () => {
     refusal = { why: 'no such password', since: performance.now() - 30_000 };
     expect(await readyz()).to.deep.equal([
       200,
-      'ready: the database refuses user or password of DATABASE_URL for 30 s: no such password\n',
+      'ready: the database has refused the user or password of DATABASE_URL for 30 s: no such password\n',
     ]);
     expect(app.isReady()).to.equal(true);
     refusal.since -= 31_000;

@@ -392,7 +392,9 @@ describeWithOwnPostgres('a PostgreSQL server that lets not everybody in', functi
         expect(heard.at(-1)).to.include('check user and password in DATABASE_URL');
         const [status, why] = await readyz();
         expect(status).to.equal(503);
-        expect(why).to.include('refuses user or password').and.include('password authentication failed');
+        expect(why)
+          .to.include('has refused the user or password')
+          .and.include('password authentication failed');
         await postgres.query("ALTER ROLE role PASSWORD 'first'");
         await told(() => heard.at(-1) === 'heard');
         expect(await readyz()).to.deep.equal([200, 'ready\n']);

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { createAccess } from '../../src/access/access.js';
 import { createPasswordChecks } from '../../src/access/password-checks.js';
 import { createRequests } from '../../src/dock/requests.js';
-import { results } from '../../src/dock/results.js';
+import { results } from '../../src/dock/result-codes.js';
 import { hookProvider, serviceName } from '../../src/exhook/proto.js';
 import { startExhookServer, type ExhookServer } from '../../src/exhook/server.js';
 import type { Message, PublishVerdict } from '../../src/hooks.js';

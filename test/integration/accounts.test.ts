@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { openSync, closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { verifyFast, verifySlow } from '../../src/access/passwords.js';
+import { verifyPassword } from '../../src/password-hashes/index.js';
 import { run, startCommand, type Result } from '../support/cli.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 
@@ -77,13 +77,13 @@ describeWithPostgres('accounts at fleet size', function () {
       await add('dock');
       const { stdout } = await ok(['account', 'set', 'dock', '--generate']);
       const password = /^password: (\S+)$/m.exec(stdout)?.[1] ?? '';
-      expect(verifyFast(await hashOf('dock'), password)).to.equal(true);
+      expect(await verifyPassword(await hashOf('dock'), password)).to.equal(true);
       const json = await ok(['--json', 'account', 'set', 'dock', '--generate']);
       const again = JSON.parse(json.stdout) as { password: string; passwordHash?: string };
       expect(again).to.not.have.property('passwordHash');
-      expect(verifyFast(await hashOf('dock'), again.password)).to.equal(true);
+      expect(await verifyPassword(await hashOf('dock'), again.password)).to.equal(true);
       await ok(['account', 'set', 'dock', '--password-stdin'], 'chosen-password\n');
-      expect(await verifySlow(await hashOf('dock'), 'chosen-password')).to.equal(true);
+      expect(await verifyPassword(await hashOf('dock'), 'chosen-password')).to.equal(true);
     });
 
     it('keeps the filters of a service that are not named', async () => {
@@ -149,9 +149,9 @@ describeWithPostgres('accounts at fleet size', function () {
     it('makes hashes of both kinds, without a database', async () => {
       const made = await run(['--json', 'account', 'hash', '--generate']);
       const { passwordHash, password } = JSON.parse(made.stdout) as Record<string, string>;
-      expect(verifyFast(passwordHash ?? '', password ?? '')).to.equal(true);
+      expect(await verifyPassword(passwordHash ?? '', password ?? '')).to.equal(true);
       const chosen = await run(['account', 'hash', '--password-stdin'], { input: 'chosen-password' });
-      expect(await verifySlow(chosen.stdout.trim(), 'chosen-password')).to.equal(true);
+      expect(await verifyPassword(chosen.stdout.trim(), 'chosen-password')).to.equal(true);
       expect((await run(['account', 'hash'])).code).to.equal(2);
     });
   });
@@ -171,9 +171,9 @@ describeWithPostgres('accounts at fleet size', function () {
       const [, first = ''] = /^dock-1,(\S+)$/m.exec(stdout) ?? [];
       const [, third = ''] = /^"dock ""3"", 密",(\S+)$/m.exec(stdout) ?? [];
       expect(printed).to.have.length(4);
-      expect(verifyFast(await hashOf('dock-1'), first)).to.equal(true);
-      expect(verifyFast(await hashOf('dock "3", 密'), third)).to.equal(true);
-      expect(await verifySlow(await hashOf('dock-2'), 'chosen-password')).to.equal(true);
+      expect(await verifyPassword(await hashOf('dock-1'), first)).to.equal(true);
+      expect(await verifyPassword(await hashOf('dock "3", 密'), third)).to.equal(true);
+      expect(await verifyPassword(await hashOf('dock-2'), 'chosen-password')).to.equal(true);
       expect(await show('dock-1')).to.include({ note: 'Roof, "north"' });
       expect(stderr).to.equal('3 accounts imported\n');
     });
@@ -237,7 +237,7 @@ describeWithPostgres('accounts at fleet size', function () {
       expect(imported).to.equal(2);
       expect(passwords.map(({ name }) => name)).to.deep.equal(['good', 'fine']);
       for (const { name, password } of passwords) {
-        expect(verifyFast(await hashOf(name), password), name).to.equal(true);
+        expect(await verifyPassword(await hashOf(name), password), name).to.equal(true);
       }
       expect(await names()).to.deep.equal(['fine', 'good', 'taken']);
       expect(await hashOf('taken')).to.equal(hash);
@@ -354,7 +354,7 @@ describeWithPostgres('accounts at fleet size', function () {
         'name,scope,salt,password_hash\n' +
           'emqx_u,client-id,slat_foo123,44edc2d57cde8d79c98145003e105b90a14f1460b79186ea9cfe83942fc5abb5\n',
       );
-      expect(await verifySlow(await hashOf('emqx_u'), 'public')).to.equal(true);
+      expect(await verifyPassword(await hashOf('emqx_u'), 'public')).to.equal(true);
       expect(await show('emqx_u')).to.include({ passwordKind: 'imported' });
       const refused = await dockhook(
         ['account', 'import', '-', '--password-hash-algorithm', 'md5'],

@@ -65,7 +65,7 @@ describeWithPostgres('commands on PostgreSQL', function () {
     });
 
     it('add --password-stdin removes one trailing line end and nothing else', async () => {
-      const { verifySlow } = await import('../../src/access/passwords.js');
+      const { verifyPassword } = await import('../../src/password-hashes/index.js');
       for (const [name, input, password] of [
         ['lf', ' pass word \n', ' pass word '],
         ['crlf', 'passwörd-密码\r\n', 'passwörd-密码'],
@@ -75,7 +75,7 @@ describeWithPostgres('commands on PostgreSQL', function () {
         await json(['account', 'add', name, '--any-gateway', '--password-stdin'], input);
         const [row] = await database.query('SELECT value FROM dockhook_accounts WHERE key = $1', [name]);
         const { value } = JSON.parse(String(row?.['value'])) as { value: { passwordHash: string } };
-        expect(await verifySlow(value.passwordHash, password), name).to.equal(true);
+        expect(await verifyPassword(value.passwordHash, password), name).to.equal(true);
       }
     });
 

@@ -86,9 +86,9 @@ describeWithOwnPostgres('commands and a PostgreSQL with TLS', function () {
       });
       expect(code).to.equal(1);
       expect(stderr).to.equal('');
-      const findings = JSON.parse(stdout) as { code: string; what: string; mend?: string }[];
+      const findings = JSON.parse(stdout) as { code: string; what: string; fix?: string[] }[];
       const finding = findings.find((one) => one.code === 'database_unreachable');
-      expect(`${finding?.what ?? ''} ${finding?.mend ?? ''}`).to.include(words);
+      expect(`${finding?.what ?? ''} ${finding?.fix?.join() ?? ''}`).to.include(words);
     }
   });
 });

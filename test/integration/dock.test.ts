@@ -32,7 +32,7 @@ interface Fault {
   code: string;
   state: string;
   /** In what to do. */
-  todo: RegExp;
+  fix: RegExp;
   /** What differs in the account; null for none. */
   account?: Partial<Account> | null;
   act(scene: Scene): Promise<unknown>;
@@ -54,7 +54,7 @@ const FAULTS: Fault[] = [
     name: 'an account that does not exist',
     code: 'unknown_account',
     state: 'refused',
-    todo: /dockhook account add mistyped --gateway \w+ --generate/,
+    fix: /dockhook account add mistyped --gateway \w+ --generate/,
     account: null,
     act: ({ dock }) => dock({ username: 'mistyped' }).authenticate(PASSWORD),
   },
@@ -62,21 +62,21 @@ const FAULTS: Fault[] = [
     name: 'a mistyped account name where there is an account for the dock',
     code: 'unknown_account',
     state: 'refused',
-    todo: /type "dock-\d+" as account/,
+    fix: /type "dock-\d+" as account/,
     act: ({ dock }) => dock({ username: 'mistyped' }).authenticate(PASSWORD),
   },
   {
     name: 'a wrong password',
     code: 'wrong_password',
     state: 'refused',
-    todo: /dockhook account set dock-\d+ --generate/,
+    fix: /dockhook account set dock-\d+ --generate/,
     act: ({ dock }) => dock().authenticate(WRONG_PASSWORD),
   },
   {
     name: 'a disabled account',
     code: 'disabled',
     state: 'refused',
-    todo: /dockhook account enable dock-\d+/,
+    fix: /dockhook account enable dock-\d+/,
     account: { disabled: true },
     act: ({ dock }) => dock().authenticate(PASSWORD),
   },
@@ -84,7 +84,7 @@ const FAULTS: Fault[] = [
     name: 'an account that was disabled and is enabled now',
     code: 'mended',
     state: 'refused',
-    todo: /wait until the dock tries again/,
+    fix: /wait until the dock tries again/,
     account: { disabled: true },
     async act({ dock, app, account }) {
       await dock().authenticate(PASSWORD);
@@ -95,7 +95,7 @@ const FAULTS: Fault[] = [
     name: 'an expired account',
     code: 'expired',
     state: 'refused',
-    todo: /dockhook account set dock-\d+ --expires/,
+    fix: /dockhook account set dock-\d+ --expires/,
     account: { expiresAt: '2020-01-01T00:00:00Z' },
     act: ({ dock }) => dock().authenticate(PASSWORD),
   },
@@ -103,7 +103,7 @@ const FAULTS: Fault[] = [
     name: 'a client certificate that is not there',
     code: 'wrong_certificate',
     state: 'refused',
-    todo: /verify = verify_peer/,
+    fix: /verify = verify_peer/,
     account: { certificateCn: 'dock-certificate' },
     act: ({ dock }) => dock().authenticate(PASSWORD),
   },
@@ -111,14 +111,14 @@ const FAULTS: Fault[] = [
     name: 'no account name at all',
     code: 'no_username',
     state: 'refused',
-    todo: /type account and password/,
+    fix: /type account and password/,
     act: ({ dock }) => dock({ username: '' }).authenticate(''),
   },
   {
     name: "an SN in its topics that is not the account's, seen from the dock",
     code: 'sn_not_in_account',
     state: 'stopped at connect',
-    todo: /dockhook account set dock-\d+ --gateway 7CTDSOMEBODY0/,
+    fix: /dockhook account set dock-\d+ --gateway 7CTDSOMEBODY0/,
     async act({ dock }) {
       const actor = dock();
       await actor.connect(PASSWORD);
@@ -130,7 +130,7 @@ const FAULTS: Fault[] = [
     name: 'an SN that the account of the dock does not list, seen from the SN',
     code: 'sn_not_in_account',
     state: 'stopped at connect',
-    todo: /dockhook account set dock-\d+ --gateway 7CTD/,
+    fix: /dockhook account set dock-\d+ --gateway 7CTD/,
     account: { scope: { kind: 'gateways', gateways: ['7CTDMISTYPED0'] } },
     async act({ dock, sn }) {
       const actor = dock({ clientId: 'client-of-a-dock' });
@@ -142,7 +142,7 @@ const FAULTS: Fault[] = [
     name: 'a connect after which nothing is asked for',
     code: 'no_request',
     state: 'stopped at connect',
-    todo: /message\.publish/,
+    fix: /message\.publish/,
     async act({ dock }) {
       const actor = dock();
       await actor.connect(PASSWORD);
@@ -153,7 +153,7 @@ const FAULTS: Fault[] = [
     name: 'a license that the dock does not verify',
     code: 'license_refused',
     state: 'stopped at config',
-    todo: /dockhook license show/,
+    fix: /dockhook license show/,
     async act({ dock }) {
       for (let time = 0; time < 2; time += 1) {
         const actor = dock();
@@ -167,7 +167,7 @@ const FAULTS: Fault[] = [
     name: 'replies that do not reach the dock',
     code: 'replies_lost',
     state: 'stopped at config',
-    todo: /mqtt\.ignore_loop_deliver = false/,
+    fix: /mqtt\.ignore_loop_deliver = false/,
     async act({ dock }) {
       const actor = dock();
       await actor.connect(PASSWORD);
@@ -179,7 +179,7 @@ const FAULTS: Fault[] = [
     name: 'a dock that nobody has bound yet',
     code: 'not_bound',
     state: 'not bound',
-    todo: /organization id and device binding code/,
+    fix: /organization id and device binding code/,
     async act({ dock, sn }) {
       const actor = dock();
       await actor.connect(PASSWORD);
@@ -191,7 +191,7 @@ const FAULTS: Fault[] = [
     name: 'a code that matches no organization',
     code: 'wrong_binding_code',
     state: 'not bound',
-    todo: /dockhook organization list/,
+    fix: /dockhook organization list/,
     async act({ dock, bind }) {
       const actor = dock();
       await actor.connect(PASSWORD);
@@ -204,7 +204,7 @@ const FAULTS: Fault[] = [
     name: "an organization id that is not the code's",
     code: 'wrong_organization_id',
     state: 'not bound',
-    todo: /dockhook organization list/,
+    fix: /dockhook organization list/,
     async act({ dock, bind }) {
       const actor = dock();
       await actor.connect(PASSWORD);
@@ -215,7 +215,7 @@ const FAULTS: Fault[] = [
     name: 'too many wrong codes',
     code: 'too_many_wrong_codes',
     state: 'not bound',
-    todo: /wait a minute/,
+    fix: /wait a minute/,
     async act({ dock }) {
       const actor = dock();
       await actor.connect(PASSWORD);
@@ -228,7 +228,7 @@ const FAULTS: Fault[] = [
     name: 'a dock that is bound to another organization',
     code: 'bound_elsewhere',
     state: 'not bound',
-    todo: /dockhook binding move \w+ --organization north/,
+    fix: /dockhook binding move \w+ --organization north/,
     async act({ dock, bind, app, sn }) {
       const more = { callsign: '', modelKey: '3-3-0', gateway: sn, boundAt: '2026-01-01T00:00:00Z' };
       await app.stores.bindings.bind({ sn, organizationId: 'south', ...more });
@@ -241,7 +241,7 @@ const FAULTS: Fault[] = [
     name: 'a request that cannot be read',
     code: 'malformed_request',
     state: 'stopped at bind',
-    todo: /firmware/,
+    fix: /firmware/,
     async act({ dock }) {
       const actor = dock();
       await actor.connect(PASSWORD);
@@ -252,7 +252,7 @@ const FAULTS: Fault[] = [
     name: 'two clients with one client id',
     code: 'client_id_twice',
     state: 'unstable',
-    todo: /find the second client/,
+    fix: /find the second client/,
     async act({ dock }) {
       let before: Actor | undefined;
       for (let time = 0; time < 4; time += 1) {
@@ -268,7 +268,7 @@ const FAULTS: Fault[] = [
     name: 'a dock that is gone',
     code: 'offline',
     state: 'offline',
-    todo: /power and network/,
+    fix: /power and network/,
     async act(scene) {
       await (await walk(scene)).disconnected('keepalive_timeout');
     },
@@ -277,14 +277,14 @@ const FAULTS: Fault[] = [
     name: 'a clock that is an hour behind',
     code: 'clock_skew',
     state: 'online',
-    todo: /UDP port 123/,
+    fix: /UDP port 123/,
     act: (scene) => walk(scene, { timestamp: Date.now() - 3_600_000 }),
   },
   {
     name: 'a method that nobody answers',
     code: 'method_unanswered',
     state: 'online',
-    todo: /DOCKHOOK_EMPTY_REPLIES=offline_map_get/,
+    fix: /DOCKHOOK_EMPTY_REPLIES=offline_map_get/,
     async act(scene) {
       await (await walk(scene)).request('offline_map_get');
     },
@@ -293,7 +293,7 @@ const FAULTS: Fault[] = [
     name: 'somebody else who tries the account of a dock that is online',
     code: 'another_refused',
     state: 'online',
-    todo: /198\.51\.100\.7/,
+    fix: /198\.51\.100\.7/,
     async act(scene) {
       await walk(scene);
       await scene.dock({ peerHost: '198.51.100.7' }).authenticate(WRONG_PASSWORD);
@@ -303,7 +303,7 @@ const FAULTS: Fault[] = [
     name: 'an SN that an account of several docks does not list',
     code: 'sn_not_in_account',
     state: 'stopped at connect',
-    todo: /dockhook account set dock-\d+ --gateway 7CTDFLEET0 7CTDFLEET1 7CTD/,
+    fix: /dockhook account set dock-\d+ --gateway 7CTDFLEET0 7CTDFLEET1 7CTD/,
     account: { scope: { kind: 'gateways', gateways: ['7CTDFLEET0', '7CTDFLEET1'] } },
     async act({ dock, sn }) {
       const actor = dock();
@@ -387,16 +387,16 @@ describeWithPostgres('dock, after faults were injected', function () {
   });
   after(() => database.drop());
 
-  for (const [index, { name, code, state, todo }] of FAULTS.entries()) {
+  for (const [index, { name, code, state, fix }] of FAULTS.entries()) {
     it(`names ${name}`, async () => {
       const { sn } = docks[index]!;
       const dock = await shown(sn);
-      const [finding] = dock['findings'] as { code: string; what: string; todo: string[] }[];
+      const [finding] = dock['findings'] as { code: string; what: string; fix: string[] }[];
       expect(finding?.code, JSON.stringify(dock, null, 1)).to.equal(code);
       expect(dock['state']).to.equal(state);
-      expect(finding?.todo.join('\n')).to.match(todo);
+      expect(finding?.fix.join('\n')).to.match(fix);
       const { stdout } = await show(sn);
-      expect(stdout).to.include(finding?.what).and.to.match(todo);
+      expect(stdout).to.include(finding?.what).and.to.match(fix);
     });
   }
 
@@ -406,8 +406,8 @@ describeWithPostgres('dock, after faults were injected', function () {
     const [finding] = dock['findings'] as { code: string; brief: string }[];
     expect(finding).to.include({ code: 'license_not_set', brief: 'license set since; waits for the dock' });
     expect((await run(['license', 'clear'], { environment })).code).to.equal(0);
-    const [without] = (await shown(NO_LICENSE))['findings'] as { todo: string[] }[];
-    expect(without?.todo[0]).to.match(/^dockhook license set /);
+    const [without] = (await shown(NO_LICENSE))['findings'] as { fix: string[] }[];
+    expect(without?.fix[0]).to.match(/^dockhook license set /);
     const license = { app_id: LICENSE.appId, app_key: LICENSE.appKey, app_license: LICENSE.appLicense };
     await run(['license', 'set', '-'], { environment, input: JSON.stringify(license) });
   });

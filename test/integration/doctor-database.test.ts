@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkDatabase } from '../../src/doctor/database.js';
-import type { Finding } from '../../src/doctor/finding.js';
+import type { Finding } from '../../src/finding.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { createMissingTables } from '../../src/stores/tables.js';
@@ -56,7 +56,7 @@ describeWithPostgres('doctor on a database', function () {
   }
 
   /** What is printed behind the words that say who runs it. */
-  const sqlOf = ({ mend = '' }: Finding): string => mend.slice(mend.indexOf(': ') + 2);
+  const sqlOf = ({ fix = [] }: Finding): string => fix.at(-1)?.replace(/^.*?: /, '') ?? '';
 
   it('has no trouble with one as dockhook makes it', async () => {
     await fill();

@@ -3,12 +3,12 @@ import { expect } from 'chai';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Finding } from '../../src/doctor/finding.js';
+import type { Finding } from '../../src/finding.js';
 import { startBroker } from '../../src/trial-broker/broker.js';
 import { startBareBroker, startSilentServer, startTlsProxy } from '../support/bare-broker.js';
 import { certificateDirectories } from '../support/certificates.js';
 import { run, startCommand, type Result, type Running } from '../support/cli.js';
-import { expectComplete, found, troubles } from '../support/findings.js';
+import { expectComplete, fixOf, found, troubles } from '../support/findings.js';
 import { freePorts } from '../support/haproxy.js';
 import {
   describeWithPostgres,
@@ -66,7 +66,7 @@ describe('doctor without a database', function () {
     });
     expect(code).to.equal(1);
     expect(stdout).to.match(
-      /^Settings\n {2}✓ the settings can be used\n\nDatabase\n {2}✗ there is no database in \.\/\.dockhook\n {4}why {3}.*\n {4}mend {2}set DATABASE_URL/,
+      /^Settings\n {2}✓ the settings can be used\n\nDatabase\n {2}✗ there is no database in \.\/\.dockhook\n {4}why {2}.*\n {4}fix {2}set DATABASE_URL/,
     );
     expect(stdout).to.match(/\nServer\n {2}✗ no ExHook server .*\n3 errors, 0 warnings, 1 fine\n$/s);
     expect(stdout).not.to.include('\u001b');
@@ -79,9 +79,9 @@ describe('doctor without a database', function () {
       DATABASE_URL: 'postgres://u:the-secret@127.0.0.1:1/d',
     });
     expect(troubles(findings)).to.include.members(['error database_unreachable', 'error http_unreachable']);
-    const { what, mend } = found(findings, 'database_unreachable');
-    expect(what).to.include('127.0.0.1:1/d').and.not.include('the-secret');
-    expect(mend).to.equal('check that PostgreSQL runs at the host and port of DATABASE_URL');
+    const finding = found(findings, 'database_unreachable');
+    expect(finding.what).to.include('127.0.0.1:1/d').and.not.include('the-secret');
+    expect(fixOf(finding)).to.equal('check that PostgreSQL runs at the host and port of DATABASE_URL');
   });
 
   it('lists each setting that cannot be used, looks in no database that may be the wrong one, and goes on', async () => {
@@ -306,12 +306,12 @@ describeWithPostgres('doctor', function () {
       await database.query(`DROP OWNED BY ${name}`);
       await database.query(`DROP ROLE ${name}`);
       const rights = reader.findings.filter(({ code }) => code === 'database_rights');
-      expect(rights.map(({ mend }) => mend)).to.include(
+      expect(rights.map(fixOf)).to.include(
         `run deploy/postgres/roles.sql, or as the owner of the table: GRANT INSERT, UPDATE ON public.dockhook_bindings TO ${name}`,
       );
       expect(troubles(readOnly.findings)).to.include('error database_read_only');
       // pg does not know the parameter.
-      expect(found(readOnly.findings, 'database_read_only').mend).to.not.include('target_session_attrs');
+      expect(fixOf(found(readOnly.findings, 'database_read_only'))).to.not.include('target_session_attrs');
     });
 
     it('looks at the certificate of the broker that it is given', async () => {

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { setTimeout as pause } from 'node:timers/promises';
 import { hookProvider, serviceName } from '../../src/exhook/proto.js';
-import { exhookServer } from '../../src/emqx/exhook.js';
+import { exhookServer } from '../../src/emqx/provider.js';
 import { run, type Result } from '../support/cli.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
 import { startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';

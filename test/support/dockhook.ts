@@ -1,6 +1,6 @@
 /** The whole of dockhook on free ports, as `serve` starts it; on memory stores unless told otherwise. */
 import { Writable } from 'node:stream';
-import { hashChosen, hashGenerated } from '../../src/access/passwords.js';
+import { hashChosen, hashGenerated } from '../../src/password-hashes/index.js';
 import { startApp, type App, type AppParts } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';
@@ -55,10 +55,10 @@ export async function startDockhook(
     stores,
     metrics: createMetrics(),
     log: createLog(config.logLevel, sink),
-    ...(options.refusal === undefined ? {} : { refusal: options.refusal }),
-    ...(options.refusedMs === undefined ? {} : { refusedMs: options.refusedMs }),
-    ...(options.timeline === undefined ? {} : { timeline: options.timeline }),
-    ...(options.tlsRefreshMs === undefined ? {} : { tlsRefreshMs: options.tlsRefreshMs }),
+    refusal: options.refusal,
+    refusedMs: options.refusedMs,
+    timeline: options.timeline,
+    tlsRefreshMs: options.tlsRefreshMs,
   });
   return {
     ...app,

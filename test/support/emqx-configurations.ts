@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { BROKER_FILES, configuration, LISTENERS } from '../../src/emqx/configuration.js';
-import { exhookServer } from '../../src/emqx/exhook.js';
+import { exhookServer } from '../../src/emqx/provider.js';
 import type { Line } from '../../src/emqx/versions.js';
 
 /** By line: a version of it, as an operator would name it. */

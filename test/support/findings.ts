@@ -1,6 +1,6 @@
 /** What doctor found, for tests. */
 import { expect } from 'chai';
-import type { Finding } from '../../src/doctor/finding.js';
+import type { Finding } from '../../src/finding.js';
 
 /** Codes of what is not well, as `error license_missing`. */
 export function troubles(findings: readonly Finding[]): string[] {
@@ -14,11 +14,16 @@ export function found(findings: readonly Finding[], code: string): Finding {
   return matching[0]!;
 }
 
-/** Trouble must say why it matters and what mends it; what is well must not. */
+/** What the finding says to do, one step a line. */
+export function fixOf(finding: Finding | undefined): string {
+  return (finding?.fix ?? []).join('\n');
+}
+
+/** Trouble must say why it matters and what fixes it; what is well must not. */
 export function expectComplete(findings: readonly Finding[]): void {
-  for (const { level, code, why, mend } of findings) {
-    if (level === 'ok') expect([why, mend], code).to.deep.equal([undefined, undefined]);
+  for (const { level, code, why, fix } of findings) {
+    if (level === 'ok') expect([why, fix], code).to.deep.equal([undefined, undefined]);
     else if (code !== 'not_checked')
-      expect([typeof why, typeof mend], code).to.deep.equal(['string', 'string']);
+      expect([typeof why, fix?.every(Boolean)], code).to.deep.equal(['string', true]);
   }
 }

@@ -24,42 +24,67 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'hooks.ts': { values: [] },
   'topics.ts': { values: [] },
   'client-id.ts': { values: [] },
+  'client-network.ts': { values: [] },
   'errors.ts': { values: [] },
+  'finding.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
-  'budget.ts': { values: ['errors.ts'] },
-  'askers.ts': { values: [], types: ['budget.ts'] },
+  'time-limits.ts': { values: ['errors.ts'] },
+  'publisher.ts': { values: [], types: ['time-limits.ts'] },
   'throttle.ts': { values: [] },
   'text.ts': { values: [] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
+  'csv.ts': { values: ['errors.ts'] },
   'listen.ts': { values: [] },
-  exhook: { values: ['budget.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
+  exhook: { values: ['time-limits.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
-    values: ['client-id.ts', 'errors.ts', 'budget.ts', 'throttle.ts', 'topics.ts'],
-    types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
+    values: [
+      'client-id.ts',
+      'client-network.ts',
+      'errors.ts',
+      'password-hashes',
+      'throttle.ts',
+      'time-limits.ts',
+      'topics.ts',
+    ],
+    types: ['publisher.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   dock: {
-    values: ['errors.ts', 'budget.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
-    types: ['askers.ts', 'hooks.ts', 'events.ts', 'stores'],
+    values: ['errors.ts', 'time-limits.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
+    types: ['publisher.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
-  stores: { values: ['errors.ts', 'topics.ts'], types: ['events.ts'] },
+  'password-hashes': { values: ['errors.ts'] },
+  stores: { values: ['errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'], types: ['events.ts'] },
   observability: {
-    values: ['access/origin.ts', 'errors.ts', 'listen.ts', 'text.ts', 'throttle.ts'],
-    types: ['events.ts', 'exhook/refusals.ts'],
+    values: [
+      'client-network.ts',
+      'errors.ts',
+      'finding.ts',
+      'listen.ts',
+      'stores/database.ts',
+      'text.ts',
+      'throttle.ts',
+    ],
+    types: ['events.ts', 'exhook/refusals.ts', 'stores'],
   },
-  timeline: { values: ['budget.ts', 'text.ts', 'throttle.ts', 'topics.ts'], types: ['events.ts', 'stores'] },
+  timeline: {
+    values: ['time-limits.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
+    types: ['events.ts', 'stores'],
+  },
   diagnosis: {
     values: [
-      'access/standing.ts',
+      'access/expiry.ts',
       'access/topic-rules.ts',
       'emqx/bans.ts',
       'timeline/recorder.ts',
       'topics.ts',
     ],
-    types: ['errors.ts', 'stores'],
+    types: ['errors.ts', 'finding.ts', 'stores'],
   },
   'embedded-database': { values: ['errors.ts', 'stores/database.ts'] },
   'trial-broker': { values: ['errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   simulator: { values: ['errors.ts'] },
+  'mounted-hooks.ts': { values: [], types: ['hooks.ts'] },
+  'open-database.ts': { values: ['embedded-database', 'stores'], types: ['config.ts'] },
   'app.ts': {
     values: [
       'access',
@@ -69,30 +94,41 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'errors.ts',
       'exhook',
       'listen.ts',
+      'mounted-hooks.ts',
       'observability',
+      'open-database.ts',
       'stores',
       'timeline',
     ],
     types: ['events.ts', 'hooks.ts'],
   },
   emqx: {
-    values: ['client-id.ts', 'errors.ts', 'listen.ts', 'text.ts', 'topics.ts'],
-    types: ['config.ts'],
+    values: [
+      'access/topic-rules.ts',
+      'client-id.ts',
+      'errors.ts',
+      'listen.ts',
+      'mounted-hooks.ts',
+      'text.ts',
+      'topics.ts',
+    ],
+    types: ['config.ts', 'stores'],
   },
   doctor: {
     values: [
-      'access/filters.ts',
-      'access/foreign-hashes.ts',
-      'access/names.ts',
-      'access/passwords.ts',
-      'access/standing.ts',
+      'access/topic-filters.ts',
+      'access/safe-names.ts',
+      'access/new-passwords.ts',
+      'access/expiry.ts',
       'client-id.ts',
       'dock/binding-code.ts',
       'dock/demo-license.ts',
       'emqx',
       'errors.ts',
       'exhook/certificates.ts',
+      'finding.ts',
       'listen.ts',
+      'password-hashes',
       'simulator/mqtt-connect.ts',
       'stores/run.ts',
       'stores/soundness.ts',
@@ -102,20 +138,25 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['config.ts', 'stores'],
   },
+  accounts: { values: ['access', 'cli', 'errors.ts', 'password-hashes', 'stores'] },
   cli: {
     values: [
       'access',
+      'accounts',
       'app.ts',
       'config.ts',
+      'csv.ts',
       'diagnosis',
       'dock/binding-code.ts',
       'dock/demo-license.ts',
       'doctor',
-      'embedded-database',
       'emqx',
       'errors.ts',
+      'finding.ts',
       'listen.ts',
       'observability',
+      'open-database.ts',
+      'password-hashes',
       'simulator',
       'stores',
       'text.ts',
@@ -133,13 +174,13 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   '@grpc/grpc-js': ['exhook', 'trial-broker', 'doctor', 'app.ts'],
   '@grpc/proto-loader': ['exhook', 'trial-broker'],
   'grpc-health-check': ['exhook', 'doctor'],
-  '@node-rs/argon2': ['access'],
-  '@node-rs/bcrypt': ['access'],
+  '@node-rs/argon2': ['password-hashes'],
+  '@node-rs/bcrypt': ['password-hashes'],
   'prom-client': ['observability'],
   pino: ['observability'],
   commander: ['cli'],
   ajv: ['stores', 'dock', 'emqx'],
-  'csv-parse': ['cli'],
+  'csv-parse': ['csv.ts'],
   'csv-stringify': ['cli'],
   '@electric-sql/pglite': ['embedded-database'],
   aedes: ['trial-broker'],
@@ -206,14 +247,11 @@ describe('the source tree', () => {
     expect(undeclared.map(({ from, to }) => `${from} imports ${to}`)).to.deep.equal([]);
   });
 
-  it('loads the server, the doctor, the embedded database, broker and simulator only when asked', () => {
+  it('loads the app, the doctor, the embedded database, broker and simulator only when asked', () => {
     const lazy = (path: string): boolean =>
-      ['doctor', 'embedded-database', 'simulator', 'trial-broker'].includes(partOf(path)) ||
-      path === 'cli/server.ts';
+      ['app.ts', 'doctor', 'embedded-database', 'simulator', 'trial-broker'].includes(partOf(path));
     const eager = imports
-      .filter(({ from, to, typeOnly, dynamic }) => {
-        return (lazy(to) || to === 'app.ts') && !lazy(from) && !typeOnly && !dynamic;
-      })
+      .filter(({ from, to, typeOnly, dynamic }) => lazy(to) && !lazy(from) && !typeOnly && !dynamic)
       .map(({ from, to }) => `${from} imports ${to}`);
     expect(eager).to.deep.equal([]);
   });

@@ -1,6 +1,6 @@
 /** `dockhook account …`: the MQTT usernames and passwords of docks and backends. */
 import type { Command } from 'commander';
-import { COLUMNS } from './columns.js';
+import { COLUMNS } from '../../accounts/csv-columns.js';
 import { addScopeOptions } from './scope-options.js';
 import { addExamples, lazily } from '../options.js';
 

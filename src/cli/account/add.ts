@@ -1,6 +1,6 @@
 /** `dockhook account add` and `account hash`. */
 import type { Command } from 'commander';
-import { accountNameFault } from '../../access/names.js';
+import { accountNameFault } from '../../access/safe-names.js';
 import { DockhookError } from '../../errors.js';
 import type { Account, Accounts, Scope } from '../../stores/types.js';
 import { publicAccount } from './output.js';
@@ -17,7 +17,7 @@ import { parseExpiry } from '../input.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
 import { print, printJson, warn } from '../output.js';
-import { disconnectClients, type Disconnected } from '../revocation.js';
+import { disconnectClients, type Disconnected } from '../disconnect.js';
 
 interface AddOptions extends ScopeOptions, PasswordOptions {
   certCn?: string;

@@ -1,8 +1,8 @@
 /** `dockhook account export`: all accounts as CSV that `account import` reads. */
 import type { Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
-import { COLUMNS, type Column } from './columns.js';
-import { toCells } from './csv-row.js';
+import { COLUMNS, type Column } from '../../accounts/csv-columns.js';
+import { toCells } from '../../accounts/csv-row.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
 import { printJson, printRaw, reportBadRows } from '../output.js';

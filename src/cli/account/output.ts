@@ -1,7 +1,6 @@
 /** How accounts are shown. */
-import { isForeign } from '../../access/foreign-hashes.js';
-import { isFast } from '../../access/passwords.js';
-import { standingOf } from '../../access/standing.js';
+import { passwordKind } from '../../password-hashes/index.js';
+import { disabledOrExpired } from '../../access/expiry.js';
 import { DockhookError } from '../../errors.js';
 import type { Account } from '../../stores/types.js';
 
@@ -12,14 +11,9 @@ export function noAccount(name: string): DockhookError {
 /** An account without its hash. */
 export function publicAccount(account: Account): Record<string, unknown> {
   const { passwordHash: _hash, ...rest } = account;
-  return { ...rest, disabled: account.disabled ?? false, passwordKind: passwordKind(account) };
-}
-
-export function passwordKind({ passwordHash }: Account): string {
-  if (isFast(passwordHash)) return 'generated';
-  return isForeign(passwordHash) ? 'imported' : 'chosen';
+  return { ...rest, disabled: account.disabled ?? false, passwordKind: passwordKind(account.passwordHash) };
 }
 
 export function stateOf(account: Account): string {
-  return standingOf(account, Date.now()) ?? 'enabled';
+  return disabledOrExpired(account, Date.now()) ?? 'enabled';
 }

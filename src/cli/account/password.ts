@@ -1,6 +1,7 @@
 /** Where the password of an account comes from, for `account add`, `set` and `hash`. */
 import type { Command } from 'commander';
-import { generatePassword, hashChosen, hashGenerated } from '../../access/passwords.js';
+import { generatePassword } from '../../access/new-passwords.js';
+import { hashChosen, hashGenerated } from '../../password-hashes/index.js';
 import { DockhookError } from '../../errors.js';
 import { readPassword } from '../input.js';
 import { wantsJson } from '../options.js';

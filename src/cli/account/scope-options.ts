@@ -1,7 +1,7 @@
 /** What an account acts for: from the options of `account add` and `set` to its scope, and in words. */
 import type { Command } from 'commander';
-import { filterFault } from '../../access/filters.js';
-import { isUnsafeClientId } from '../../access/names.js';
+import { filterFault } from '../../access/topic-filters.js';
+import { isUnsafeClientId } from '../../access/safe-names.js';
 import { DockhookError } from '../../errors.js';
 import type { Scope } from '../../stores/types.js';
 import { demandSerialNumber } from '../input.js';

@@ -17,7 +17,7 @@ import { parseExpiry } from '../input.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
 import { print, printFields, printJson } from '../output.js';
-import { disconnectClients } from '../revocation.js';
+import { disconnectClients } from '../disconnect.js';
 
 interface SetOptions extends ScopeOptions, PasswordOptions {
   /** False for `--no-cert-cn`. */

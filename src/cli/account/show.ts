@@ -1,6 +1,7 @@
 /** `dockhook account list` and `account show`. */
 import type { Command } from 'commander';
-import { noAccount, passwordKind, publicAccount, stateOf } from './output.js';
+import { passwordKind } from '../../password-hashes/index.js';
+import { noAccount, publicAccount, stateOf } from './output.js';
 import { describeScope } from './scope-options.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
@@ -17,7 +18,7 @@ export async function listAccounts(_options: unknown, command: Command): Promise
         account.name,
         stateOf(account),
         describeScope(account.scope),
-        passwordKind(account),
+        passwordKind(account.passwordHash),
         account.note ?? '',
       ]),
     );
@@ -36,7 +37,7 @@ export async function showAccount(name: string, _options: unknown, command: Comm
     account: account.name,
     state: stateOf(account),
     'acts for': describeScope(account.scope),
-    password: passwordKind(account),
+    password: passwordKind(account.passwordHash),
     'certificate CN': account.certificateCn,
     expires: account.expiresAt,
     note: account.note,

@@ -1,15 +1,15 @@
 /** `dockhook dock list` and `dock show`: where each dock stands, and how it came there. */
 import type { Command } from 'commander';
-import { PROBE_ACCOUNT } from '../../access/names.js';
+import { PROBE_ACCOUNT } from '../../access/safe-names.js';
 import type { Ban } from '../../emqx/bans.js';
 import { DockhookError } from '../../errors.js';
 import type { Stores, TimelineEntry } from '../../stores/types.js';
 import { diagnose, type Diagnosis } from '../../diagnosis/diagnose.js';
 import { listingAccounts } from '../../diagnosis/facts.js';
-import { grouped } from '../../diagnosis/grouped.js';
-import { knownDocks, readKnown, readOthers, type Known } from '../../diagnosis/story.js';
+import { grouped } from '../../diagnosis/group-by.js';
+import { knownDocks, readKnown, readOthers, type Known } from '../../diagnosis/strangers.js';
 import { readBans } from '../emqx/bans.js';
-import { localTime, printFindings, printStory, styledState, timeZone } from './story.js';
+import { localTime, printFindings, printStory, styledState, timeZone } from './history.js';
 import { demandSerialNumber } from '../input.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
@@ -47,7 +47,7 @@ export async function listDocks(_options: unknown, command: Command): Promise<vo
         findings[0]?.brief ?? '',
       ]),
     );
-    const troubled = docks.find(({ findings }) => findings[0]?.blocks);
+    const troubled = docks.find(({ findings }) => findings[0]?.level === 'error');
     if (troubled) print(`\nWhat is wrong and what to do: dockhook dock show ${troubled.sn}`);
   }
   if (!json) printStrangers(strangers);

@@ -1,8 +1,8 @@
 /** `dockhook emqx …`: configures EMQX for dockhook, and asks it how it stands. */
 import type { Command } from 'commander';
-import type { Provider } from '../../emqx/answers.js';
+import type { Provider } from '../../emqx/api-answers.js';
 import type { ListenerName } from '../../emqx/configuration.js';
-import type { ExhookServer } from '../../emqx/exhook.js';
+import type { ExhookServer } from '../../emqx/provider.js';
 import { DockhookError } from '../../errors.js';
 import { printableUrl } from '../../text.js';
 import { apiOf, waitOf } from './api.js';
@@ -223,10 +223,10 @@ async function registerProvider(options: ExhookOptions & { wait: string }, comma
 
 async function showStatus(options: { name?: string }, command: Command): Promise<void> {
   const api = await apiOf(command);
-  const { answers } = await import('../../emqx/answers.js');
-  const { whatIsWrong } = await import('../../emqx/exhook.js');
-  const { proveAsked, whatProofSays } = await import('../../emqx/proof.js');
-  const { isRunning } = await import('../../emqx/gate.js');
+  const { answers } = await import('../../emqx/api-answers.js');
+  const { whatIsWrong } = await import('../../emqx/provider.js');
+  const { proveAsked, whatProofSays } = await import('../../emqx/test-call.js');
+  const { isRunning } = await import('../../emqx/listener-gate.js');
   const { dialectOf, opensBeforeHooks, parseVersion } = await import('../../emqx/versions.js');
   const name = options.name ?? configOf(command).emqxProvider;
   const nodes = await api.get('/nodes', answers.nodes);
@@ -340,7 +340,7 @@ async function serverOf(
   { name, exhook, exhookCa, exhookCert, exhookKey }: ExhookOptions,
   command: Command,
 ): Promise<ExhookServer> {
-  const { EXHOOK_TLS, exhookServer, ownExhookUrl } = await import('../../emqx/exhook.js');
+  const { EXHOOK_TLS, exhookServer, ownExhookUrl } = await import('../../emqx/provider.js');
   const server = exhookServer({
     name: name ?? inspectConfigOf(command).config.emqxProvider,
     // What else is wrong with the settings is no matter of this command.

@@ -1,7 +1,7 @@
 /** The listeners of EMQX: `dockhook emqx open` opens them by hand, `emqx status` shows them. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { ListedListener, Node } from '../../emqx/answers.js';
+import type { ListedListener, Node } from '../../emqx/api-answers.js';
 import { DockhookError, messageOf } from '../../errors.js';
 import { apiOf, waitOf } from './api.js';
 import { addExamples, addSettingFlags, configOf, wantsJson } from '../options.js';
@@ -43,7 +43,7 @@ async function openListeners(options: { name?: string; wait: string }, command: 
     );
   }
   const api = await apiOf(command);
-  const { createGate, unknownText } = await import('../../emqx/gate.js');
+  const { createGate, unknownText } = await import('../../emqx/listener-gate.js');
   const { statusOf } = await import('../../emqx/api.js');
   const json = wantsJson(command);
   const gate = createGate({ listeners, provider: options.name ?? emqxProvider });
@@ -92,7 +92,7 @@ export async function listenerStates(
   nodes: readonly Node[],
   ours: readonly string[],
 ): Promise<ListenerState[]> {
-  const { closedOn } = await import('../../emqx/gate.js');
+  const { closedOn } = await import('../../emqx/listener-gate.js');
   return listed.map((listener) => ({
     id: listener.id,
     bind: String(listener.bind ?? ''),
@@ -115,7 +115,7 @@ export async function closedDoors(
   states: readonly ListenerState[],
   { running, isKeptClosed }: { running: number; isKeptClosed: boolean },
 ): Promise<ClosedDoors | undefined> {
-  const { isForDocks } = await import('../../emqx/gate.js');
+  const { isForDocks } = await import('../../emqx/listener-gate.js');
   const ours = states.filter((state) => state.ours);
   const closed = ours.filter(({ closedOn }) => closedOn.length > 0);
   if (closed.length > 0) {

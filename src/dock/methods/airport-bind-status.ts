@@ -1,9 +1,9 @@
 /** `airport_bind_status`: which of these devices are bound, and to whom (DJI Cloud API, "Organization management"). */
 import type { FromSchema } from 'json-schema-to-ts';
 import type { Binding, BindingWithOrganization } from '../../stores/types.js';
-import { serialNumber, textOf } from '../fields.js';
+import { serialNumber, toText } from '../fields.js';
 import type { Method } from '../method.js';
-import { ok, results } from '../results.js';
+import { ok, results } from '../result-codes.js';
 
 interface Details {
   organization_id: string;
@@ -35,7 +35,7 @@ export const airportBindStatus: Method = {
   data: schema,
   fault: results.bindStatusFailed,
   async handle({ devices }: FromSchema<typeof schema>, call) {
-    const sns = devices.map(({ sn }) => textOf(sn));
+    const sns = devices.map(({ sn }) => toText(sn));
     const bindings = await call.within(
       call.bindings.getManyWithOrganizations([...new Set([call.gateway, ...sns])]),
     );

@@ -6,9 +6,9 @@ import type { FromSchema } from 'json-schema-to-ts';
 import type { Reason } from '../../events.js';
 import { hasCode, traceOf } from '../../errors.js';
 import type { BindOutcome } from '../../stores/types.js';
-import { optionalShortText, optionalText, serialNumber, textOf } from '../fields.js';
+import { optionalShortText, optionalText, serialNumber, toText } from '../fields.js';
 import type { Call, Method } from '../method.js';
-import { ok, reasonOf, results, type Result } from '../results.js';
+import { ok, reasonFor, results, type Result } from '../result-codes.js';
 
 /** A device as asked for. */
 interface Device {
@@ -62,7 +62,7 @@ export const airportOrganizationBind: Method = {
       try {
         bound ??= await bind(device, open, call);
       } catch (error) {
-        bound = { code: results.bindFailed, reason: reasonOf(error), detail: traceOf(error) };
+        bound = { code: results.bindFailed, reason: reasonFor(error), detail: traceOf(error) };
         // What the store did is unknown; the rest is not even tried. A refusal is about this device.
         if (hasCode(error, 'store_unavailable')) failure = bound;
       }
@@ -76,11 +76,11 @@ export const airportOrganizationBind: Method = {
 
 function deviceOf(sent: FromSchema<typeof deviceSchema>): Device {
   return {
-    sn: textOf(sent.sn),
-    code: textOf(sent.device_binding_code),
-    organizationId: textOf(sent.organization_id),
-    callsign: textOf(sent.device_callsign),
-    modelKey: textOf(sent.device_model_key),
+    sn: toText(sent.sn),
+    code: toText(sent.device_binding_code),
+    organizationId: toText(sent.organization_id),
+    callsign: toText(sent.device_callsign),
+    modelKey: toText(sent.device_model_key),
   };
 }
 

@@ -1,8 +1,8 @@
 /** `airport_organization_get`: the name of the organization a code stands for (DJI Cloud API, "Organization management"). */
 import type { FromSchema } from 'json-schema-to-ts';
-import { optionalText, requiredText, textOf } from '../fields.js';
+import { optionalText, requiredText, toText } from '../fields.js';
 import type { Method } from '../method.js';
-import { fault, ok, results } from '../results.js';
+import { fault, ok, results } from '../result-codes.js';
 
 const schema = {
   type: 'object',
@@ -15,7 +15,7 @@ export const airportOrganizationGet: Method = {
   data: schema,
   fault: results.organizationNotFound,
   async handle({ device_binding_code, organization_id }: FromSchema<typeof schema>, call) {
-    const opened = await call.openOrganization(textOf(device_binding_code), textOf(organization_id));
+    const opened = await call.openOrganization(toText(device_binding_code), toText(organization_id));
     if (typeof opened === 'string') return fault(results.organizationNotFound, opened);
     return ok({ organization_name: opened.name });
   },

@@ -1,7 +1,7 @@
 /** `config`: what the dock needs to verify the license, and the time server (DJI Cloud API, "Configuration update"). */
 import type { Reason } from '../../events.js';
 import type { Method } from '../method.js';
-import { fault, reasonOf, results } from '../results.js';
+import { fault, reasonFor, results } from '../result-codes.js';
 
 /** Told to docks if the license names no time server of its own; DJI's examples use it, too. */
 const NTP_HOST = 'pool.ntp.org';
@@ -26,7 +26,7 @@ export const config: Method = {
     try {
       await within(license.read());
     } catch (error) {
-      trouble = reasonOf(error);
+      trouble = reasonFor(error);
     }
     const known = license.last();
     if (known === undefined) return fault(results.notRegistered, trouble ?? 'license_not_set');

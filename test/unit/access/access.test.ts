@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { createAccess, type Access } from '../../../src/access/access.js';
 import { createPasswordChecks, type PasswordChecks } from '../../../src/access/password-checks.js';
-import { hashChosen, hashGenerated } from '../../../src/access/passwords.js';
-import { storeBudget } from '../../../src/budget.js';
+import { hashChosen, hashGenerated } from '../../../src/password-hashes/index.js';
+import { storeBudget } from '../../../src/time-limits.js';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
 import type { Client } from '../../../src/hooks.js';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { gatewaysOf, isOwnGateway, judge, type Judgement } from '../../../src/access/topic-rules.js';
+import { ownGateways, isOwnGateway, judge, type Judgement } from '../../../src/access/topic-rules.js';
 import type { Action } from '../../../src/hooks.js';
 import type { Scope } from '../../../src/stores/types.js';
 
@@ -190,24 +190,24 @@ describe('judge: what a scope allows on a topic', () => {
     });
     it('acts as no gateway', () => {
       expect(isOwnGateway(scope, OWN, OWN)).to.equal(false);
-      expect(gatewaysOf(scope, OWN)).to.deep.equal([]);
+      expect(ownGateways(scope, OWN)).to.deep.equal([]);
     });
   });
 });
 
-describe('gatewaysOf', () => {
+describe('ownGateways', () => {
   it('is the one listed SN that the client id names, else the whole list', () => {
     const scope: Scope = { kind: 'gateways', gateways: [OWN, OTHER] };
-    expect(gatewaysOf(scope, OTHER)).to.deep.equal([OTHER]);
-    expect(gatewaysOf(scope, `drc-${OWN}`)).to.deep.equal([OWN]);
-    expect(gatewaysOf(scope, 'mqttjs_1')).to.deep.equal([OWN, OTHER]);
+    expect(ownGateways(scope, OTHER)).to.deep.equal([OTHER]);
+    expect(ownGateways(scope, `drc-${OWN}`)).to.deep.equal([OWN]);
+    expect(ownGateways(scope, 'mqttjs_1')).to.deep.equal([OWN, OTHER]);
   });
   it('is what the client id names, for the scope of that name', () => {
-    expect(gatewaysOf({ kind: 'client-id' }, `p-${OWN}`)).to.deep.equal([OWN]);
-    expect(gatewaysOf({ kind: 'client-id' }, 'not an sn!')).to.deep.equal([]);
+    expect(ownGateways({ kind: 'client-id' }, `p-${OWN}`)).to.deep.equal([OWN]);
+    expect(ownGateways({ kind: 'client-id' }, 'not an sn!')).to.deep.equal([]);
     // Client ids of second (DRC) sessions that clouds hand out.
     for (const id of [`${OWN}-1780390153000`, `drc-${OWN}-1780390153000`, `drc-${OWN}-x7f`, `${OWN}_drc`]) {
-      expect(gatewaysOf({ kind: 'client-id' }, id), id).to.include(OWN);
+      expect(ownGateways({ kind: 'client-id' }, id), id).to.include(OWN);
     }
   });
 });

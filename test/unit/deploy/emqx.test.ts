@@ -2,9 +2,9 @@
 import { expect } from 'chai';
 import { existsSync, readFileSync } from 'node:fs';
 import { hookProvider, serviceName } from '../../../src/exhook/proto.js';
-import { checkEmqx } from '../../../src/doctor/emqx.js';
+import { checkEmqx } from '../../../src/doctor/emqx/emqx.js';
 import { connectEmqx } from '../../../src/emqx/api.js';
-import { missingHooks } from '../../../src/emqx/exhook.js';
+import { missingHooks } from '../../../src/emqx/provider.js';
 import { configurations } from '../../support/emqx-configurations.js';
 import { startDockhook } from '../../support/dockhook.js';
 import { API_KEY, API_SECRET, startEmqxRest } from '../../support/emqx-rest.js';

@@ -78,8 +78,8 @@ describe('the diagnosis of a dock', () => {
   it('is "never seen" without a story, and asks for an account only if there is none', () => {
     const never = new Story().diagnose();
     expect(codes(never)).to.deep.equal(['never seen', 'never_seen']);
-    expect(never.findings[0]?.todo.join()).to.not.include('account add');
-    expect(new Story().diagnose({ accounts: new Map() }).findings[0]?.todo[0]).to.include('account add');
+    expect(never.findings[0]?.fix.join()).to.not.include('account add');
+    expect(new Story().diagnose({ accounts: new Map() }).findings[0]?.fix[0]).to.include('account add');
   });
 
   it('gives a new session half a minute for its first request', () => {
@@ -126,7 +126,7 @@ describe('a refused connect', () => {
     for (let time = 0; time < 50; time += 1) story.refuse('198.51.100.7');
     const diagnosis = story.diagnose(UNBOUND);
     expect(codes(diagnosis)).to.deep.equal(['stopped at config', 'license_refused', 'wrong_password']);
-    expect(diagnosis.findings[1]).to.include({ blocks: false });
+    expect(diagnosis.findings[1]).to.include({ level: 'warning' });
     expect(diagnosis.findings[1]?.what).to.include('somebody else');
   });
 
@@ -138,7 +138,7 @@ describe('a refused connect', () => {
       const diagnosis = new Story().refuse(HOME, reason).diagnose();
       expect(codes(diagnosis)).to.deep.equal(['refused', reason]);
       expect(diagnosis.findings[0]).to.include({ brief });
-      expect(diagnosis.findings[0]?.todo.join()).to.include('dockhook doctor');
+      expect(diagnosis.findings[0]?.fix.join()).to.include('dockhook doctor');
     }
   });
 
@@ -186,10 +186,10 @@ describe('an account that cannot be used any more', () => {
     const disabled = story.diagnose(DISABLED);
     expect(codes(disabled)).to.deep.equal(['offline', 'disabled']);
     expect(disabled).to.include({ since: story.now });
-    expect(disabled.findings[0]?.todo).to.deep.equal(['dockhook account enable dock-1']);
+    expect(disabled.findings[0]?.fix).to.deep.equal(['dockhook account enable dock-1']);
     const expired = story.diagnose(EXPIRED);
     expect(codes(expired)).to.deep.equal(['offline', 'expired']);
-    expect(expired.findings[0]?.todo).to.deep.equal(['dockhook account set dock-1 --expires 90d']);
+    expect(expired.findings[0]?.fix).to.deep.equal(['dockhook account set dock-1 --expires 90d']);
   });
 
   it('comes before the advice to wait until the dock connects again, connected or not', () => {
@@ -206,7 +206,7 @@ describe('an account that cannot be used any more', () => {
   it('is good to know while the dock is online, which it is until it connects again', () => {
     const diagnosis = online().diagnose(DISABLED);
     expect(codes(diagnosis)).to.deep.equal(['online', 'disabled']);
-    expect(diagnosis.findings[0]).to.include({ blocks: false });
+    expect(diagnosis.findings[0]).to.include({ level: 'warning' });
     expect(diagnosis.findings[0]?.what).to.include('connected still');
   });
 
@@ -220,7 +220,7 @@ describe('an account that cannot be used any more', () => {
     const story = online().disconnect();
     const removed = story.diagnose({ accounts: new Map() });
     expect(codes(removed)).to.deep.equal(['offline', 'unknown_account']);
-    expect(removed.findings[0]?.todo[0]).to.include(`account add dock-1 --gateway ${SN}`);
+    expect(removed.findings[0]?.fix[0]).to.include(`account add dock-1 --gateway ${SN}`);
     const accounts = new Map([['dock-2', { ...ACCOUNT, name: 'dock-2' }]]);
     expect(codes(story.diagnose({ accounts }))).to.deep.equal(['offline', 'offline']);
   });
@@ -369,7 +369,7 @@ describe('a bind fault', () => {
     const moved = new Map([[SN, { ...BINDING, organizationId: 'south' }]]);
     expect(codes(story.diagnose({ bindings: moved }))).to.deep.equal(['online']);
     const [finding] = story.diagnose(UNBOUND).findings;
-    expect(finding?.todo).to.deep.equal(['bind it again in DJI Pilot 2']);
+    expect(finding?.fix).to.deep.equal(['bind it again in DJI Pilot 2']);
   });
 });
 
@@ -392,8 +392,8 @@ describe("a dock's topics, used with another account", () => {
     const story = new Story().connect().request('airport_bind_status');
     const diagnosis = story.add('authorize', { ...named, details }).diagnose({ accounts });
     expect(codes(diagnosis)).to.deep.equal(['online', 'named_by_another']);
-    expect(diagnosis.findings[0]).to.include({ blocks: false });
-    expect(diagnosis.findings[0]?.todo.join()).to.not.match(/account (set|add)/);
+    expect(diagnosis.findings[0]).to.include({ level: 'warning' });
+    expect(diagnosis.findings[0]?.fix.join()).to.not.match(/account (set|add)/);
   });
 
   it('are told to whoever used them with the account that acts for the dock', () => {
@@ -407,8 +407,8 @@ describe("a dock's topics, used with another account", () => {
         ...{ organizations: new Map(), bindings: new Map(), boots: new Map() },
       },
     );
-    const todo = diagnosis.findings.flatMap((finding) => finding.todo).join();
-    expect(todo).to.include('type "dock-1" as account').and.not.include('account set other');
+    const fix = diagnosis.findings.flatMap((finding) => finding.fix).join();
+    expect(fix).to.include('type "dock-1" as account').and.not.include('account set other');
   });
 });
 
@@ -428,7 +428,7 @@ describe('an account of several docks', () => {
     const story = new Story();
     story.add('request', { own: false, outcome: 'dropped', reason: 'not_in_scope' });
     const [finding] = story.diagnose({ accounts: new Map([['dock-1', { ...ACCOUNT, scope }]]) }).findings;
-    expect(finding?.todo.join('\n')).to.include(`dockhook account set dock-1 --gateway SN1 SN2 ${SN}`);
+    expect(finding?.fix.join('\n')).to.include(`dockhook account set dock-1 --gateway SN1 SN2 ${SN}`);
   });
 });
 
@@ -444,18 +444,18 @@ describe('an account that is typed into a second dock, too', () => {
   it('does not stop the first, and is not told to drop it', () => {
     const diagnosis = comes(new Story().connect().request('config')).diagnose();
     expect(codes(diagnosis)).to.deep.equal(['online', 'account_shared']);
-    expect(diagnosis.findings[0]?.todo).to.include(`if ${OTHER} is right: ${both}`);
+    expect(diagnosis.findings[0]?.fix).to.include(`if ${OTHER} is right: ${both}`);
   });
   it('is a mistyped SN of the account if the dock itself never came', () => {
     const [finding] = comes(new Story()).diagnose(UNBOUND).findings;
     expect(finding?.code).to.equal('sn_not_in_account');
-    expect(finding?.todo.join('\n')).to.include(`--gateway ${OTHER}`).and.not.include(both);
+    expect(finding?.fix.join('\n')).to.include(`--gateway ${OTHER}`).and.not.include(both);
   });
   it('is told to keep a bound dock, seen from the second', () => {
     const story = new Story().add('request', {
       ...{ gateway: OTHER, own: false, outcome: 'dropped', reason: 'not_in_scope' },
     });
-    expect(story.diagnose({ sn: OTHER }).findings[0]?.todo.join('\n')).to.include(both);
+    expect(story.diagnose({ sn: OTHER }).findings[0]?.fix.join('\n')).to.include(both);
   });
 });
 
@@ -484,14 +484,14 @@ describe('a dock and its broker', () => {
         .add('disconnected', { count: 9, details: { detail: 'ssl_closed' } });
       expect(joined.diagnose(UNBOUND).state).to.equal('unstable');
       const polite = storm(new Story(), 5, 5000, 'normal').diagnose();
-      expect(polite.findings[0]?.todo.join()).to.include('test tool in a loop');
+      expect(polite.findings[0]?.fix.join()).to.include('test tool in a loop');
       expect(storm(new Story(), 5, 5000).connect(6).wait(20_000).diagnose().state).to.equal('unstable');
     });
 
     it('whose link falls silent again and again', () => {
       const silent = storm(new Story(), 3, 8 * 60_000, 'keepalive_timeout').diagnose();
       expect(codes(silent)).to.deep.equal(['unstable', 'reconnects']);
-      expect(silent.findings[0]?.todo[0]).to.include('falls silent');
+      expect(silent.findings[0]?.fix[0]).to.include('falls silent');
     });
 
     it('and not one that was restarted, has recovered, was kicked, or refuses its license', () => {
@@ -519,14 +519,14 @@ describe('a dock and its broker', () => {
     story.request('airport_bind_status');
     const [hint, ...others] = story.diagnose().findings;
     expect(others).to.deep.equal([]);
-    expect([hint?.code, hint?.blocks]).to.deep.equal(['foreign_topic', false]);
+    expect([hint?.code, hint?.level]).to.deep.equal(['foreign_topic', 'warning']);
     expect(hint?.what).to.include('subscribe thing/product/7CTDTEST00000B/osd');
     expect(codes(story.disconnect().connect(2).request('config').diagnose())).to.deep.equal(['online']);
   });
 
   it('does not send a dock that never came to tcp:// alone', () => {
     const [finding] = new Story().diagnose(UNBOUND).findings;
-    expect(finding?.todo.join()).to.match(/tcp:\/\/.*ssl:\/\//);
+    expect(finding?.fix.join()).to.match(/tcp:\/\/.*ssl:\/\//);
   });
 
   describe('that EMQX bans is told so', () => {
@@ -553,7 +553,7 @@ describe('a dock and its broker', () => {
         const [finding] = seen().diagnose({ bans: [ban(as, who)] }).findings;
         expect([finding?.code, finding?.state]).to.deep.equal(['banned_by_emqx', 'refused']);
         expect(finding?.what).to.include(who).and.include('for ever').and.include('mgmt_api');
-        expect(finding?.todo[0]).to.include(`DELETE /api/v5/banned/${as}/${encodeURIComponent(who)}`);
+        expect(finding?.fix[0]).to.include(`DELETE /api/v5/banned/${as}/${encodeURIComponent(who)}`);
       });
     }
 
@@ -563,7 +563,7 @@ describe('a dock and its broker', () => {
       const [finding, ...more] = new Story().diagnose({ bans }).findings;
       expect(more).to.deep.equal([]);
       expect(finding?.brief).to.equal(`banned by EMQX until ${new Date(until).toLocaleString('sv-SE')}`);
-      expect(finding?.todo[1]).to.include('flapping_detect');
+      expect(finding?.fix[1]).to.include('flapping_detect');
     });
 
     it('and takes no other ban for its own', () => {

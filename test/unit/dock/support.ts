@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
 import type { Message, PublishVerdict } from '../../../src/hooks.js';
-import type { Asker } from '../../../src/askers.js';
+import type { Asker } from '../../../src/publisher.js';
 import { createRequests, type DockOptions } from '../../../src/dock/requests.js';
 import type {
   Binding,

@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import type { AedesOptions } from 'aedes';
-import { examineBroker } from '../../../src/doctor/examine-broker.js';
-import type { Finding } from '../../../src/doctor/finding.js';
+import { examineBroker } from '../../../src/doctor/probe/examine-broker.js';
+import type { Finding } from '../../../src/finding.js';
 import { startBroker, type Broker } from '../../../src/trial-broker/broker.js';
 import { DockhookError, messageOf } from '../../../src/errors.js';
 import type { Stores } from '../../../src/stores/types.js';
 import { startBareBroker, startSilentServer, type TestServer } from '../../support/bare-broker.js';
 import { startDockhook, type TestDockhook } from '../../support/dockhook.js';
-import { expectComplete, found, troubles } from '../../support/findings.js';
+import { expectComplete, fixOf, found, troubles } from '../../support/findings.js';
 import { NO_SUBSCRIBERS, NOT_AUTHORIZED, startMqtt5Server } from '../../support/mqtt5-server.js';
 import { openMemoryStores } from '../../support/memory-stores.js';
 
@@ -102,7 +102,7 @@ describe('probe', function () {
     it('says that docks are refused if dockhook has another database than this command', async () => {
       const findings = await probe(broker, { accounts: openMemoryStores().accounts });
       expect(troubles(findings)).to.deep.equal(['error probe_dock_refused']);
-      expect(found(findings, 'probe_dock_refused').mend).to.include('DATABASE_URL');
+      expect(fixOf(found(findings, 'probe_dock_refused'))).to.include('DATABASE_URL');
     });
   });
 
@@ -177,7 +177,7 @@ describe('probe', function () {
     const notToDocks: AedesOptions['authorizeForward'] = ({ id }, packet) =>
       packet.topic.endsWith('/requests_reply') && id.includes('-probe') ? null : packet;
     const findings = await probe(await bare(answering(0, { forward: notToDocks })), SHORT);
-    expect(found(findings, 'probe_no_reply').mend).to.equal('mqtt.ignore_loop_deliver = false in EMQX');
+    expect(fixOf(found(findings, 'probe_no_reply'))).to.equal('mqtt.ignore_loop_deliver = false in EMQX');
   });
 
   it('says that requests are dropped if nobody sees them', async () => {
@@ -272,7 +272,7 @@ describe('probe', function () {
       ...{ accounts: stubborn, signal: new AbortController().signal },
     });
     const left = findings.filter(({ code }) => code === 'probe_account_left');
-    expect(left.map(({ mend }) => mend?.split(' ').slice(0, 3).join(' '))).to.deep.equal([
+    expect(left.map((finding) => fixOf(finding).split(' ').slice(0, 3).join(' '))).to.deep.equal([
       'dockhook account remove',
       'dockhook account remove',
     ]);
@@ -354,6 +354,6 @@ describe('probe', function () {
   it('says that it needs an account where there is no database', async () => {
     const findings = await probe(await bare(), { accounts: undefined });
     expect(troubles(findings)).to.deep.equal(['warning not_checked']);
-    expect(findings[0]?.mend).to.include('--username');
+    expect(fixOf(findings[0])).to.include('--username');
   });
 });

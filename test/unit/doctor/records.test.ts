@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import { hashChosen, hashGenerated } from '../../../src/access/passwords.js';
+import { hashChosen, hashGenerated } from '../../../src/password-hashes/index.js';
 import { checkAccounts } from '../../../src/doctor/accounts.js';
 import { checkLicense } from '../../../src/doctor/license.js';
 import { checkOrganizations } from '../../../src/doctor/organizations.js';
 import { DockhookError } from '../../../src/errors.js';
 import type { Account, License, Scope, Stores } from '../../../src/stores/types.js';
-import { expectComplete, found, troubles } from '../../support/findings.js';
+import { expectComplete, fixOf, found, troubles } from '../../support/findings.js';
 import { openMemoryStores } from '../../support/memory-stores.js';
 
 const LICENSE: License = {
@@ -80,7 +80,7 @@ describe('doctor', () => {
       expectComplete(findings);
       expect(troubles(findings)).to.deep.equal(['warning organization_code_short']);
       expect(found(findings, 'organization_code_short').what).to.match(/: south$/);
-      expect(found(findings, 'organization_code_short').mend).to.include(
+      expect(fixOf(found(findings, 'organization_code_short'))).to.include(
         'dockhook organization set ID --generate-binding-code',
       );
       expect(JSON.stringify(findings)).not.to.include('qwe4rty');
@@ -145,9 +145,9 @@ describe('doctor', () => {
       it(`names ${what}`, async () => {
         const findings = await check({ name: 'good' }, { name: 'odd', ...account });
         expect(troubles(findings)).to.deep.equal([trouble]);
-        const { what: text, mend } = found(findings, trouble.split(' ')[1]!);
-        expect(text).to.include('"odd"').and.not.include('good');
-        expect(mend).to.include('dockhook account set NAME');
+        const finding = found(findings, trouble.split(' ')[1]!);
+        expect(finding.what).to.include('"odd"').and.not.include('good');
+        expect(fixOf(finding)).to.include('dockhook account set NAME');
       });
     }
 

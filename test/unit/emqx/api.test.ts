@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { writeFileSync } from 'node:fs';
 import { readConfig } from '../../../src/config.js';
-import { answers } from '../../../src/emqx/answers.js';
+import { answers } from '../../../src/emqx/api-answers.js';
 import { openEmqx } from '../../../src/emqx/api.js';
 import { API_SECRET, startEmqxRest, type FakeEmqx } from '../../support/emqx-rest.js';
 

@@ -1,7 +1,7 @@
 /** What live nodes answered, held against what dockhook reads of it and what the stand-in says. */
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { answers, type Answer } from '../../../src/emqx/answers.js';
+import { answers, type Answer } from '../../../src/emqx/api-answers.js';
 import { closedState, route, type EmqxState } from '../../support/emqx-rest-routes.js';
 
 const RECORDED = ['emqx-5.8.9-rest-live.txt', 'emqx-6.2.0-rest-live.txt'];

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { startHttp, type HttpServer, type Readiness } from '../../../src/observability/http.js';
+import { startHttp, type HttpServer } from '../../../src/observability/http.js';
 import { createMetrics, type Metrics } from '../../../src/observability/metrics.js';
+import type { Readiness } from '../../../src/observability/readiness.js';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 

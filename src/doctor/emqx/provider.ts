@@ -1,0 +1,233 @@
+/** Whether EMQX asks dockhook, asks it first, and does the safe thing if it gets no answer. */
+import { answers, type Provider } from '../../emqx/api-answers.js';
+import { durationMs } from '../../emqx/durations.js';
+import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../../emqx/provider.js';
+import { proveAsked, whatProofSays } from '../../emqx/test-call.js';
+import { verifiesExhook } from '../../emqx/versions.js';
+import { isLoopback } from '../../listen.js';
+import { printableUrl } from '../../text.js';
+import { count } from '../check.js';
+import type { EmqxContext } from './context.js';
+import type { Finding } from '../../finding.js';
+
+/** dockhook answers within this time; EMQX must wait longer. In milliseconds. */
+const ANSWER_MS = 2000;
+/** With a longer `auto_reconnect`, docks stay out noticeably longer than dockhook. In milliseconds. */
+const PATIENCE_MS = 10_000;
+
+export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
+  const name = context.provider ?? PROVIDER;
+  const providers = await context.api.get('/exhooks', answers.providers);
+  const provider = providers.find((one) => one.name === name);
+  if (!provider) {
+    const others = providers.map((one) => `"${one.name}"`).join(', ');
+    return [
+      {
+        level: 'error',
+        code: 'emqx_provider_missing',
+        what: `EMQX has no provider "${name}"`,
+        why: 'it never asks dockhook: no dock gets a license, and nobody is let in or kept out by dockhook',
+        fix: [
+          others === ''
+            ? 'dockhook emqx register'
+            : `dockhook emqx register; if dockhook is one of ${others} there, dockhook doctor --provider NAME`,
+        ],
+      },
+    ];
+  }
+  const asked = await ofConnection(provider, context);
+  const rest = [...ofOrder(provider, providers), ...ofFailure(provider), ...ofAddress(provider, context)];
+  return [...asked, ...rest];
+}
+
+async function ofConnection(provider: Provider, context: EmqxContext): Promise<Finding[]> {
+  const { timeline } = context;
+  const { name, hooks } = provider;
+  const url = printableUrl(provider.url);
+  const why = 'until EMQX has reached dockhook it has no hooks, and asks it nothing';
+  if (provider.enable === false) {
+    return [
+      {
+        level: 'error',
+        code: 'emqx_provider_disabled',
+        what: `provider "${name}" is disabled in EMQX`,
+        why,
+        fix: ['dockhook emqx register'],
+      },
+    ];
+  }
+  const unconnected = unconnectedNodes(provider);
+  if (unconnected.length > 0) {
+    return [
+      {
+        level: 'error',
+        code: 'emqx_provider_not_connected',
+        what: `provider "${name}" at ${url} is not connected on ${unconnected.join(', ')}`,
+        why,
+        fix: [mendOfAddress(provider.url, context)],
+      },
+    ];
+  }
+  const missing = missingHooks(hooks);
+  if (missing.length > 0) {
+    return [
+      {
+        level: 'error',
+        code: 'emqx_hooks_missing',
+        what: `provider "${name}" is connected, but not mounted: ${missing.join(', ')}`,
+        why: 'EMQX keeps the hooks that it was told when it connected, and does not ask for others',
+        fix: [
+          `see that dockhook is what listens at ${url}, then disable and enable the provider (dashboard, ExHook)`,
+        ],
+      },
+    ];
+  }
+  const findings: Finding[] = [await ofProof(provider, context)];
+  const events = ['client.connected', 'client.disconnected'].filter(
+    (event) => !hooks.some((h) => h.name === event),
+  );
+  if (timeline && events.length > 0) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_hooks_timeline',
+      what: `not mounted: ${events.join(', ')}`,
+      why: 'timelines lack when a dock came and went, and with it the sign of a bad license',
+      fix: [
+        'DOCKHOOK_TIMELINE=on for every dockhook, then disable and enable the provider (dashboard, ExHook)',
+      ],
+    });
+  }
+  return findings;
+}
+
+/** A call is tried only where EMQX says that all is well: elsewhere it has told already why not. */
+async function ofProof(provider: Provider, context: EmqxContext): Promise<Finding> {
+  const { name, hooks, node_status: nodes } = provider;
+  const proof = await proveAsked(context.api, provider);
+  const problem = whatProofSays(proof);
+  if (problem === undefined) {
+    return {
+      level: 'ok',
+      code: 'emqx_provider',
+      what: `provider "${name}" is connected on ${nodes.length === 1 ? '1 node' : `all ${nodes.length} nodes`} with ${count(hooks.length, 'hook')}, and answered a call`,
+    };
+  }
+  if (proof.kind === 'untried') {
+    return {
+      level: 'warning',
+      code: 'emqx_provider_untried',
+      what: problem,
+      why: 'EMQX says so of a dockhook that has gone, too',
+      fix: ['mend what it says, or see with dockhook doctor --probe that a dock is let in'],
+    };
+  }
+  return {
+    level: 'error',
+    code: 'emqx_provider_silent',
+    what: `provider "${name}" at ${printableUrl(provider.url)}: ${problem}`,
+    why: 'every client that comes now is refused',
+    fix: [mendOfAddress(provider.url, context)],
+  };
+}
+
+/** What to do where EMQX does not reach dockhook: mostly dockhook is away, sometimes the address is not its own. */
+function mendOfAddress(url: string, { exhookUrl }: EmqxContext): string {
+  if (exhookUrl !== undefined && !isSameAddress(url, exhookUrl)) {
+    return (
+      `dockhook listens at ${exhookUrl} by these settings: if EMQX runs on the same machine, dockhook emqx register ` +
+      'puts that address in; else dockhook emqx register --exhook with the address by which EMQX reaches dockhook'
+    );
+  }
+  return (
+    `see that dockhook runs and that EMQX's machine reaches ${printableUrl(url)}; EMQX's log says why it fails. If that address is ` +
+    'wrong, dockhook emqx register --exhook with the right one'
+  );
+}
+
+function ofOrder(provider: Provider, providers: readonly Provider[]): Finding[] {
+  const before = providers.slice(0, providers.indexOf(provider)).filter(({ enable }) => enable !== false);
+  if (before.length === 0) return [];
+  return [
+    {
+      level: 'warning',
+      code: 'emqx_provider_order',
+      what: `EMQX asks ${before.map(({ name }) => `"${name}"`).join(', ')} before "${provider.name}"`,
+      why: 'a provider that decides first lets clients in, or changes requests, without dockhook',
+      fix: ['dockhook emqx register puts it first'],
+    },
+  ];
+}
+
+function ofFailure(provider: Provider): Finding[] {
+  const { name, failed_action: action, request_timeout: timeout, auto_reconnect: reconnect } = provider;
+  const findings: Finding[] = [];
+  if (action !== undefined && action !== 'deny') {
+    findings.push({
+      level: 'error',
+      code: 'emqx_failed_action',
+      what: `provider "${name}" has failed_action = ${action}`,
+      why: 'while dockhook is away, EMQX lets clients publish and subscribe as if it had said yes',
+      fix: ['failed_action = deny (dockhook emqx register sets it)'],
+    });
+  }
+  const waits = durationMs(timeout);
+  // EMQX tells dockhook whole seconds, rounded down, above one second (seen on 5.8.9).
+  const told = waits === undefined || waits <= 1000 ? waits : Math.floor(waits / 1000) * 1000;
+  if (told !== undefined && told <= ANSWER_MS) {
+    findings.push({
+      level: 'error',
+      code: 'emqx_request_timeout_short',
+      what: `provider "${name}" has request_timeout = ${String(timeout)}`,
+      why: `dockhook takes up to ${ANSWER_MS / 1000} s while its database is slow, and EMQX refuses the dock before that`,
+      fix: ['request_timeout = 5s (dockhook emqx register sets it)'],
+    });
+  } else if (told !== waits) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_request_timeout_cut',
+      what: `provider "${name}" has request_timeout = ${String(timeout)}, of which EMQX makes whole seconds`,
+      why: 'calls end earlier than it says',
+      fix: ['request_timeout = 5s (dockhook emqx register sets it)'],
+    });
+  }
+  const again = reconnect === false ? Infinity : durationMs(reconnect);
+  if (again !== undefined && again > PATIENCE_MS) {
+    findings.push({
+      level: again === Infinity ? 'error' : 'warning',
+      code: 'emqx_auto_reconnect',
+      what: `provider "${name}" has auto_reconnect = ${String(reconnect)}`,
+      why: 'for that long after an outage EMQX does not look for dockhook, and keeps every dock out',
+      fix: ['auto_reconnect = 5s (dockhook emqx register sets it)'],
+    });
+  }
+  return findings;
+}
+
+function ofAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[] {
+  if (!URL.canParse(url)) return [];
+  const { protocol, hostname } = new URL(url);
+  if (protocol === 'http:') {
+    if (isLoopback(hostname)) return [];
+    return [
+      {
+        level: 'warning',
+        code: 'emqx_exhook_plain',
+        what: `EMQX asks dockhook over plain HTTP at ${printableUrl(url)}`,
+        why: 'passwords and your license travel in the clear, and who reaches that port can bind any device',
+        fix: ['dockhook emqx register --exhook https://… with the certificates of deploy/tls'],
+      },
+    ];
+  }
+  if (ssl?.verify !== 'verify_peer' || !versions.every(verifiesExhook)) {
+    return [
+      {
+        level: 'warning',
+        code: 'emqx_exhook_unverified',
+        what: `EMQX does not verify the certificate of dockhook at ${printableUrl(url)}`,
+        why: 'who takes over that address learns every password that a dock sends',
+        fix: ['verify = verify_peer in the ssl block of exhook.servers; EMQX 5.8.8, 5.9.2, 5.10.1 or later'],
+      },
+    ];
+  }
+  return [];
+}

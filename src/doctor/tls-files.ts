@@ -1,0 +1,115 @@
+/** The TLS files of the ExHook port, and of the broker if they are at hand. */
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import type { Config } from '../config.js';
+import { messageOf } from '../errors.js';
+import { certificatesIn, checkTlsFiles } from '../exhook/certificates.js';
+import { checkCertificate, checkDates } from './certificate.js';
+import type { Finding } from '../finding.js';
+
+type Files = Pick<Config, 'grpcTlsCert' | 'grpcTlsKey' | 'grpcTlsClientCa'>;
+
+export async function checkGrpcTls({
+  grpcTlsCert: cert,
+  grpcTlsKey: key,
+  grpcTlsClientCa: clientCa,
+}: Files): Promise<Finding[]> {
+  if (cert === undefined || key === undefined) return [];
+  let read: Awaited<ReturnType<typeof checkTlsFiles>>;
+  try {
+    read = await checkTlsFiles({ cert, key, clientCa });
+  } catch (error) {
+    return [
+      {
+        level: 'error',
+        code: 'grpc_tls_unusable',
+        what: messageOf(error),
+        why: 'dockhook does not start with it; one that runs goes on with the files it read before',
+        fix: ['put the right files in their place: deploy/tls/README.md says which is which'],
+      },
+    ];
+  }
+  return [
+    ...checkCertificate(new X509Certificate(read.certificate), {
+      port: 'grpc',
+      where: cert,
+      forDocks: false,
+    }),
+    ...checkKeyFile(key),
+    ...(clientCa === undefined || read.caCertificate === undefined
+      ? []
+      : certificatesIn(read.caCertificate).flatMap((ca) => checkClientCa(ca, clientCa))),
+  ];
+}
+
+/** @param path certificate of the broker's TLS listener, its own first */
+export function checkMqttCertificate(path: string): Finding[] {
+  let certificates: X509Certificate[];
+  try {
+    certificates = certificatesIn(readFileSync(path));
+  } catch (error) {
+    return [
+      {
+        level: 'error',
+        code: 'mqtt_certificate_unreadable',
+        what: `${path} cannot be read as a certificate in PEM form: ${messageOf(error)}`,
+        why: 'the broker cannot serve docks with it',
+        fix: [
+          'give the certificate file of the listener of the broker: its own certificate first, then the intermediate ones',
+        ],
+      },
+    ];
+  }
+  const [own] = certificates;
+  return own ? checkCertificate(own, { port: 'mqtt', where: path, forDocks: true }) : [];
+}
+
+function checkKeyFile(path: string): Finding[] {
+  if ((statSync(path).mode & 0o007) === 0) return [];
+  return [
+    {
+      level: 'warning',
+      code: 'grpc_key_readable',
+      what: `every user of this machine may read or change the private key ${path}`,
+      why: 'who has it can answer the broker in the place of dockhook, and let anybody in',
+      fix: [`chmod o= ${path}`],
+    },
+  ];
+}
+
+function checkClientCa(ca: X509Certificate, path: string): Finding[] {
+  if (!ca.ca) {
+    return [
+      {
+        level: 'error',
+        code: 'grpc_client_ca_is_none',
+        what: `${path} holds a certificate that is not one of a CA`,
+        why: 'no certificate that the broker shows can be verified with it',
+        fix: ['give the CA that signed the certificate of the broker, not that certificate itself'],
+      },
+    ];
+  }
+  if (isPublic(ca)) {
+    return [
+      {
+        level: 'error',
+        code: 'grpc_client_ca_public',
+        what: `${path} holds a public CA`,
+        why: 'everybody can get a certificate from it, and with that read the license and bind any device',
+        fix: [
+          'use a CA of your own that signs your broker and nobody else: deploy/tls/make-test-certificates.sh shows how',
+        ],
+      },
+    ];
+  }
+  const dates = checkDates(ca, { port: 'grpc_client_ca', where: path });
+  if (dates.length > 0) return dates;
+  return [
+    { level: 'ok', code: 'grpc_client_ca', what: `only clients that the CA ${path} has signed may call` },
+  ];
+}
+
+function isPublic({ fingerprint256 }: X509Certificate): boolean {
+  return rootCertificates.some((pem) => new X509Certificate(pem).fingerprint256 === fingerprint256);
+}
