@@ -33,7 +33,7 @@ import { tellRefusals } from './observability/refused-connections.js';
 import { openDatabase } from './open-database.js';
 import type { Database } from './stores/database.js';
 import { openServerStores } from './stores/stores.js';
-import type { Stores } from './stores/types.js';
+import type { ServerStores } from './stores/types.js';
 import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/keeper.js';
 
 /** Between two attempts to reach the store at start, in milliseconds. */
@@ -48,7 +48,7 @@ const GRACE_MS = 5000;
 const EMQX_MS = 3000;
 
 export interface AppParts {
-  stores: Stores;
+  stores: ServerStores;
   metrics: Metrics;
   log: Logger;
   /** As in {@link Database}. */
@@ -90,7 +90,7 @@ export async function startServer(
   config: Config,
   { log, metrics }: { log: Logger; metrics: Metrics },
   holder: { command: string; onProgress: (text: string) => void },
-): Promise<{ app: App; stores: Stores }> {
+): Promise<{ app: App; stores: ServerStores }> {
   logProcessFaults(log);
   const database = await openDatabase(config, { ...holder, postgres: logConnections(log) });
   const stores = openServerStores(database, {
@@ -231,7 +231,7 @@ async function createHooks(
     organizations: stores.organizations,
     bindings: stores.bindings,
     license: stores.license,
-    askerOf: access.askerOf,
+    identifyPublisher: access.identifyPublisher,
     isGateway: access.isGateway,
     emptyReplies: config.emptyReplies,
     tell,

@@ -46,7 +46,7 @@ export function storeFault(error: unknown): StoreFault | undefined {
   return faults.find((code) => hasCode(error, code));
 }
 
-type StoreFault = 'store_unavailable' | 'store_refused' | 'bad_row';
+export type StoreFault = 'store_unavailable' | 'store_refused' | 'bad_row';
 
 /** For the log: of an error of ours its text, of any other, which is a mistake in dockhook, the stack. */
 export function traceOf(error: unknown): string {

@@ -65,7 +65,7 @@ export interface AccessEvent {
   outcome: Outcome;
   clientId: string;
   account: string;
-  reason?: Reason;
+  reason?: Reason | undefined;
   /** The gateway SN that the topic names; of a connect, the one that account and client id stand for, if it is one. */
   gateway?: string;
   /** The device a `bind` event is about. */

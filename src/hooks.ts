@@ -18,19 +18,22 @@ export interface Client {
   node: string;
 }
 
+/** A live MQTT session of an account. */
+export interface Session {
+  account: string;
+  /** As {@link Client.clientId}. */
+  clientId: string;
+  peerHost?: string | undefined;
+}
+
 /** An MQTT message on its way through the broker. */
 export interface Message {
   id: string;
-  /** The publisher's own client id, or the broker's own source (`http_api`, a rule id). */
-  from: string;
   topic: string;
   qos: number;
   payload: Buffer;
-  /**
-   * What EMQX tells of the origin: `username`, `protocol`, `peerhost`. A message without `username`
-   * or without `protocol` does not come from a live MQTT session (REST API, rule engine, a will).
-   */
-  headers: Readonly<Record<string, string>>;
+  /** The session that published it. Undefined if none did: the REST API, the rule engine, a will. */
+  session?: Session | undefined;
 }
 
 export type Action = 'publish' | 'subscribe';

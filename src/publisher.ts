@@ -1,20 +1,21 @@
-/** What `dock/` wants to know of who asks, and `access/` answers. Types only. */
+/** What `dock/` asks of `access/`: who published a message, and whose an SN is. Types only. */
+import type { Session } from './hooks.js';
 import type { Within } from './time-limits.js';
 
-/** Who publishes on a gateway's `requests` topic. */
-export type Asker =
+/** Who publishes on the `requests` topic of a gateway. */
+export type Publisher =
   /** A dock account that may act as this gateway. */
   | 'dock'
-  /** A backend: its messages are none of ours. */
+  /** A service account, such as a backend: dockhook leaves its messages alone. */
   | 'service'
   /** An unknown account, and `DOCKHOOK_UNKNOWN_ACCOUNTS=ignore`. */
   | 'not_ours'
   /** Anybody else. */
   | 'stranger';
 
-export interface Askers {
-  /** Rejects if that cannot be told (store trouble): the message is then dropped. */
-  askerOf(client: { username: string; clientId: string }, gateway: string, within: Within): Promise<Asker>;
+export interface Publishers {
+  /** Rejects if nobody can tell (store trouble): the message is then dropped. */
+  identifyPublisher(session: Session, gateway: string, within: Within): Promise<Publisher>;
   /** Whether this SN is known as a gateway: an account lists it, or it was bound through itself. */
   isGateway(sn: string, within: Within): Promise<boolean>;
 }

@@ -1,7 +1,16 @@
 /** How much somebody may do at once: token buckets by key, in bounded memory. */
+import { BoundedMap } from './bounded-map.js';
 
 /** Keys remembered at most; beyond that the one untouched longest is forgotten, and so starts anew. */
 const MAX_KEYS = 50_000;
+
+/** What one key may do. */
+export interface Rate {
+  /** Tokens of a key that took none lately. */
+  burst: number;
+  /** Time in which one token comes back, in milliseconds. */
+  refillMs: number;
+}
 
 export interface Throttle {
   /**
@@ -13,40 +22,33 @@ export interface Throttle {
   giveBack(key: string): void;
 }
 
-/**
- * @param burst tokens of a key that was not wrong lately
- * @param refillMs time in which one token comes back, in milliseconds
- * @param now milliseconds from any start
- */
+/** @param now milliseconds from any start */
 export function createThrottle(
-  burst: number,
-  refillMs: number,
+  { burst, refillMs }: Rate,
   now: () => number = () => performance.now(),
 ): Throttle {
-  const buckets = new Map<string, { tokens: number; at: number }>();
+  const buckets = new BoundedMap<string, { tokens: number; at: number }>(MAX_KEYS);
 
-  function tokensOf(key: string): number {
+  function tokensLeft(key: string): number {
     const bucket = buckets.get(key);
     return bucket === undefined ? burst : Math.min(burst, bucket.tokens + (now() - bucket.at) / refillMs);
   }
 
   function keep(key: string, tokens: number): void {
-    buckets.delete(key);
     // A full bucket is as good as none.
     if (tokens < burst) buckets.set(key, { tokens, at: now() });
-    const [oldest] = buckets.keys();
-    if (buckets.size > MAX_KEYS && oldest !== undefined) buckets.delete(oldest);
+    else buckets.delete(key);
   }
 
   return {
     take(key) {
-      const tokens = tokensOf(key);
+      const tokens = tokensLeft(key);
       if (tokens < 1) return false;
       keep(key, tokens - 1);
       return true;
     },
     giveBack(key) {
-      keep(key, Math.min(burst, tokensOf(key) + 1));
+      keep(key, Math.min(burst, tokensLeft(key) + 1));
     },
   };
 }

@@ -1,77 +1,119 @@
 /**
- * When refusals leave. How long an answer took would tell whether there is such an account: one that is in memory is
- * found sooner than one that is not there, a slow hash takes its time, and even a timer set after either ends in
- * another millisecond. So a refusal's time follows from its arrival alone. It leaves with all others of its tick, in
- * the order in which they came.
+ * How long a refused client waits for its answer. The time of an answer could tell whether an account exists: one in
+ * memory is found sooner than one that is not there, a slow hash takes its time, and even a timer set after either ends
+ * in another millisecond. So the time of a refusal depends on its arrival alone. It leaves with all others of its tick,
+ * in the order in which they came.
  */
 
 /** Between two ticks, in milliseconds. */
 export const TICK_MS = 50;
+/** Time for reading an account, in milliseconds. Only a slower read shows: its password needs time to be checked. */
+const READ_MS = 100;
+/** Bounds of the time for checking a password, in milliseconds. With the store's time they stay below a hook's 2 s. */
+const CHECK_MS = { least: 200, most: 400 };
 
-export interface Departures {
-  /** @param at earliest time to leave, in milliseconds by the same clock */
-  book(at: number): Departure;
+/**
+ * Time for checking a password, in milliseconds: about twice a hash of ours. An unknown name, which costs no hash, then
+ * looks like a wrong password, however long the queue. The time never changes while dockhook runs: if it followed the
+ * checks, it would tell a guesser that they are of an imported hash, which takes longer or less, and so that the account
+ * exists.
+ * @param hashMs how long a hash of ours takes on this machine
+ */
+export function checkTime(hashMs: number): number {
+  return Math.min(CHECK_MS.most, Math.max(CHECK_MS.least, 2 * hashMs));
 }
 
-export interface Departure {
-  /** A tick earlier: what is decided by then is decided without haste. */
-  decideBy: Promise<void>;
+export interface RefusalDelay {
+  /** To be called once the account was read, or could not be. Resolves when its password must be checked. */
+  accountRead(): Promise<void>;
+  /** Resolves when a refusal may leave. */
+  over(): Promise<void>;
+}
+
+/**
+ * Starts the delay of a client that arrives now.
+ * @param checkMs see {@link checkTime}
+ */
+export function startDelay(ticks: Ticks, checkMs: number): RefusalDelay {
+  const arrival = performance.now();
+  let tick = ticks.at(arrival + READ_MS + checkMs + TICK_MS);
+  return {
+    accountRead() {
+      const read = performance.now();
+      if (read - arrival > READ_MS) tick = ticks.at(read + checkMs);
+      return tick.before;
+    },
+    over: () => tick.reached(),
+  };
+}
+
+export interface Ticks {
+  /** The first tick from this time on; in milliseconds by the same clock. */
+  at(time: number): Tick;
+}
+
+export interface Tick {
+  /** Resolves a tick earlier: what is decided by then is decided without haste. */
+  before: Promise<void>;
   /** Resolves at the tick; if that is over, at the next one. */
-  leave(): Promise<void>;
+  reached(): Promise<void>;
 }
 
-interface Tick {
-  decisions: (() => void)[];
-  departures: (() => void)[];
+/** What waits for one timer. Refusals leave first. */
+interface Waiting {
+  leaving: (() => void)[];
+  deciding: (() => void)[];
 }
 
 /**
  * @param now milliseconds from any start
  * @param wait calls back after so many milliseconds
  */
-export function createDepartures(
+export function createTicks(
   now: () => number = () => performance.now(),
   wait: (work: () => void, milliseconds: number) => void = setTimeout,
-): Departures {
-  const ticks = new Map<number, Tick>();
+): Ticks {
+  const timers = new Map<number, Waiting>();
 
   /** One timer for all of a tick: set by the first, whoever that is, it tells nothing of the others. */
-  function tickAt(number: number): Tick {
-    const known = ticks.get(number);
+  function waitingFor(number: number): Waiting {
+    const known = timers.get(number);
     if (known !== undefined) return known;
-    const tick: Tick = { decisions: [], departures: [] };
-    ticks.set(number, tick);
+    const waiting: Waiting = { leaving: [], deciding: [] };
+    timers.set(number, waiting);
     wait(
       () => {
-        ticks.delete(number);
-        for (const depart of tick.departures) depart();
-        for (const decide of tick.decisions) decide();
+        timers.delete(number);
+        for (const leave of waiting.leaving) leave();
+        for (const decide of waiting.deciding) decide();
       },
       Math.max(0, number * TICK_MS - now()),
     );
-    return tick;
+    return waiting;
   }
 
-  function departureAt(number: number): { over: Promise<void>; isOver: () => boolean } {
-    let gone = false;
+  function tickNumber(time: number): number {
+    return Math.ceil(time / TICK_MS);
+  }
+
+  function leaveAt(number: number): { over: Promise<void>; isOver: () => boolean } {
+    let isOver = false;
     const over = new Promise<void>((resolve) => {
-      tickAt(number).departures.push(() => {
-        gone = true;
+      waitingFor(number).leaving.push(() => {
+        isOver = true;
         resolve();
       });
     });
-    return { over, isOver: () => gone };
+    return { over, isOver: () => isOver };
   }
 
-  const numberOf = (at: number): number => Math.ceil(at / TICK_MS);
-
   return {
-    book(at) {
-      const number = numberOf(at);
-      const booked = departureAt(number);
+    at(time) {
+      const number = tickNumber(time);
+      const leave = leaveAt(number);
       return {
-        decideBy: new Promise((resolve) => tickAt(number - 1).decisions.push(resolve)),
-        leave: () => (booked.isOver() ? departureAt(numberOf(now())).over : booked.over),
+        before: new Promise((resolve) => waitingFor(number - 1).deciding.push(resolve)),
+        reached: () => (leave.isOver() ? leaveAt(tickNumber(now())).over : leave.over),
       };
     },
   };

@@ -15,8 +15,8 @@ export interface BindQuota {
 
 /** @param now milliseconds since the epoch */
 export function createBindQuota(now: () => number): BindQuota {
-  const gateways = createThrottle(PER_GATEWAY.burst, PER_GATEWAY.refillMs, now);
-  const accounts = createThrottle(PER_ACCOUNT.burst, PER_ACCOUNT.refillMs, now);
+  const gateways = createThrottle(PER_GATEWAY, now);
+  const accounts = createThrottle(PER_ACCOUNT, now);
   const known = new Set<string>();
 
   return {

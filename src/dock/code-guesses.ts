@@ -20,8 +20,8 @@ export interface CodeGuesses {
 
 /** @param now milliseconds since the epoch */
 export function createCodeGuesses(now: () => number): CodeGuesses {
-  const gateways = createThrottle(PER_GATEWAY.burst, PER_GATEWAY.refillMs, now);
-  const accounts = createThrottle(PER_ACCOUNT.burst, PER_ACCOUNT.refillMs, now);
+  const gateways = createThrottle(PER_GATEWAY, now);
+  const accounts = createThrottle(PER_ACCOUNT, now);
 
   return {
     async attempt({ gateway, account }, lookup) {

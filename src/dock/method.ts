@@ -2,8 +2,7 @@
 import { Ajv } from 'ajv';
 import type { Within } from '../time-limits.js';
 import type { AccessEvent } from '../events.js';
-import type { Bindings, Organization } from '../stores/types.js';
-import type { LicenseMemory } from './license.js';
+import type { Bindings, Organization, RememberedLicense } from '../stores/types.js';
 import type { NoOrganization } from './organization.js';
 import { fault, results, type Answer, type Result } from './result-codes.js';
 
@@ -16,7 +15,7 @@ export interface Call {
   /** Every wait for a store goes through it. */
   within: Within;
   bindings: Bindings;
-  license: LicenseMemory;
+  license: RememberedLicense;
   /** The organization that a code, and an id unless `''`, stand for; counts wrong ones. */
   openOrganization(code: string, id: string): Promise<Organization | NoOrganization | 'too_many_wrong_codes'>;
   /** Whether this gateway may bind this device, or has bound too many lately. */

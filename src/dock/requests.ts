@@ -6,17 +6,16 @@
  * (`access/` decides, and is asked through {@link DockOptions}), or where records live (`stores/`,
  * seen by type only). It does no I/O of its own.
  */
-import type { Asker, Askers } from '../publisher.js';
+import type { Publisher, Publishers } from '../publisher.js';
 import { STORE_BUDGET_MS, storeBudget, type Within } from '../time-limits.js';
 import { traceOf } from '../errors.js';
 import type { AccessEvent, Tell } from '../events.js';
 import { excerpt } from '../text.js';
-import type { Message, PublishVerdict } from '../hooks.js';
-import type { Bindings, LicenseStore, Organizations } from '../stores/types.js';
+import type { Message, PublishVerdict, Session } from '../hooks.js';
+import type { Bindings, Organizations, RememberedLicense } from '../stores/types.js';
 import { createBindQuota } from './bind-quota.js';
 import { createCodeGuesses } from './code-guesses.js';
 import { parseEnvelope, replyPayload, messageTraits, type Envelope } from './envelope.js';
-import { rememberLicense } from './license.js';
 import { compile, type Call } from './method.js';
 import * as methods from './methods/index.js';
 import { organizationFor } from './organization.js';
@@ -24,10 +23,10 @@ import { fault, reasonFor, results, type Answer } from './result-codes.js';
 import { observeStatus } from './status.js';
 import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from '../topics.js';
 
-export interface DockOptions extends Askers {
+export interface DockOptions extends Publishers {
   organizations: Organizations;
   bindings: Bindings;
-  license: LicenseStore;
+  license: RememberedLicense;
   /** Methods that are not ours but get `{result: 0}`, so that a dock does not wait for a backend there is not. */
   emptyReplies: ReadonlySet<string>;
   tell: Tell;
@@ -48,7 +47,7 @@ export interface Requests {
 interface Asked {
   message: Message;
   gateway: string;
-  username: string;
+  session: Session;
   within: Within;
   tell: (event: Pick<AccessEvent, 'outcome'> & Partial<AccessEvent>) => void;
 }
@@ -62,7 +61,6 @@ const MAX_TOLD_METHOD = 64;
 
 export function createRequests(options: DockOptions): Requests {
   const now = options.now ?? Date.now;
-  const license = rememberLicense(options.license);
   const guesses = createCodeGuesses(now);
   const binds = createBindQuota(now);
 
@@ -73,16 +71,16 @@ export function createRequests(options: DockOptions): Requests {
       observeStatus(message, options.tell, now);
       return { kind: 'pass' };
     }
-    const { gateway, username, within, tell } = asked;
-    let asker: Asker;
+    const { gateway, session, within, tell } = asked;
+    let publisher: Publisher;
     try {
-      asker = await options.askerOf({ username, clientId: message.from }, gateway, within);
+      publisher = await options.identifyPublisher(session, gateway, within);
     } catch (error) {
       tell({ outcome: 'dropped', reason: reasonFor(error), detail: traceOf(error) });
       return { kind: 'drop' };
     }
-    if (asker === 'dock') return replyTo(asked);
-    if (asker === 'service' || asker === 'not_ours') return { kind: 'pass' };
+    if (publisher === 'dock') return replyTo(asked);
+    if (publisher === 'service' || publisher === 'not_ours') return { kind: 'pass' };
     tell({ outcome: 'dropped', reason: 'not_in_scope' });
     return { kind: 'drop' };
   }
@@ -130,19 +128,17 @@ export function createRequests(options: DockOptions): Requests {
     }
   }
 
-  function callFor({ gateway, username, within, tell }: Asked): Call {
-    const { organizations, bindings } = options;
+  function callFor({ gateway, session: { account }, within, tell }: Asked): Call {
+    const { organizations, bindings, license } = options;
     return {
       gateway,
-      account: username,
+      account,
       within,
       bindings,
       license,
       openOrganization: (code, id) =>
-        guesses.attempt({ gateway, account: username }, () =>
-          within(organizationFor(organizations, code, id)),
-        ),
-      mayBind: (sn) => binds.take({ gateway, account: username }, sn),
+        guesses.attempt({ gateway, account }, () => within(organizationFor(organizations, code, id))),
+      mayBind: (sn) => binds.take({ gateway, account }, sn),
       isGateway: (sn) => options.isGateway(sn, within),
       tellBind: (event) => {
         tell({ step: 'bind', ...event });
@@ -151,40 +147,43 @@ export function createRequests(options: DockOptions): Requests {
     };
   }
 
-  return { publish, loadLicense: () => license.read() };
+  return {
+    publish,
+    async loadLicense() {
+      await options.license.get();
+    },
+  };
 }
 
 /**
  * What `dockhook emqx status` and `doctor` publish over EMQX's REST API, to see that EMQX asks and is answered. It
  * must reach nobody.
  */
-function isCallOfOurs({ topic, headers }: Message): boolean {
-  return !headers.protocol && gatewayOfRequest(topic)?.startsWith(INVENTED_SERIAL_NUMBER) === true;
+function isCallOfOurs({ topic, session }: Message): boolean {
+  return session === undefined && gatewayOfRequest(topic)?.startsWith(INVENTED_SERIAL_NUMBER) === true;
 }
 
-/**
- * Takes a message apart; `undefined` if it is not a request, or does not come from a live session:
- * then EMQX names no username or no protocol (REST API, rule engine, a will).
- */
+/** Takes a message apart; `undefined` if it is not a request, or does not come from a live session. */
 function askedBy(
   message: Message,
   { tell, storeBudgetMs = STORE_BUDGET_MS }: DockOptions,
 ): Asked | undefined {
   const gateway = gatewayOfRequest(message.topic);
-  const { username, protocol, peerhost } = message.headers;
-  if (gateway === undefined || !username || !protocol) return undefined;
+  const { session } = message;
+  if (gateway === undefined || session === undefined) return undefined;
+  const { account, clientId, peerHost } = session;
   const origin = {
-    clientId: message.from,
-    account: username,
+    clientId,
+    account,
     gateway,
     topic: message.topic,
     messageId: message.id,
-    ...(peerhost === undefined ? {} : { peerHost: peerhost }),
+    ...(peerHost === undefined ? {} : { peerHost }),
   };
   return {
     message,
     gateway,
-    username,
+    session,
     within: storeBudget(storeBudgetMs),
     tell: (event) => {
       tell({ step: 'request', ...origin, ...event });

@@ -31,7 +31,7 @@ export type Result = (typeof results)[keyof typeof results];
 export interface Answer {
   data: object;
   result: Result;
-  reason?: Reason;
+  reason?: Reason | undefined;
   /** For the log. */
   detail?: string;
 }

@@ -13,9 +13,9 @@ import { isSerialNumber, parseDeviceTopic } from '../topics.js';
  * @param now milliseconds since the epoch
  */
 export function observeStatus(message: Message, tell: Tell, now: () => number): void {
-  const { username, protocol, peerhost } = message.headers;
+  const { session } = message;
   const device = parseDeviceTopic(message.topic);
-  if (device?.root !== 'sys' || device.rest !== 'status' || !username || !protocol) return;
+  if (device?.root !== 'sys' || device.rest !== 'status' || session === undefined) return;
   const envelope = parseEnvelope(message.payload);
   if (typeof envelope === 'string' || envelope.method !== 'update_topo') return;
   const drone = droneIn(envelope.data);
@@ -23,13 +23,13 @@ export function observeStatus(message: Message, tell: Tell, now: () => number): 
   tell({
     step: 'status',
     outcome: 'passed',
-    clientId: message.from,
-    account: username,
+    clientId: session.clientId,
+    account: session.account,
     gateway: device.sn,
     method: envelope.method,
     messageId: message.id,
     drone,
-    ...(peerhost === undefined ? {} : { peerHost: peerhost }),
+    ...(session.peerHost === undefined ? {} : { peerHost: session.peerHost }),
     ...messageTraits(envelope, now()),
   });
 }

@@ -10,18 +10,18 @@ import { DockhookError } from '../errors.js';
 import type { Hooks, PublishVerdict, Verdict } from '../hooks.js';
 import { createTurns } from './turns.js';
 import {
-  actionOf,
-  brokerOf,
+  toAction,
+  toBroker,
   ALLOW,
-  clientOf,
+  toClient,
   DENY,
   EMPTY_SUCCESS,
   IGNORE,
   loadedResponse,
-  messageOf,
-  passwordOf,
+  toMessage,
+  toPassword,
   publishResponse,
-  wireMessageOf,
+  messageIn,
   type AuthorizeRequest,
   type ClientRequest,
   type DisconnectedRequest,
@@ -150,7 +150,7 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
   return {
     OnProviderLoaded: method<LoadedRequest, LoadedResponse>('provider.loaded', (request, respond) => {
       try {
-        hooks.loaded?.(brokerOf(request));
+        hooks.loaded?.(toBroker(request));
       } catch (error) {
         report('provider.loaded', error);
       }
@@ -161,22 +161,22 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
     OnClientConnect: event('client.connect'),
     OnClientConnack: event('client.connack'),
     OnClientConnected: event<ClientRequest>('client.connected', (request) => {
-      hooks.connected(clientOf(request));
+      hooks.connected(toClient(request));
     }),
     OnClientDisconnected: event<DisconnectedRequest>('client.disconnected', (request) => {
-      hooks.disconnected(clientOf(request), request.reason);
+      hooks.disconnected(toClient(request), request.reason);
     }),
     OnClientAuthenticate: question<ClientRequest>(
       'client.authenticate',
       // Nobody has shown yet that the account is theirs: strangers must not take its turns.
       { lastResort: DENY, ownerOf: () => '' },
-      async (request) => verdictAnswer(await hooks.authenticate(clientOf(request), passwordOf(request))),
+      async (request) => verdictAnswer(await hooks.authenticate(toClient(request), toPassword(request))),
     ),
     OnClientAuthorize: question<AuthorizeRequest>(
       'client.authorize',
       { lastResort: DENY, ownerOf: ({ clientinfo }) => clientinfo?.username ?? '' },
       async (request) =>
-        verdictAnswer(await hooks.authorize(clientOf(request), actionOf(request), request.topic)),
+        verdictAnswer(await hooks.authorize(toClient(request), toAction(request), request.topic)),
     ),
     OnClientSubscribe: event('client.subscribe'),
     OnClientUnsubscribe: event('client.unsubscribe'),
@@ -193,8 +193,8 @@ export function createService({ hooks, hookDeadlineMs, onCall, onError }: Servic
       'message.publish',
       { lastResort: IGNORE, ownerOf: ({ message }) => message?.headers['username'] ?? '' },
       async (request) => {
-        const message = wireMessageOf(request);
-        const verdict = await hooks.publish(messageOf(message));
+        const message = messageIn(request);
+        const verdict = await hooks.publish(toMessage(message));
         return { response: publishResponse(message, verdict), outcome: verdict.kind };
       },
     ),

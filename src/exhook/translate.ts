@@ -5,7 +5,7 @@
  */
 import { ownClientId } from '../client-id.js';
 import { DockhookError } from '../errors.js';
-import type { Action, Client, Message, MountedHook, PublishVerdict } from '../hooks.js';
+import type { Action, Client, Message, MountedHook, PublishVerdict, Session } from '../hooks.js';
 
 /** `ClientInfo`, as far as we read it. */
 export interface ClientInfo {
@@ -74,7 +74,7 @@ export const DENY: ValuedResponse = { type: 'STOP_AND_RETURN', bool_result: fals
 export const IGNORE: ValuedResponse = { type: 'IGNORE' };
 export const EMPTY_SUCCESS: EmptySuccess = {};
 
-export function brokerOf({ broker, meta }: LoadedRequest): {
+export function toBroker({ broker, meta }: LoadedRequest): {
   node: string;
   version: string;
   uptimeMs: number | undefined;
@@ -88,7 +88,7 @@ export function brokerOf({ broker, meta }: LoadedRequest): {
 }
 
 /** @throws DockhookError if the request names no client, so that it is refused. */
-export function clientOf({ clientinfo }: ClientRequest): Client {
+export function toClient({ clientinfo }: ClientRequest): Client {
   if (clientinfo === null) throw new DockhookError('failed', 'the request has no clientinfo');
   return {
     clientId: ownClientId(clientinfo.username, clientinfo.clientid),
@@ -101,25 +101,36 @@ export function clientOf({ clientinfo }: ClientRequest): Client {
 }
 
 /** The password of an authenticate request; EMQX tells it in no other. */
-export function passwordOf({ clientinfo }: ClientRequest): string {
+export function toPassword({ clientinfo }: ClientRequest): string {
   return clientinfo?.password ?? '';
 }
 
 /** @throws DockhookError if it is neither, so that the client is refused. */
-export function actionOf({ type }: AuthorizeRequest): Action {
+export function toAction({ type }: AuthorizeRequest): Action {
   if (type === 'PUBLISH') return 'publish';
   if (type === 'SUBSCRIBE') return 'subscribe';
   throw new DockhookError('failed', `the request has the unknown action ${type}`);
 }
 
 /** @throws DockhookError if the request carries no message. */
-export function wireMessageOf({ message }: PublishRequest): WireMessage {
+export function messageIn({ message }: PublishRequest): WireMessage {
   if (message === null) throw new DockhookError('failed', 'the request has no message');
   return message;
 }
 
-export function messageOf({ id, from, topic, qos, payload, headers }: WireMessage): Message {
-  return { id, from: ownClientId(headers['username'] ?? '', from), topic, qos, payload, headers };
+export function toMessage(message: WireMessage): Message {
+  const { id, topic, qos, payload } = message;
+  return { id, topic, qos, payload, session: sessionOf(message) };
+}
+
+/**
+ * Only a message of a live session names username and protocol: one of the REST API or the rule engine names no
+ * username, and a will no protocol (seen on EMQX 5.8.9 and 5.10.4).
+ */
+function sessionOf({ from, headers }: WireMessage): Session | undefined {
+  const { username, protocol, peerhost } = headers;
+  if (!username || !protocol) return undefined;
+  return { account: username, clientId: ownClientId(username, from), peerHost: peerhost };
 }
 
 /** What EMQX shall make of a published message; `message` is the one it asked about. */

@@ -69,8 +69,8 @@ const TOLD_AGAIN_MS = 60_000;
  * is logged at `debug`: one request can ask for 16 devices, and so makes more log than it has bytes.
  */
 export function logEvents(log: Logger): Tell {
-  const lines = createThrottle(LINES_PER_ACCOUNT.burst, LINES_PER_ACCOUNT.refillMs);
-  const limitTold = createThrottle(1, TOLD_AGAIN_MS);
+  const lines = createThrottle(LINES_PER_ACCOUNT);
+  const limitTold = createThrottle({ burst: 1, refillMs: TOLD_AGAIN_MS });
   return (event) => {
     const line: Record<string, unknown> = { event: event.step };
     for (const name of FIELDS) {

@@ -14,8 +14,8 @@ export function tellRefusals(
   log: Logger,
   { connectionRefused }: Pick<Metrics, 'connectionRefused'>,
 ): (refusal: Refusal) => void {
-  const perPlace = createThrottle(PER_PLACE.burst, PER_PLACE.refillMs);
-  const all = createThrottle(ALL.burst, ALL.refillMs);
+  const perPlace = createThrottle(PER_PLACE);
+  const all = createThrottle(ALL);
   return ({ reason, peerHost, peerPort, detail }) => {
     connectionRefused(reason);
     const isTold =

@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import { connectAdvice } from './connect-advice.js';
 import type { Database, Row, Session } from './database.js';
+import type { Changes } from './memory.js';
 import { ACCOUNT_TRIGGERS, ACCOUNTS_CHANNEL, ACCOUNTS_OID, areAccountTriggers } from './tables.js';
 
 /** Between two beats, in milliseconds. */
@@ -15,17 +16,14 @@ const TRUST_MS = 1000;
 /** Between two attempts to listen, in milliseconds; twice as long after each failure. */
 const RETRY_MS = { first: 1000, most: 10_000 };
 
-export interface AccountChanges {
-  /** Whether all changes that are older than a second have been counted. */
-  areHeard(): boolean;
-  /** Goes up with each change of any account, and when some may have been missed. */
-  count(): number;
+/** Counts the changes of any account. */
+export interface AccountChanges extends Changes {
   close(): void;
 }
 
 export interface AccountChangesOptions {
   /** Told when changes begin to be heard, and of each other reason why they are not. */
-  onHeard?: (heard: boolean, why?: string) => void;
+  onHeard?: ((heard: boolean, why?: string) => void) | undefined;
   /** Monotonic clock in milliseconds; for tests. */
   now?: () => number;
 }

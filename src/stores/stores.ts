@@ -11,7 +11,6 @@
  */
 import { isSerialNumber } from '../topics.js';
 import { DockhookError } from '../errors.js';
-import { cacheAccounts } from './account-cache.js';
 import { hearAccountChanges, type AccountChangesOptions } from './account-changes.js';
 import type { Backend } from './backend.js';
 import {
@@ -28,16 +27,22 @@ import {
 } from './check.js';
 import type { Database } from './database.js';
 import { mergeReads, type Read } from './merged-reads.js';
+import { createMemory, type Changes } from './memory.js';
 import { failureOf, openRun, type OnQuery } from './run.js';
 import { openSqlBackend } from './sql.js';
 import { openTable } from './table.js';
 import type {
+  Account,
   Accounts,
   Binding,
   BindOutcome,
   Bindings,
+  License,
   LicenseStore,
   Organizations,
+  RememberedAccounts,
+  RememberedLicense,
+  ServerStores,
   Stores,
   Timeline,
 } from './types.js';
@@ -51,26 +56,53 @@ export function openStores(database: Database, options: { onQuery?: OnQuery } = 
 }
 
 /**
- * Opens the stores of a server. Other than with {@link openStores}, an account that was read is answered from
- * memory for as long as changes of accounts are heard of; see `account-changes.ts`.
+ * Opens the stores of a server. Accounts that were read are answered from memory for as long as changes of accounts
+ * are heard of; see `account-changes.ts`.
  * @param options.onHeard told when that begins, and why it is not so
  */
 export function openServerStores(
   database: Database,
   { onQuery, onHeard }: { onQuery?: OnQuery; onHeard?: AccountChangesOptions['onHeard'] } = {},
-): Stores {
+): ServerStores {
   const backend = openSqlBackend(database);
   const stores = storesOn(backend, onQuery);
   const { openSession } = backend;
-  if (openSession === undefined) return stores;
-  const changes = hearAccountChanges(openSession, onHeard ? { onHeard } : {});
+  const changes = openSession && hearAccountChanges(openSession, { onHeard });
   return {
-    ...stores,
-    accounts: cacheAccounts(stores.accounts, changes),
+    ...withMemory(stores, changes),
     close() {
-      changes.close();
+      changes?.close();
       return stores.close();
     },
+  };
+}
+
+/** The same stores, which remember what they read. */
+export function withMemory(stores: Stores, changes?: Changes): ServerStores {
+  return {
+    ...stores,
+    accounts: rememberAccounts(stores.accounts, changes),
+    license: rememberLicense(stores.license),
+  };
+}
+
+function rememberAccounts(accounts: Accounts, changes?: Changes): RememberedAccounts {
+  const memory = createMemory<Account>({ changes });
+  return {
+    ...accounts,
+    get: (name) => memory.get(name, () => accounts.get(name)),
+    async recall(name, within) {
+      return (await memory.recall(name, () => within(accounts.get(name)))).value;
+    },
+  };
+}
+
+export function rememberLicense(license: LicenseStore): RememberedLicense {
+  const memory = createMemory<License>({ maxAgeMs: Infinity });
+  return {
+    ...license,
+    get: () => memory.get(LICENSE_KEY, () => license.get()),
+    recall: (within) => memory.recall(LICENSE_KEY, () => within(license.get())),
   };
 }
 

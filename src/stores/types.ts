@@ -4,10 +4,12 @@
  * breaks its schema); none is ever reported as "absent". Keys are taken byte for byte; one that the
  * database cannot hold, for its encoding, is absent.
  */
+import type { Within } from '../time-limits.js';
 import type { DockhookError } from '../errors.js';
 import type { Finding } from '../finding.js';
 import type { Ending } from './database.js';
 import type { AccessEvent, Outcome, Reason, Step } from '../events.js';
+import type { Recalled } from './memory.js';
 import type { Account, Binding, License, Organization } from './records.js';
 
 export type * from './records.js';
@@ -93,6 +95,26 @@ export interface LicenseStore {
   get(): Promise<License | undefined>;
   set(license: License): Promise<void>;
   clear(): Promise<void>;
+}
+
+/** The stores of a server, which remembers what it reads. */
+export interface ServerStores extends Stores {
+  accounts: RememberedAccounts;
+  license: RememberedLicense;
+}
+
+/** Whose `get` answers from memory while changes of accounts are heard. */
+export interface RememberedAccounts extends Accounts {
+  /** As `get`; but while the store is away, the account as it was last read, at most ten minutes ago. */
+  recall(name: string, within: Within): Promise<Account | undefined>;
+}
+
+export interface RememberedLicense extends LicenseStore {
+  /**
+   * As `get`; but while the store is away, the license as it was last read, however long ago: a dock takes none for
+   * a failed license check, and disconnects.
+   */
+  recall(within: Within): Promise<Recalled<License>>;
 }
 
 /** One line of a dock's story, or several equal ones in a row. */

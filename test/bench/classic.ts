@@ -5,19 +5,19 @@
 import mqtt from 'mqtt';
 import { createRequests } from '../../src/dock/requests.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
-import { openStores } from '../../src/stores/stores.js';
+import { openServerStores } from '../../src/stores/stores.js';
 import { withoutDelay } from './nagle.js';
 
 const [brokerUrl = '', databaseUrl = ''] = process.argv.slice(2);
 process.on('disconnect', () => process.exit());
 
-const { organizations, bindings, license } = openStores(connectPostgres(databaseUrl));
+const { organizations, bindings, license } = openServerStores(connectPostgres(databaseUrl));
 const requests = createRequests({
   organizations,
   bindings,
   license,
   emptyReplies: new Set(),
-  askerOf: async () => 'dock',
+  identifyPublisher: async () => 'dock',
   isGateway: async () => false,
   tell: () => undefined,
 });
@@ -25,8 +25,8 @@ const client = await mqtt.connectAsync(brokerUrl);
 withoutDelay(client);
 
 async function answer(topic: string, payload: Buffer, qos: number): Promise<void> {
-  const headers = { username: 'classic', protocol: 'mqtt' };
-  const verdict = await requests.publish({ id: '', from: 'classic', topic, qos, payload, headers });
+  const session = { account: 'classic', clientId: 'classic' };
+  const verdict = await requests.publish({ id: '', topic, qos, payload, session });
   if (verdict.kind === 'reply') await client.publishAsync(verdict.topic, verdict.payload, { qos: 1 });
 }
 

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { hookProvider, VERSIONS } from '../../src/exhook/proto.js';
 import { startExhookServer, type ExhookServer } from '../../src/exhook/server.js';
-import type { Client, Message } from '../../src/hooks.js';
+import type { WireMessage } from '../../src/exhook/translate.js';
+import type { Client } from '../../src/hooks.js';
 import { exhookServers, IGNORE, YES, YES_MAN } from '../support/exhook.js';
 import { frame, unframe } from '../support/grpc.js';
 import { hookProviderContract } from './exhook.js';
@@ -45,8 +46,8 @@ describe('ExHook server', () => {
           asked.push([clientId, action, topic]);
           return 'ignore';
         },
-        publish: async ({ from, topic, payload }) => {
-          asked.push([from, topic, payload.toString()]);
+        publish: async ({ session, topic, payload }) => {
+          asked.push([session?.clientId, topic, payload.toString()]);
           return { kind: 'reply', topic: `${topic}_reply`, payload: Buffer.from('{}'), qos: 1 };
         },
       });
@@ -54,7 +55,7 @@ describe('ExHook server', () => {
       expect(await server.answer('OnClientAuthorize')).to.equal(IGNORE);
       const reply = hookProvider('v3')['OnMessagePublish']!.responseDeserialize(
         Buffer.from(await server.answer('OnMessagePublish'), 'hex'),
-      ) as { type: string; message: Message };
+      ) as { type: string; message: WireMessage };
       const topic = 'thing/product/SN0001/requests';
       expect(asked).to.deep.equal([
         ['dock-SN0001', 'SN0001', 's3cret'],
@@ -92,15 +93,17 @@ describe('ExHook server', () => {
     it('the question of one account between those of another that asks very much', async () => {
       const asked: string[] = [];
       const server = await start({
-        publish: async ({ headers }) => {
-          asked.push(headers['username']!);
+        publish: async ({ session }) => {
+          asked.push(session!.account);
           return { kind: 'pass' };
         },
       });
       const { path, requestSerialize } = hookProvider('v3')['OnMessagePublish']!;
       const bodyOf = (username: string): Buffer =>
         frame(
-          requestSerialize({ message: { topic: 'thing/product/SN0001/requests', headers: { username } } }),
+          requestSerialize({
+            message: { topic: 'thing/product/SN0001/requests', headers: { username, protocol: 'mqtt' } },
+          }),
         );
       const connection = connect(server);
       const [flood, other] = [bodyOf('flood'), bodyOf('other')];

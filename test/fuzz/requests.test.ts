@@ -10,11 +10,13 @@ import { createRequests } from '../../src/dock/requests.js';
 import { results } from '../../src/dock/result-codes.js';
 import { hookProvider, serviceName } from '../../src/exhook/proto.js';
 import { startExhookServer, type ExhookServer } from '../../src/exhook/server.js';
-import type { Message, PublishVerdict } from '../../src/hooks.js';
-import type { Binding, Stores } from '../../src/stores/types.js';
+import { toMessage, type WireMessage } from '../../src/exhook/translate.js';
+import type { PublishVerdict } from '../../src/hooks.js';
+import type { Binding } from '../../src/stores/types.js';
 import { YES_MAN } from '../support/exhook.js';
 import { cases, heapInUse, seed } from '../support/fuzz.js';
 import { connectGrpc, frame, Status, unframe, type GrpcConnection } from '../support/grpc.js';
+import { withMemory } from '../../src/stores/stores.js';
 import { openMemoryStores } from '../support/memory-stores.js';
 import { ACCOUNTS, anyCase, LISTED, NORTH, OURS, SOUTH, type Case } from './requests.js';
 
@@ -28,10 +30,10 @@ type Fields = Record<string, unknown>;
 
 describe(`requests, ${cases} cases, FUZZ_SEED=${seed}`, () => {
   const published = hookProvider('v3')['OnMessagePublish']!;
-  const stores: Stores = openMemoryStores();
+  const stores = withMemory(openMemoryStores());
   /** What the replies said is bound. */
   const told = new Map<string, Kept>();
-  let inProcess: (message: Message) => Promise<PublishVerdict>;
+  let inProcess: (message: WireMessage) => Promise<PublishVerdict>;
   let server: ExhookServer;
   let connection: GrpcConnection;
   const tally = { dock: 0, claimed: 0, nobody: 0, 'not-asked': 0, replies: 0, bound: 0, overGrpc: 0 };
@@ -55,7 +57,7 @@ describe(`requests, ${cases} cases, FUZZ_SEED=${seed}`, () => {
       tell: () => undefined,
       now: () => (now += 1000),
     });
-    inProcess = publish;
+    inProcess = (message) => publish(toMessage(message));
     server = await startExhookServer({
       hooks: { ...YES_MAN, publish },
       listen: { host: '127.0.0.1', port: 0 },
@@ -67,13 +69,13 @@ describe(`requests, ${cases} cases, FUZZ_SEED=${seed}`, () => {
     await server.stop(0);
   });
 
-  async function overGrpc(message: Message): Promise<PublishVerdict> {
+  async function overGrpc(message: WireMessage): Promise<PublishVerdict> {
     const body = frame(published.requestSerialize({ message }));
     const answer = await connection.call(`/${serviceName('v3')}/OnMessagePublish`, body);
     expect(answer.status).to.equal(Status.OK);
     const { type, message: sent } = published.responseDeserialize(unframe(answer.body)) as {
       type: string;
-      message?: Message;
+      message?: WireMessage;
     };
     if (type === 'IGNORE' || sent === undefined) return { kind: 'pass' };
     return sent.headers['allow_publish'] === 'false' ? { kind: 'drop' } : { kind: 'reply', ...sent };
@@ -114,7 +116,7 @@ describe(`requests, ${cases} cases, FUZZ_SEED=${seed}`, () => {
   }
 
   /** Holds what a bind says against what it was asked, and against the store. */
-  async function checkBound(message: Message, request: Fields, data: Fields): Promise<void> {
+  async function checkBound(message: WireMessage, request: Fields, data: Fields): Promise<void> {
     if (data['result'] !== results.ok) return;
     const asked = (request['data'] as { bind_devices: Fields[] }).bind_devices;
     const { err_infos } = data['output'] as { err_infos: { sn: string; err_code: number }[] };

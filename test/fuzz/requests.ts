@@ -1,7 +1,7 @@
 /** Messages on their way through the broker, from docks and strangers, whole and broken. */
 import fc from 'fast-check';
 import * as methods from '../../src/dock/methods/index.js';
-import type { Message } from '../../src/hooks.js';
+import type { WireMessage } from '../../src/exhook/translate.js';
 import type { Account, Organization } from '../../src/stores/types.js';
 import { mutated } from '../support/fuzz.js';
 
@@ -28,7 +28,7 @@ const SERIAL_NUMBERS = [...LISTED, '7CTDFUZZ1D', ...DRONES, '12345678'];
 export const OURS: readonly string[] = Object.values(methods).map(({ name }) => name);
 
 export interface Case {
-  message: Message;
+  message: WireMessage;
   /** Who the sender is to dockhook: `dock` gets replies, `nobody` is dropped, `not-asked` passes. */
   sender: 'dock' | 'nobody' | 'not-asked';
 }
@@ -207,6 +207,8 @@ export const anyCase: fc.Arbitrary<Case> = fc
   .map(({ from: { username, from, gateway, sender, topic, protocol = 'mqtt' }, payload, qos }) => ({
     sender,
     message: {
+      node: 'emqx@127.0.0.1',
+      timestamp: '1790000000000',
       id: '0006610319788C4C32DA0000026E0002',
       from,
       topic: topic ?? `thing/product/${gateway}/requests`,

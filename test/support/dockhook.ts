@@ -6,6 +6,7 @@ import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';
 import { createMetrics } from '../../src/observability/metrics.js';
 import { openMemoryStores } from './memory-stores.js';
+import { withMemory } from '../../src/stores/stores.js';
 import type { Account, Scope, Stores } from '../../src/stores/types.js';
 
 export interface TestDockhook extends App {
@@ -52,7 +53,7 @@ export async function startDockhook(
     ...options.environment,
   });
   const app = await startApp(config, {
-    stores,
+    stores: withMemory(stores),
     metrics: createMetrics(),
     log: createLog(config.logLevel, sink),
     refusal: options.refusal,

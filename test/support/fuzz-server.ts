@@ -11,6 +11,7 @@ import { startApp } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';
 import { createMetrics } from '../../src/observability/metrics.js';
+import { withMemory } from '../../src/stores/stores.js';
 import { openMemoryStores } from './memory-stores.js';
 
 export const DOCK = { username: 'dock', clientId: '7CTDFUZZ1A' };
@@ -101,7 +102,7 @@ async function serve({ environment, ...parts }: FuzzServerOptions): Promise<void
     ...environment,
   });
   const log = createLog(config.logLevel, createWriteStream(devNull));
-  const app = await startApp(config, { stores, metrics: createMetrics(), log, ...parts });
+  const app = await startApp(config, { stores: withMemory(stores), metrics: createMetrics(), log, ...parts });
   await app.ready;
   process.on('message', () => {
     gc?.();

@@ -29,8 +29,9 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'finding.ts': { values: [] },
   'events.ts': { values: [], types: ['hooks.ts'] },
   'time-limits.ts': { values: ['errors.ts'] },
-  'publisher.ts': { values: [], types: ['time-limits.ts'] },
-  'throttle.ts': { values: [] },
+  'publisher.ts': { values: [], types: ['hooks.ts', 'time-limits.ts'] },
+  'bounded-map.ts': { values: [] },
+  'throttle.ts': { values: ['bounded-map.ts'] },
   'text.ts': { values: [] },
   'config.ts': { values: ['errors.ts', 'listen.ts'] },
   'csv.ts': { values: ['errors.ts'] },
@@ -38,6 +39,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   exhook: { values: ['time-limits.ts', 'client-id.ts', 'errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   access: {
     values: [
+      'bounded-map.ts',
       'client-id.ts',
       'client-network.ts',
       'errors.ts',
@@ -53,7 +55,10 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['publisher.ts', 'hooks.ts', 'events.ts', 'stores'],
   },
   'password-hashes': { values: ['errors.ts'] },
-  stores: { values: ['errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'], types: ['events.ts'] },
+  stores: {
+    values: ['errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'],
+    types: ['time-limits.ts', 'events.ts'],
+  },
   observability: {
     values: [
       'client-network.ts',
@@ -180,6 +185,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   pino: ['observability'],
   commander: ['cli'],
   ajv: ['stores', 'dock', 'emqx'],
+  'lru-cache': ['stores'],
   'csv-parse': ['csv.ts'],
   'csv-stringify': ['cli'],
   '@electric-sql/pglite': ['embedded-database'],

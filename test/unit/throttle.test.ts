@@ -13,7 +13,7 @@ describe('throttle', () => {
   };
 
   it('grants a burst, then one by one with time, and never more than the burst', () => {
-    const throttle = createThrottle(3, 100, () => now);
+    const throttle = createThrottle({ burst: 3, refillMs: 100 }, () => now);
     expect(takes(throttle, 'a')).to.equal(3);
     now += 99;
     expect(takes(throttle, 'a')).to.equal(0);
@@ -24,13 +24,13 @@ describe('throttle', () => {
   });
 
   it('keeps keys apart', () => {
-    const throttle = createThrottle(2, 100, () => now);
+    const throttle = createThrottle({ burst: 2, refillMs: 100 }, () => now);
     expect(takes(throttle, 'a')).to.equal(2);
     expect(takes(throttle, 'b')).to.equal(2);
   });
 
   it('takes back what was no failure, up to the burst', () => {
-    const throttle = createThrottle(2, 100, () => now);
+    const throttle = createThrottle({ burst: 2, refillMs: 100 }, () => now);
     for (let i = 0; i < 100; i += 1) {
       expect(throttle.take('a')).to.equal(true);
       throttle.giveBack('a');
@@ -40,7 +40,7 @@ describe('throttle', () => {
   });
 
   it('forgets the key untouched longest beyond 50,000, and not one in use', () => {
-    const throttle = createThrottle(1, 1e12, () => now);
+    const throttle = createThrottle({ burst: 1, refillMs: 1e12 }, () => now);
     throttle.take('quiet');
     throttle.take('other');
     for (let i = 0; i < 49_999; i += 1) throttle.take(`key ${i}`);

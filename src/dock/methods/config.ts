@@ -1,7 +1,6 @@
 /** `config`: what the dock needs to verify the license, and the time server (DJI Cloud API, "Configuration update"). */
-import type { Reason } from '../../events.js';
 import type { Method } from '../method.js';
-import { fault, reasonFor, results } from '../result-codes.js';
+import { fault, results } from '../result-codes.js';
 
 /** Told to docks if the license names no time server of its own; DJI's examples use it, too. */
 const NTP_HOST = 'pool.ntp.org';
@@ -22,13 +21,7 @@ export const config: Method = {
   data: schema,
   fault: results.notRegistered,
   async handle(_data, { license, within }) {
-    let trouble: Reason | undefined;
-    try {
-      await within(license.read());
-    } catch (error) {
-      trouble = reasonFor(error);
-    }
-    const known = license.last();
+    const { value: known, fault: trouble } = await license.recall(within);
     if (known === undefined) return fault(results.notRegistered, trouble ?? 'license_not_set');
     return {
       // Flat: the one reply without `result` and `output`.
@@ -40,7 +33,7 @@ export const config: Method = {
         ntp_server_port: known.ntpPort ?? NTP_PORT,
       },
       result: results.ok,
-      ...(trouble === undefined ? {} : { reason: trouble }),
+      reason: trouble,
     };
   },
 };

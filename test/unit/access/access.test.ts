@@ -166,7 +166,7 @@ describe('access', () => {
 
     it('holds every refusal back', async () => {
       await add('a');
-      const delay = passwords.patienceMs() / 2;
+      const delay = passwords.checkMs / 2;
       for (const username of ['a', 'nobody', '', '#']) {
         const start = performance.now();
         await access.authenticate(client(username), 'wrong');
@@ -190,10 +190,10 @@ describe('access', () => {
         },
       };
       const checks: PasswordChecks = {
-        patienceMs: () => 200,
-        check: async ({ name }, _password, _host, patience) => {
+        checkMs: 200,
+        check: async ({ name }, _password, _host, decideBy) => {
           if (name === 'slow') await new Promise((resolve) => setTimeout(resolve, 60));
-          if (name === 'endless') await patience;
+          if (name === 'endless') await decideBy;
           return name === 'endless' ? 'overloaded' : 'wrong';
         },
       };
@@ -219,7 +219,7 @@ describe('access', () => {
 
     it('tells an overloaded check as such', async () => {
       await add('a');
-      const busy: PasswordChecks = { patienceMs: () => 1, check: async () => 'overloaded' };
+      const busy: PasswordChecks = { checkMs: 1, check: async () => 'overloaded' };
       const tell = (event: AccessEvent) => events.push(event);
       access = createAccess({ ...stores, passwords: busy, unknownAccounts: 'deny', tell });
       expect(await access.authenticate(client('a'), 'right')).to.equal(false);
@@ -352,7 +352,7 @@ describe('access', () => {
         const connects = await access.authenticate(client(username, { clientId: sn }), 'right');
         const topic = `thing/product/${sn}/services`;
         const subscribes = await access.authorize(client(username, { clientId: sn }), 'subscribe', topic);
-        const asks = await access.askerOf({ username, clientId: sn }, sn, storeBudget());
+        const asks = await access.identifyPublisher({ account: username, clientId: sn }, sn, storeBudget());
         expect([subscribes, asks === 'dock'], `${username} as ${sn}`).to.deep.equal([connects, connects]);
         return connects === true;
       };
@@ -477,7 +477,7 @@ describe('access', () => {
       const start = performance.now();
       expect(await access.authenticate(client('a', { clientId: OTHER_GATEWAY }), 'right')).to.equal(false);
       expect(events[0]).to.include({ reason: 'store_unavailable' });
-      expect(performance.now() - start).to.be.greaterThan(passwords.patienceMs() / 2);
+      expect(performance.now() - start).to.be.greaterThan(passwords.checkMs / 2);
     });
 
     it('refuses while the store is away, even who was let in before', async () => {
@@ -687,9 +687,9 @@ describe('access', () => {
     });
   });
 
-  describe('askerOf: who asks on a requests topic', () => {
+  describe('identifyPublisher: who publishes on a requests topic', () => {
     const ask = (username: string, gateway = GATEWAY, clientId = GATEWAY) =>
-      access.askerOf({ username, clientId }, gateway, storeBudget());
+      access.identifyPublisher({ account: username, clientId }, gateway, storeBudget());
 
     it('tells docks, services and strangers apart', async () => {
       await add('dock');

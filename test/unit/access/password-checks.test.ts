@@ -1,10 +1,7 @@
 import { expect } from 'chai';
 import { hash as bcryptHash } from '@node-rs/bcrypt';
-import {
-  createPasswordChecks,
-  hashesAtOnce,
-  type PasswordChecks,
-} from '../../../src/access/password-checks.js';
+import { hashesAtOnce } from '../../../src/access/hash-queue.js';
+import { createPasswordChecks, type PasswordChecks } from '../../../src/access/password-checks.js';
 import { hashChosen, hashGenerated, verifyPassword } from '../../../src/password-hashes/index.js';
 
 /** Of who waits as long as it takes. */
@@ -70,12 +67,12 @@ describe('password checks', () => {
     const start = performance.now();
     await hashChosen('x');
     const hashMs = performance.now() - start;
-    // A queue before it that is longer than its patience, and short of being shed.
+    // A queue before it that is longer than its time, and short of being shed.
     const others = Array.from({ length: Math.ceil(600 / hashMs) }, (_, i) =>
       check(checks, { ...account, name: `b${i}` }, 'x', ADDRESS),
     );
-    const patience = new Promise((resolve) => setTimeout(resolve, checks.patienceMs()).unref());
-    expect(await checks.check(account, 'right', ADDRESS, patience)).to.equal('overloaded');
+    const decideBy = new Promise((resolve) => setTimeout(resolve, checks.checkMs).unref());
+    expect(await checks.check(account, 'right', ADDRESS, decideBy)).to.equal('overloaded');
     await Promise.all(others);
     expect(await checkWhenIdle(checks, account, 'right')).to.equal('right');
   });
@@ -272,10 +269,10 @@ describe('an imported hash', () => {
     expect(replaced).to.have.length(1);
   });
 
-  /** Of cost 12, the most that is taken; longer than patience on most machines. Of the password "p". */
+  /** Of cost 12, the most that is taken; longer than it may take on most machines. Of the password "p". */
   const BCRYPT_12 = '$2y$12$GYDRtgl8AQrTkLR60L4QE.6XWiQARKRoFt5k7cIDU5hwfhh/tOE0m';
 
-  it('that takes longer than patience is known at the next attempt, and replaced by then', async () => {
+  it('that takes longer than its time is known at the next attempt, and replaced by then', async () => {
     const { checks, replaced, calls } = await open(async () => true);
     const slow = { name: 'a', passwordHash: BCRYPT_12 };
     expect(await checks.check(slow, 'p', ADDRESS, Promise.resolve())).to.equal('overloaded');
@@ -288,7 +285,7 @@ describe('an imported hash', () => {
 
   it('does not move the time that refusals wait for, which would tell that the account exists', async () => {
     const { checks } = await open(async () => true);
-    const before = checks.patienceMs();
+    const before = checks.checkMs;
     const never = new Promise(() => undefined);
     // One after another, so that none is shed.
     const guess = async (passwordHash: string) => {
@@ -298,9 +295,9 @@ describe('an imported hash', () => {
       }
     };
     await guess(BCRYPT_12);
-    expect(checks.patienceMs(), 'after a slow hash').to.equal(before);
+    expect(checks.checkMs, 'after a slow hash').to.equal(before);
     await guess(IMPORTED);
-    expect(checks.patienceMs(), 'after a fast one').to.equal(before);
+    expect(checks.checkMs, 'after a fast one').to.equal(before);
   });
 
   it('is throttled like a chosen password, however fast it is', async () => {
@@ -312,7 +309,7 @@ describe('an imported hash', () => {
   });
 });
 
-/** With patience for as long as it takes: a busy machine makes no difference. */
+/** With as much time as it takes: a busy machine makes no difference. */
 function check(
   checks: PasswordChecks,
   account: { name: string; passwordHash: string },

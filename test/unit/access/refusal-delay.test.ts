@@ -1,16 +1,16 @@
 import { expect } from 'chai';
-import { createDepartures, TICK_MS, type Departures } from '../../../src/access/refusal-delay.js';
+import { createTicks, TICK_MS, type Ticks } from '../../../src/access/refusal-delay.js';
 
-describe('departures', () => {
+describe('the delay of a refusal', () => {
   let time: number;
   let timers: { at: number; work: () => void }[];
-  let departures: Departures;
+  let ticks: Ticks;
   let gone: string[];
   beforeEach(() => {
     time = 1000.25;
     timers = [];
     gone = [];
-    departures = createDepartures(
+    ticks = createTicks(
       () => time,
       (work, milliseconds) => timers.push({ at: time + milliseconds, work }),
     );
@@ -31,14 +31,14 @@ describe('departures', () => {
   const note = (name: string, promise: Promise<void>) =>
     void promise.then(() => gone.push(`${name} ${Math.round(time)}`));
 
-  it('lets all of a tick leave together, in the order in which they were booked', async () => {
-    const [first, second, third] = [1501, 1549.9, 1550].map((at) => departures.book(at));
+  it('lets all of a tick leave together, in the order in which they came', async () => {
+    const [first, second, third] = [1501, 1549.9, 1550].map((at) => ticks.at(at));
     // Decided in another order.
-    note('third', third!.leave());
+    note('third', third!.reached());
     time = 1200;
-    note('first', first!.leave());
+    note('first', first!.reached());
     time = 1499;
-    note('second', second!.leave());
+    note('second', second!.reached());
     await passUntil(1549);
     expect(gone).to.deep.equal([]);
     await passUntil(2000);
@@ -46,27 +46,27 @@ describe('departures', () => {
   });
 
   it('asks for decisions a tick before', async () => {
-    const { decideBy, leave } = departures.book(1510);
-    note('leaves', leave());
-    note('decides', decideBy);
+    const { before, reached } = ticks.at(1510);
+    note('leaves', reached());
+    note('decides', before);
     await passUntil(2000);
     expect(gone).to.deep.equal(['decides 1500', `leaves ${1500 + TICK_MS}`]);
   });
 
   it('lets who decides too late leave at a tick, too', async () => {
-    const { leave } = departures.book(1501);
+    const { reached } = ticks.at(1501);
     await passUntil(1573);
-    note('late', leave());
+    note('late', reached());
     await passUntil(2000);
     expect(gone).to.deep.equal(['late 1600']);
   });
 
   it('sets one timer per tick, and keeps nothing of those that are over', async () => {
-    for (let n = 0; n < 1000; n += 1) departures.book(1501 + n / 100);
+    for (let n = 0; n < 1000; n += 1) ticks.at(1501 + n / 100);
     expect(timers).to.have.length(2);
     await passUntil(1600);
     expect(timers).to.have.length(0);
-    departures.book(1700);
+    ticks.at(1700);
     expect(timers).to.have.length(2);
   });
 });

@@ -104,7 +104,7 @@ describe('huge input', () => {
 
   it('of a backend passes as it is', async () => {
     const world = cloud();
-    world.asker = 'service';
+    world.publisher = 'service';
     expect(await world.ask(padded(LIMIT + 1))).to.deep.equal({ kind: 'pass' });
   });
 

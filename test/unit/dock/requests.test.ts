@@ -1,45 +1,52 @@
 import { expect } from 'chai';
 import { DockhookError } from '../../../src/errors.js';
-import { LICENSE, GATEWAY, NORTH, NOW, SOUTH, TOPIC, asked, cloud, down, hang, request } from './support.js';
+import {
+  LICENSE,
+  GATEWAY,
+  NORTH,
+  NOW,
+  SESSION,
+  SOUTH,
+  TOPIC,
+  asked,
+  cloud,
+  down,
+  hang,
+  request,
+} from './support.js';
 
 const CONFIG = request('config', { config_type: 'json', config_scope: 'product' });
 
 describe('a message on a requests topic', () => {
-  for (const [what, headers] of [
-    ['has no username', { protocol: 'mqtt' }],
-    ['has an empty username', { username: '', protocol: 'mqtt' }],
-    ['has no protocol', { username: 'yard' }],
-  ] as const) {
-    it(`passes in silence if it ${what}: it does not come from a live session`, async () => {
-      const world = cloud();
-      expect(await world.ask(CONFIG, { headers })).to.deep.equal({ kind: 'pass' });
-      expect(world.events).to.deep.equal([]);
-    });
-  }
+  it('passes in silence if it does not come from a live session', async () => {
+    const world = cloud();
+    expect(await world.ask(CONFIG, { session: undefined })).to.deep.equal({ kind: 'pass' });
+    expect(world.events).to.deep.equal([]);
+  });
 
   it('is dropped in silence if it is the call by which doctor and emqx status try EMQX', async () => {
     const world = cloud();
     const topic = 'thing/product/DOCKHOOKPROBESTATUS/requests';
-    expect(await world.ask(CONFIG, { topic, headers: {} })).to.deep.equal({ kind: 'drop' });
+    expect(await world.ask(CONFIG, { topic, session: undefined })).to.deep.equal({ kind: 'drop' });
     expect(world.events).to.deep.equal([]);
-    expect(await world.ask(CONFIG, { topic, headers: { username: 'yard', protocol: 'mqtt' } })).to.include({
+    expect(await world.ask(CONFIG, { topic })).to.include({
       kind: 'reply',
     });
     const status = topic.replace('requests', 'status');
-    expect(await world.ask(CONFIG, { topic: status, headers: {} })).to.deep.equal({ kind: 'pass' });
+    expect(await world.ask(CONFIG, { topic: status, session: undefined })).to.deep.equal({ kind: 'pass' });
   });
 
-  for (const asker of ['service', 'not_ours'] as const) {
-    it(`passes if it comes from ${asker}`, async () => {
+  for (const publisher of ['service', 'not_ours'] as const) {
+    it(`passes if it comes from ${publisher}`, async () => {
       const world = cloud();
-      world.asker = asker;
+      world.publisher = publisher;
       expect(await world.ask(CONFIG)).to.deep.equal({ kind: 'pass' });
     });
   }
 
   it('is dropped if it comes from a stranger, and told', async () => {
     const world = cloud();
-    world.asker = 'stranger';
+    world.publisher = 'stranger';
     expect(await world.ask(CONFIG)).to.deep.equal({ kind: 'drop' });
     expect(world.events).to.deep.equal([
       {
@@ -63,7 +70,7 @@ describe('a message on a requests topic', () => {
   ] as const) {
     it(`is dropped with ${reason} if nobody can tell who asks`, async () => {
       const world = cloud();
-      world.asker = () => Promise.reject(error);
+      world.publisher = () => Promise.reject(error);
       expect(await world.ask(CONFIG)).to.deep.equal({ kind: 'drop' });
       expect(world.events[0]).to.include({ outcome: 'dropped', reason });
       expect(world.events[0]?.detail).to.include(error.message);
@@ -73,13 +80,13 @@ describe('a message on a requests topic', () => {
   it('is a question to access/ with the account, client id and gateway of the message', async () => {
     const questions: unknown[] = [];
     const world = cloud({
-      askerOf: async (client, gateway) => {
-        questions.push(client, gateway);
+      identifyPublisher: async (session, gateway) => {
+        questions.push(session, gateway);
         return 'dock';
       },
     });
     await world.ask(CONFIG);
-    expect(questions).to.deep.equal([{ username: 'yard', clientId: 'client-1' }, GATEWAY]);
+    expect(questions).to.deep.equal([SESSION, GATEWAY]);
   });
 
   for (const [payload, reason] of [
@@ -275,7 +282,7 @@ describe('a method of ours', () => {
   it('has one store budget with the question who asks', async () => {
     const budgets = new Set<unknown>();
     const world = cloud({
-      askerOf: async (_client, _gateway, within) => {
+      identifyPublisher: async (_session, _gateway, within) => {
         budgets.add(within);
         return 'dock';
       },

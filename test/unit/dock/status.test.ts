@@ -33,14 +33,13 @@ describe('an update_topo', () => {
   });
 
   it('asks nobody who the sender is, for that would hold the message back', async () => {
-    const world = cloud({ askerOf: () => Promise.reject(new Error('asked')) });
+    const world = cloud({ identifyPublisher: () => Promise.reject(new Error('asked')) });
     expect(await world.ask(topo(), { topic })).to.deep.equal({ kind: 'pass' });
     expect(world.events).to.have.length(1);
   });
 
   for (const [what, payload, more] of [
-    ['a will, which names no protocol', topo({ sn: DRONE }), { headers: { username: 'yard' } }],
-    ['a message of the broker itself', topo({ sn: DRONE }), { headers: {} }],
+    ['no message of a live session', topo({ sn: DRONE }), { session: undefined }],
     ['16 KiB long', topo({ sn: DRONE, nonce: 'x'.repeat(16 * 1024) }), {}],
     ['under no SN', topo({ sn: DRONE }), { topic: 'sys/product/a b/status' }],
     ['on a deeper topic', topo({ sn: DRONE }), { topic: `${topic}/x` }],

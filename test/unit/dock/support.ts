@@ -2,9 +2,10 @@
 import { expect } from 'chai';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
-import type { Message, PublishVerdict } from '../../../src/hooks.js';
-import type { Asker } from '../../../src/publisher.js';
+import type { Message, PublishVerdict, Session } from '../../../src/hooks.js';
+import type { Publisher } from '../../../src/publisher.js';
 import { createRequests, type DockOptions } from '../../../src/dock/requests.js';
+import { rememberLicense } from '../../../src/stores/stores.js';
 import type {
   Binding,
   Bindings,
@@ -18,6 +19,7 @@ export const GATEWAY = '7CTDTEST00000A';
 export const OTHER_GATEWAY = '7CTDTEST00000Z';
 export const DRONE = '1581FTEST00000B';
 export const TOPIC = `thing/product/${GATEWAY}/requests`;
+export const SESSION: Session = { account: 'yard', clientId: 'client-1', peerHost: '192.0.2.7' };
 export const NOW = 1_790_000_000_000;
 
 export const NORTH: Organization = { id: 'org-7', name: 'North yard', bindingCode: 'K7Q2-north' };
@@ -72,7 +74,7 @@ class World {
   readonly organizations = [NORTH, SOUTH];
   readonly bindings = new Map<string, Binding>();
   license: License | undefined = LICENSE;
-  asker: Asker | (() => Promise<Asker>) = 'dock';
+  publisher: Publisher | (() => Promise<Publisher>) = 'dock';
   gateways = new Set([GATEWAY, OTHER_GATEWAY]);
   now = NOW;
   /** Set: every store call does this instead. */
@@ -92,8 +94,9 @@ export function cloud(options: Partial<DockOptions> = {}) {
   const requests = createRequests({
     organizations: organizationsOf(world),
     bindings: bindingsOf(world),
-    license: licenseOf(world),
-    askerOf: async () => (typeof world.asker === 'string' ? world.asker : world.asker()),
+    license: rememberLicense(licenseOf(world)),
+    identifyPublisher: async () =>
+      typeof world.publisher === 'string' ? world.publisher : world.publisher(),
     isGateway: async (sn, within) => world.gateways.has(sn) && (await within(Promise.resolve(true))),
     emptyReplies: new Set(),
     tell: (event) => world.events.push(event),
@@ -125,11 +128,10 @@ function messageOf(payload: unknown): Message {
     : Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload));
   return {
     id: '1',
-    from: 'client-1',
     topic: TOPIC,
     qos: 0,
     payload: bytes,
-    headers: { username: 'yard', protocol: 'mqtt', peerhost: '192.0.2.7' },
+    session: SESSION,
   };
 }
 

@@ -3,17 +3,17 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { hookProvider, protoFile, serviceName, VERSIONS } from '../../../src/exhook/proto.js';
 import {
-  actionOf,
+  toAction,
   ALLOW,
-  clientOf,
+  toClient,
   DENY,
   EMPTY_SUCCESS,
   IGNORE,
   loadedResponse,
-  messageOf,
-  passwordOf,
+  toMessage,
+  toPassword,
   publishResponse,
-  wireMessageOf,
+  messageIn,
   type PublishRequest,
   type ValuedResponse,
   type WireMessage,
@@ -129,7 +129,7 @@ for (const version of VERSIONS) {
     const answerTo = (message: WireMessage, answer: (message: WireMessage) => ValuedResponse): object => {
       const { requestSerialize, requestDeserialize, responseSerialize } = service['OnMessagePublish']!;
       const request = requestDeserialize(requestSerialize({ message })) as PublishRequest;
-      const response = responseSerialize(answer(wireMessageOf(request)));
+      const response = responseSerialize(answer(messageIn(request)));
       return plain['OnMessagePublish']!.responseDeserialize(response) as object;
     };
 
@@ -167,7 +167,7 @@ for (const version of VERSIONS) {
         'OnClientAuthenticate',
         first('OnClientAuthenticate', 'MQTT 3.1.1 username+password'),
       );
-      const { peerPort, node, ...client } = clientOf(request);
+      const { peerPort, node, ...client } = toClient(request);
       expect(client).to.deep.equal({
         clientId: 'dock-SN0001',
         username: 'SN0001',
@@ -176,26 +176,26 @@ for (const version of VERSIONS) {
       });
       expect(node).to.match(/^emqx\d@127\.0\.0\.1$/);
       expect(peerPort).to.be.above(1023);
-      expect(passwordOf(request)).to.equal('s3cret');
+      expect(toPassword(request)).to.equal('s3cret');
     });
 
     it('tells the common name of a client certificate', () => {
       const bytes = first('OnClientAuthenticate', 'TLS, client cert');
-      const { certificateCn } = clientOf(decode('OnClientAuthenticate', bytes));
+      const { certificateCn } = toClient(decode('OnClientAuthenticate', bytes));
       expect(certificateCn).to.equal('dock-SN0001');
     });
 
     it('tells what a client calls itself, without the account that the broker put in front', () => {
       const told = (username: string, clientid: string) =>
-        clientOf({
+        toClient({
           clientinfo: { node: '', clientid, username, password: '', peerhost: '', peerport: 0, cn: '' },
         }).clientId;
       expect(told('yard', 'yard|7CTDTEST00000A')).to.equal('7CTDTEST00000A');
       expect(told('yard', '7CTDTEST00000A')).to.equal('7CTDTEST00000A');
       expect(told('yard', 'other|7CTDTEST00000A')).to.equal('other|7CTDTEST00000A');
       const sent = { ...MESSAGE, from: 'u|SN' };
-      expect(messageOf(sent).from).to.equal('SN');
-      expect(messageOf({ ...sent, headers: {} }).from, 'a will').to.equal('u|SN');
+      const live = { ...sent, headers: { username: 'u', protocol: 'mqtt' } };
+      expect(toMessage(live).session?.clientId).to.equal('SN');
       // EMQX gets back what it sent.
       expect(publishResponse(sent, { kind: 'drop' }).message?.from).to.equal('u|SN');
     });
@@ -206,7 +206,7 @@ for (const version of VERSIONS) {
         .map(({ method, bytes, request }) => {
           // PUBLISH is 0 and therefore absent on the wire.
           const expected = 'type' in request ? 'subscribe' : 'publish';
-          return [actionOf(decode(method, bytes)), expected];
+          return [toAction(decode(method, bytes)), expected];
         });
       expect(new Set(actions.flat())).to.have.property('size', 2);
       for (const [action, expected] of actions) expect(action).to.equal(expected);
@@ -214,37 +214,46 @@ for (const version of VERSIONS) {
 
     it('for an action that the protocol does not name is an error', () => {
       const request = Buffer.from('1002', 'hex');
-      expect(() => actionOf(decode('OnClientAuthorize', request))).to.throw('unknown action 2');
+      expect(() => toAction(decode('OnClientAuthorize', request))).to.throw('unknown action 2');
     });
 
     it('about a message gives what the hooks are asked about', () => {
       const bytes = first('OnMessagePublish', 'MQTT 3.1.1 username+password');
-      const { id, ...message } = messageOf(wireMessageOf(decode('OnMessagePublish', bytes)));
+      const { id, ...message } = toMessage(messageIn(decode('OnMessagePublish', bytes)));
       expect(id).to.match(/^[0-9A-F]{32}$/);
       expect(message).to.deep.equal({
-        from: 'dock-SN0001',
         topic: 'thing/product/SN0001/requests',
         qos: 0,
         payload: Buffer.from('{"q":0}'),
-        headers: { username: 'SN0001', protocol: 'mqtt', peerhost: '127.0.0.1' },
+        session: { account: 'SN0001', clientId: 'dock-SN0001', peerHost: '127.0.0.1' },
       });
     });
 
+    for (const [what, headers] of [
+      ['has no username, as one of the REST API', { protocol: 'mqtt' }],
+      ['has an empty username', { username: '', protocol: 'mqtt' }],
+      ['has no protocol, as a will', { username: 'yard' }],
+      ['has neither', {}],
+    ] as const) {
+      it(`about a message that ${what} names no session`, () => {
+        expect(toMessage({ ...MESSAGE, headers }).session).to.equal(undefined);
+      });
+    }
+
     it('of no bytes at all has neither client nor message', () => {
       const nothing = Buffer.alloc(0);
-      expect(() => clientOf(decode('OnClientAuthenticate', nothing))).to.throw('no clientinfo');
-      expect(() => wireMessageOf(decode('OnMessagePublish', nothing))).to.throw('no message');
+      expect(() => toClient(decode('OnClientAuthenticate', nothing))).to.throw('no clientinfo');
+      expect(() => messageIn(decode('OnMessagePublish', nothing))).to.throw('no message');
     });
 
     it('about an empty message gives empty fields, not missing ones', () => {
       const empty = Buffer.from('0a00', 'hex');
-      expect(messageOf(wireMessageOf(decode('OnMessagePublish', empty)))).to.deep.equal({
+      expect(toMessage(messageIn(decode('OnMessagePublish', empty)))).to.deep.equal({
         id: '',
-        from: '',
         topic: '',
         qos: 0,
         payload: Buffer.alloc(0),
-        headers: {},
+        session: undefined,
       });
     });
   });

@@ -14,7 +14,7 @@ const DOCK: Account = {
 };
 const noted = (note: string): string => JSON.stringify({ value: { ...DOCK, name: undefined, note } });
 
-describeWithOwnPostgres('the account cache', function () {
+describeWithOwnPostgres('accounts answered from memory', function () {
   this.timeout(60_000);
   let postgres: TestPostgres;
   let replicas: Replica[];

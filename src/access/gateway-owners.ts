@@ -1,0 +1,94 @@
+/**
+ * Who owns an SN. An account of scope `client-id` lists no gateways: its client id claims one. We check such a claim
+ * against everything that accounts list and that gateways have bound.
+ */
+import { BoundedMap } from '../bounded-map.js';
+import type { Reason } from '../events.js';
+import type { Accounts, Binding, Bindings } from '../stores/types.js';
+import { createThrottle } from '../throttle.js';
+import type { Within } from '../time-limits.js';
+
+/**
+ * SNs that nobody knows yet, which one account may bring at once, and the time in which it may bring one more, in
+ * milliseconds. People set up a fleet by hand, dock by dock; who invents SNs fills the list of docks.
+ */
+const NEWCOMERS = { burst: 10_000, refillMs: 10_000 };
+/** Newcomers that are remembered, of all accounts: each may come again as often as it likes. */
+const MAX_NEWCOMERS = 50_000;
+
+export interface GatewayOwners {
+  /** Whether an SN is known as a gateway, and its binding. */
+  lookUp(sn: string, within: Within): Promise<{ isGateway: boolean; binding: Binding | undefined }>;
+  /**
+   * Why an account of scope `client-id` may not act as this gateway: it is somebody else's, or one too many.
+   * @param use whether it acts now, or its client id only names this: newcomers count when they act
+   */
+  claimRefusal(
+    claimant: string,
+    sn: string,
+    within: Within,
+    use?: 'acts' | 'is named',
+  ): Promise<Reason | undefined>;
+}
+
+export function createGatewayOwners(
+  accounts: Accounts,
+  bindings: Bindings,
+  now: () => number,
+): GatewayOwners {
+  const refusalForNewcomer = limitNewcomers(now);
+
+  /** Asks both at once, so that it takes one round trip. */
+  async function read(sn: string, within: Within) {
+    const [listed, bound] = await within(Promise.all([accounts.listsGateway(sn), bindings.getMany([sn])]));
+    return { listed, binding: bound.get(sn) };
+  }
+
+  /**
+   * Whether an account other than the claimant bound this. One that is disabled or expired holds it still: else another
+   * could take its docks for good in the meantime. One that was removed holds nothing, so that a shared account can be
+   * replaced by another; nor does one that has got a list since, for what it lists was looked up already.
+   */
+  async function isHeld(binding: Binding, claimant: string, within: Within): Promise<boolean> {
+    // Rows from before accounts were recorded name none. They hold nothing against anybody, or whole fleets were shut out.
+    if (binding.account === undefined || binding.account === claimant) return false;
+    const holder = await within(accounts.get(binding.account));
+    if (holder === undefined) return false;
+    return holder.scope.kind === 'client-id' || holder.scope.kind === 'any-gateway';
+  }
+
+  async function isForeign(claimant: string, sn: string, binding: Binding, within: Within): Promise<boolean> {
+    if (await isHeld(binding, claimant, within)) return true;
+    if (binding.gateway === sn) return false;
+    // A drone belongs to whoever owns the gateway that brought it.
+    const carrier = await read(binding.gateway, within);
+    if (carrier.listed) return true;
+    return carrier.binding !== undefined && isHeld(carrier.binding, claimant, within);
+  }
+
+  return {
+    async lookUp(sn, within) {
+      const { listed, binding } = await read(sn, within);
+      // A dock binds itself. What was only bound through an SN does not make that SN a dock: anybody could say so.
+      return { isGateway: listed || binding?.gateway === sn, binding };
+    },
+    async claimRefusal(claimant, sn, within, use = 'acts') {
+      const { listed, binding } = await read(sn, within);
+      if (listed) return 'foreign_gateway';
+      if (binding === undefined) return use === 'acts' ? refusalForNewcomer(claimant, sn) : undefined;
+      return (await isForeign(claimant, sn, binding, within)) ? 'foreign_gateway' : undefined;
+    },
+  };
+}
+
+/** For SNs that are nobody's yet: a dock is not bound before it has connected. */
+function limitNewcomers(now: () => number): (claimant: string, sn: string) => Reason | undefined {
+  const newcomers = createThrottle(NEWCOMERS, now);
+  const known = new BoundedMap<string, true>(MAX_NEWCOMERS);
+  return (claimant, sn) => {
+    const newcomer = JSON.stringify([claimant, sn]);
+    if (!known.has(newcomer) && !newcomers.take(claimant)) return 'too_many_gateways';
+    known.set(newcomer, true);
+    return undefined;
+  };
+}

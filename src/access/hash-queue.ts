@@ -1,0 +1,85 @@
+/** Few slow hashes at once, in the order in which they came, and a bounded queue of those that wait. */
+import { verifyPassword } from '../password-hashes/index.js';
+
+/** Longest time in the queue, in milliseconds; a check that would wait longer is shed. */
+const MAX_WAIT_MS = 1000;
+/** Share of the queue that the checks of one account may fill, from wherever they come. */
+const QUEUE_SHARE = 1 / 10;
+
+export interface HashQueue {
+  /** Whether a check of this account would wait too long, or the account has its share of the queue already. */
+  isFull(account: string): boolean;
+  /** Whether a hash could begin now. */
+  isIdle(): boolean;
+  /** Checks a password when it is its turn. */
+  verify(account: string, passwordHash: string, password: string): Promise<boolean>;
+  /** Does other work with a slow hash when it is its turn. */
+  run<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * As many slow hashes as there are cores, but one less than Node has threads for such work. Host names are looked up and
+ * files written by the same threads, four unless UV_THREADPOOL_SIZE says otherwise: with a hash on each, the name of the
+ * database is looked up after them all.
+ */
+export function hashesAtOnce(cores: number, threadPoolSize: string | undefined): number {
+  // As libuv reads it.
+  const threads = threadPoolSize === undefined ? 4 : Number.parseInt(threadPoolSize, 10) || 1;
+  return Math.max(1, Math.min(cores, threads - 1));
+}
+
+/**
+ * @param workers hashes at once
+ * @param ownHashMs how long a hash of ours takes on this machine
+ */
+export function createHashQueue(workers: number, ownHashMs: number): HashQueue {
+  /** Of the latest checks, whatever their hashes: how long the queue may be. */
+  let hashMs = ownHashMs;
+  /** Checks that wait or run, by account. */
+  const underWay = new Map<string, number>();
+  const waiting: (() => void)[] = [];
+  let busy = 0;
+
+  async function run<T>(work: () => Promise<T>): Promise<T> {
+    if (busy >= workers) await new Promise<void>((resolve) => waiting.push(resolve));
+    else busy += 1;
+    try {
+      return await work();
+    } finally {
+      // A waiting check takes over this one's place, so `busy` stays as it is.
+      const next = waiting.shift();
+      if (next) next();
+      else busy -= 1;
+    }
+  }
+
+  async function verifyTimed(passwordHash: string, password: string): Promise<boolean> {
+    const start = performance.now();
+    const isRight = await verifyPassword(passwordHash, password);
+    hashMs += (performance.now() - start - hashMs) / 8;
+    return isRight;
+  }
+
+  function count(account: string, change: 1 | -1): void {
+    const left = (underWay.get(account) ?? 0) + change;
+    if (left > 0) underWay.set(account, left);
+    else underWay.delete(account);
+  }
+
+  return {
+    isFull(account) {
+      const places = (MAX_WAIT_MS * workers) / hashMs;
+      return waiting.length > places || (underWay.get(account) ?? 0) > places * QUEUE_SHARE;
+    },
+    isIdle: () => busy < workers,
+    async verify(account, passwordHash, password) {
+      count(account, 1);
+      try {
+        return await run(() => verifyTimed(passwordHash, password));
+      } finally {
+        count(account, -1);
+      }
+    },
+    run,
+  };
+}
