@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import pg from 'pg';
 import { connectAsker, type Asker } from '../support/asker.js';
 import { run, startCommand, type Running } from '../support/cli.js';
+import { itLong } from '../support/long.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
 
@@ -167,8 +168,10 @@ describeWithOwnPostgres('while Postgres fails', function () {
         ),
     ],
   ];
+  const inShort = ['is killed while idle', 'is frozen'];
   for (const [title, hurt, heal] of outages) {
-    it(`that ${title}: nobody new gets in, connected docks go on, and it recovers by itself`, async () => {
+    const test = inShort.includes(title) ? it : itLong;
+    test(`that ${title}: nobody new gets in, connected docks go on, and it recovers by itself`, async () => {
       await healthy();
       await hurt();
       await closedButAlive();
@@ -196,7 +199,7 @@ describeWithOwnPostgres('while Postgres fails', function () {
     await recovered();
   });
 
-  it('that is restarted under load: every answer comes in time, and no wrong one', async () => {
+  itLong('that is restarted under load: every answer comes in time, and no wrong one', async () => {
     await healthy();
     let restarted = false;
     const load = async (): Promise<void> => {
