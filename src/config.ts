@@ -1,5 +1,5 @@
 /**
- * Every setting of dockhook in one table: the command line, the environment and the README all follow
+ * Every setting of dockhook in one table: the command line, the environment and docs/reference.md all follow
  * from it. Reading reports all faults at once.
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
@@ -38,15 +38,15 @@ const settings = {
     environment: 'DOCKHOOK_DATABASE_CONNECTIONS',
     flag: 'database-connections',
     description:
-      'The most connections to PostgreSQL that `dockhook serve` has open, at least 2: one hears of changed accounts, ' +
-      'the others ask. The other commands open 2.',
+      'The most connections to PostgreSQL that `dockhook serve` opens, at least 2: one hears of changed accounts, the ' +
+      'others read and write. Every other command opens 2.',
     default: '11',
     parse: wholeNumber(2, 1000),
   }),
   dataDir: setting({
     environment: 'DOCKHOOK_DATA_DIR',
     flag: 'data-dir',
-    description: 'Folder of the embedded database. As a variable it does not count if `DATABASE_URL` is set.',
+    description: 'Folder of the embedded database. The variable is ignored if `DATABASE_URL` is set.',
     default: './.dockhook',
     parse: notEmpty,
   }),
@@ -54,7 +54,7 @@ const settings = {
     environment: 'DOCKHOOK_GRPC_LISTEN',
     flag: 'grpc-listen',
     description:
-      'Where the broker reaches ExHook. Who reaches this port can read the license and bind any device.',
+      'Where the broker reaches ExHook. Whoever reaches this port can read the license and bind any device.',
     default: '127.0.0.1:9000',
     parse: parseListen,
   }),
@@ -138,7 +138,7 @@ const settings = {
     environment: 'DOCKHOOK_EMQX_URL',
     flag: 'emqx',
     description:
-      "EMQX's REST API, as `http://host:18083`: for `dockhook emqx`, `dockhook doctor`, and so that `serve` opens " +
+      "EMQX's REST API, as `http://host:18083`. `dockhook emqx` and `dockhook doctor` need it. With it, `serve` opens " +
       'listeners, and a disabled account is disconnected at once.',
     default: '',
     parse: optional(webAddress),
@@ -162,13 +162,13 @@ const settings = {
     flag: 'emqx-listeners',
     description:
       'Listeners of EMQX that `serve` opens once every node asks dockhook, and keeps open, as ' +
-      '`tcp:default,ssl:default`: those that `dockhook emqx config` closes up to EMQX 5.8. No other is touched.',
+      '`tcp:default,ssl:default`. Name those that `dockhook emqx config` closes up to EMQX 5.8. dockhook touches no other.',
     default: '',
     parse: listenerIds,
   }),
   emqxProvider: setting({
     environment: 'DOCKHOOK_EMQX_PROVIDER',
-    description: "dockhook's name in EMQX, if it is another (`--name`).",
+    description: 'The name of dockhook in EMQX, if you gave it another one (`--name`).',
     default: 'dockhook',
     parse: notEmpty,
   }),
@@ -184,7 +184,7 @@ const settings = {
 export type SettingName = keyof typeof settings;
 export type Config = { [Name in SettingName]: ReturnType<(typeof settings)[Name]['parse']> };
 
-/** The table, for the command line and the README. */
+/** The table, for the command line and docs/reference.md. */
 export const settingList: readonly (Setting<unknown> & { name: SettingName })[] = Object.entries(
   settings,
 ).map(([name, definition]) => ({ name: name as SettingName, ...definition }));

@@ -9,7 +9,7 @@ import type { Action } from './hooks.js';
 export type Step =
   /** An MQTT CONNECT was accepted or refused. */
   | 'authenticate'
-  /** A publish or subscribe was refused (a granted one is not told). */
+  /** A publish or subscribe was refused. One that is allowed is not reported. */
   | 'authorize'
   /** The session is up. */
   | 'connected'
@@ -21,42 +21,82 @@ export type Step =
   | 'bind'
   /** An `update_topo` was seen on `sys/product/{sn}/status`, and passed on untouched. */
   | 'status'
-  /** A node of the broker started, and with it all its sessions ended: EMQX reports none of them. */
+  /** A node of the broker started, so all its earlier sessions had ended. EMQX does not report their ends. */
   | 'booted';
 
-export type Outcome = 'ok' | 'refused' | 'passed' | 'dropped' | 'faulty';
+export type Outcome =
+  /** It was done or answered as asked. */
+  | 'ok'
+  /** A connect, publish or subscribe was refused. */
+  | 'refused'
+  /** A message went on untouched. */
+  | 'passed'
+  /** A message reached nobody. */
+  | 'dropped'
+  /** A request was answered with an error, or could not be read. */
+  | 'faulty';
 
 /** Stable words for why something was not simply `ok`. */
 export type Reason =
+  /** The client names no account. */
   | 'no_username'
+  /** The account name or client id has `+`, `#`, `/` or a control character, or is too long; or the client id has `|`. */
   | 'unsafe_name'
+  /** There is no such account. */
   | 'unknown_account'
+  /** An operator has disabled the account. */
   | 'disabled'
+  /** The account has expired. */
   | 'expired'
+  /** The password is not that of the account. */
   | 'wrong_password'
+  /** The password was not checked: too many slow checks for this account from this address. */
   | 'too_many_wrong_passwords'
+  /** The account asks for a client certificate, and the client showed none or another one. */
   | 'wrong_certificate'
+  /** The password check did not finish in time, or too many checks were waiting. */
   | 'overloaded'
+  /** PostgreSQL did not answer in time. */
   | 'store_unavailable'
+  /** PostgreSQL answered with an error. */
   | 'store_refused'
+  /** A row in the database cannot be read. */
   | 'bad_row'
+  /** A mistake in dockhook. */
   | 'internal_error'
+  /** The account may not use this topic, or may not act for this gateway. */
   | 'not_in_scope'
+  /** The SN belongs to another account. */
   | 'foreign_gateway'
+  /** The account has brought too many SNs that are bound nowhere. */
   | 'too_many_gateways'
+  /** Another account keeps this client id for itself. */
   | 'kept_client_id'
+  /** The drone is bound to another organization than the dock. */
   | 'foreign_organization'
+  /** The message is longer than 16 KiB. */
   | 'too_large'
+  /** The message is not a JSON object. */
   | 'not_json'
+  /** The message names no method. */
   | 'no_method'
+  /** dockhook does not answer this method: the message goes on to your backend. */
   | 'method_not_ours'
+  /** The `data` of the request does not have the form that the method asks for. */
   | 'invalid_data'
+  /** No license is stored: `dockhook license set`. */
   | 'license_not_set'
+  /** No organization has this device binding code. */
   | 'wrong_binding_code'
+  /** The device binding code belongs to another organization id. */
   | 'wrong_organization_id'
+  /** Too many wrong device binding codes from this gateway or account. */
   | 'too_many_wrong_codes'
+  /** Too many different devices from this gateway or account. */
   | 'too_many_binds'
+  /** The device is a dock itself, and only that dock may bind it. */
   | 'another_gateway'
+  /** The device is bound to another organization. */
   | 'bound_elsewhere';
 
 /** Never holds a password, key, license or device binding code. */

@@ -18,6 +18,11 @@ export function isSerialNumber(text: string): boolean {
   return serialNumber.test(text);
 }
 
+/** Why a text is no serial number; undefined if it is one. */
+export function serialNumberFault(text: string): string | undefined {
+  return isSerialNumber(text) ? undefined : 'a serial number has letters and digits only, at most 64';
+}
+
 /** A topic or topic filter under one device. */
 export interface DeviceTopic {
   root: 'thing' | 'sys';

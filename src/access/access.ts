@@ -7,17 +7,17 @@
 import type { Tell } from '../events.js';
 import type { Hooks } from '../hooks.js';
 import type { Publishers } from '../publisher.js';
-import type { Accounts, Bindings } from '../stores/types.js';
-import { createAccountMemory } from './account-memory.js';
+import type { Bindings, RememberedAccounts } from '../stores/types.js';
 import { createAuthorize } from './authorize.js';
 import { createConnect } from './connect.js';
+import { rememberDecisions } from './decisions.js';
 import { createGatewayOwners } from './gateway-owners.js';
 import { createIdentifyPublisher } from './identify-publisher.js';
 import type { PasswordChecks } from './password-checks.js';
 import { tellRefusals } from './refusal.js';
 
 export interface AccessOptions {
-  accounts: Accounts;
+  accounts: RememberedAccounts;
   bindings: Bindings;
   passwords: PasswordChecks;
   /** What to answer for an account that does not exist: no, or "let the broker's other rules decide". */
@@ -36,7 +36,7 @@ export function createAccess(options: AccessOptions): Access {
     ...options,
     now,
     owners,
-    memory: createAccountMemory(accounts),
+    decide: rememberDecisions(),
     tellRefusal: tellRefusals(options.tell),
   };
   return {

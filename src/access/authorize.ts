@@ -1,9 +1,9 @@
 /** `client.authorize`: what a client must pass to publish to a topic, or to subscribe to a filter. */
 import type { Reason } from '../events.js';
 import type { Action, Client, Hooks } from '../hooks.js';
-import type { Account, Bindings } from '../stores/types.js';
+import type { Account, Bindings, RememberedAccounts } from '../stores/types.js';
 import { storeBudget, type Within } from '../time-limits.js';
-import type { AccountMemory } from './account-memory.js';
+import type { Decide } from './decisions.js';
 import { disabledOrExpired } from './expiry.js';
 import type { GatewayOwners } from './gateway-owners.js';
 import { clientNames, failureRefusal, wrongCertificate, type TellRefusal } from './refusal.js';
@@ -11,7 +11,8 @@ import { judge, ownGateways } from './topic-rules.js';
 
 export interface AuthorizeOptions {
   bindings: Bindings;
-  memory: AccountMemory;
+  accounts: RememberedAccounts;
+  decide: Decide;
   owners: GatewayOwners;
   unknownAccounts: 'deny' | 'ignore';
   tellRefusal: TellRefusal;
@@ -19,13 +20,13 @@ export interface AuthorizeOptions {
 }
 
 export function createAuthorize(options: AuthorizeOptions): Hooks['authorize'] {
-  const { bindings, memory, owners, unknownAccounts, tellRefusal, now } = options;
+  const { accounts, bindings, decide, owners, unknownAccounts, tellRefusal, now } = options;
 
   /** In this order. */
   async function check(client: Client, action: Action, topic: string): Promise<Reason | undefined> {
     if (client.username === '') return 'no_username';
     const within = storeBudget();
-    const account = await memory.recall(client.username, within);
+    const account = await accounts.recall(client.username, within);
     if (!account) return 'unknown_account';
     return (
       disabledOrExpired(account, now()) ??
@@ -45,7 +46,7 @@ export function createAuthorize(options: AuthorizeOptions): Hooks['authorize'] {
     if (judgement === 'yes') return undefined;
     if (judgement === 'no') return 'not_in_scope';
     const { as, sn } = judgement;
-    return memory.decide(account.name, clientId, sn, () =>
+    return decide(account.name, clientId, sn, () =>
       as === 'drone'
         ? droneRefusal(ownGateways(account.scope, clientId), sn, within)
         : owners.claimRefusal(account.name, sn, within),

@@ -3,7 +3,6 @@ import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Client, Hooks } from '../hooks.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { storeBudget, type Within } from '../time-limits.js';
-import type { AccountMemory } from './account-memory.js';
 import { claimRefusal } from './claims.js';
 import { disabledOrExpired } from './expiry.js';
 import type { GatewayOwners } from './gateway-owners.js';
@@ -15,7 +14,6 @@ import { ownGateways } from './topic-rules.js';
 
 export interface ConnectOptions {
   accounts: Accounts;
-  memory: AccountMemory;
   owners: GatewayOwners;
   passwords: PasswordChecks;
   unknownAccounts: 'deny' | 'ignore';
@@ -35,13 +33,13 @@ interface Attempt {
 }
 
 export function createConnect(options: ConnectOptions): Hooks['authenticate'] {
-  const { accounts, memory, owners, passwords, unknownAccounts, tell, tellRefusal, now } = options;
+  const { accounts, owners, passwords, unknownAccounts, tell, tellRefusal, now } = options;
   const ticks = createTicks();
 
   async function findAccount(client: Client, within: Within): Promise<Account | Refusal> {
     if (client.username === '') return { reason: 'no_username' };
     if (isUnsafeName(client.username) || isUnsafeClientId(client.clientId)) return { reason: 'unsafe_name' };
-    return (await memory.read(client.username, within)) ?? { reason: 'unknown_account' };
+    return (await within(accounts.get(client.username))) ?? { reason: 'unknown_account' };
   }
 
   /** In this order: only a client with the right password may make us look up who owns an SN. */

@@ -1,12 +1,12 @@
 /** Accounts as lines of CSV: from a line to an account and back. */
 import { accountNameFault } from '../access/safe-names.js';
-import { checkedClientIds, checkedFilters, checkedGateways } from '../cli/account/scope-options.js';
-import { parseMoment } from '../cli/input.js';
-import { DockhookError } from '../errors.js';
+import { isRfc3339, parseMoment } from '../dates.js';
+import { DockhookError, messageOf } from '../errors.js';
 import { fromEmqx, hashFault, passwordKind, type EmqxAlgorithm } from '../password-hashes/index.js';
-import { accountKind, encode } from '../stores/check.js';
+import { accountType, encode } from '../stores/codec.js';
 import type { Account, Scope } from '../stores/types.js';
 import { COLUMNS, type Column } from './csv-columns.js';
+import { checkedClientIds, checkedFilters, checkedGateways, gatewaysIn } from './scope.js';
 
 /** What other systems call it. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 /** What an account's hash is to be made of. */
-export type Secret =
+type Secret =
   { kind: 'generate' } | { kind: 'chosen'; password: string } | { kind: 'hash'; passwordHash: string };
 
 export interface ImportedLine {
@@ -69,17 +69,18 @@ export function readLine(
   const { name = '', certificate_cn: certificateCn, expires, note, created } = row;
   const fault = accountNameFault(name);
   if (fault !== undefined) throw new DockhookError('usage', `the name ${fault}`);
+  const { now } = options;
   const account: Omit<Account, 'passwordHash'> = {
     name,
     scope: readScope(row),
-    ...(certificateCn ? { certificateCn } : {}),
-    ...(expires ? { expiresAt: readMoment('expires', expires, options.now) } : {}),
-    ...(readDisabled(row.disabled) ? { disabled: true } : {}),
-    ...(note ? { note } : {}),
-    createdAt: created ? readMoment('created', created, options.now) : new Date(options.now).toISOString(),
+    createdAt: created ? readMoment('created', created, now) : new Date(now).toISOString(),
   };
+  if (certificateCn) account.certificateCn = certificateCn;
+  if (expires) account.expiresAt = readMoment('expires', expires, now);
+  if (readDisabled(row.disabled)) account.disabled = true;
+  if (note) account.note = note;
   // What is left to be wrong, lengths above all.
-  encode(accountKind, { ...account, passwordHash: PLACEHOLDER_HASH });
+  encode(accountType, { ...account, passwordHash: PLACEHOLDER_HASH });
   return { account, secret: readSecret(row, options.algorithm) };
 }
 
@@ -108,15 +109,16 @@ function readScope({
     case 'client-id':
     case 'any-gateway':
       return { kind };
-    case 'service':
-      return {
+    case 'service': {
+      const service: Scope = {
         kind,
         publish: readFilters('publish', publish),
         subscribe: readFilters('subscribe', subscribe),
-        ...(clientIds === ''
-          ? {}
-          : { clientIds: checkedClientIds('client_ids', readList('client_ids', clientIds)) }),
       };
+      if (clientIds !== '')
+        service.clientIds = checkedClientIds('client_ids', readList('client_ids', clientIds));
+      return service;
+    }
     default:
       throw new DockhookError(
         'usage',
@@ -149,14 +151,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
-
 function readMoment(column: string, text: string, now: number): string {
   try {
     const moment = parseMoment(text, now);
-    return RFC3339.test(text) ? text : moment;
+    return isRfc3339(text) ? text : moment;
   } catch (error) {
-    throw new DockhookError('usage', `${column} ${error instanceof Error ? error.message : text}`);
+    throw new DockhookError('usage', `${column} ${messageOf(error)}`);
   }
 }
 
@@ -194,23 +194,22 @@ function readSecret(
 /** An account as the cells of {@link COLUMNS}, without its password; the hash only on demand. */
 export function toCells(account: Account, columns: readonly Column[]): string[] {
   const { scope } = account;
-  const row: Row = {
+  const service = scope.kind === 'service' ? scope : undefined;
+  const row: Record<Column, string | undefined> = {
     name: account.name,
     scope: scope.kind,
-    ...(scope.kind === 'gateways' ? { gateways: scope.gateways.join(' ') } : {}),
-    ...(scope.kind === 'service'
-      ? {
-          publish: listCell(scope.publish),
-          subscribe: listCell(scope.subscribe),
-          ...(scope.clientIds ? { client_ids: listCell(scope.clientIds) } : {}),
-        }
-      : {}),
+    gateways: gatewaysIn(scope).join(' '),
+    publish: service && listCell(service.publish),
+    subscribe: service && listCell(service.subscribe),
+    client_ids: service?.clientIds && listCell(service.clientIds),
+    password: undefined,
     password_hash: account.passwordHash,
-    certificate_cn: account.certificateCn ?? '',
-    expires: account.expiresAt ?? '',
-    disabled: account.disabled ? 'yes' : '',
-    note: account.note ?? '',
-    created: account.createdAt ?? '',
+    salt: undefined,
+    certificate_cn: account.certificateCn,
+    expires: account.expiresAt,
+    disabled: account.disabled ? 'yes' : undefined,
+    note: account.note,
+    created: account.createdAt,
   };
   return columns.map((column) => row[column] ?? '');
 }

@@ -42,7 +42,8 @@ async function dev(config: Config, json: boolean): Promise<void> {
   const { createMetrics } = await import('../observability/metrics.js');
   const { openLog, startServer } = await import('../app.js');
   const { startBroker } = await import('../trial-broker/broker.js');
-  const { formatStep, simulateDock } = await import('../simulator/simulated-dock.js');
+  const { simulateDock } = await import('../simulator/simulated-dock.js');
+  const { formatStep } = await import('../simulator/step-report.js');
 
   const closing: (() => Promise<void>)[] = [];
   try {

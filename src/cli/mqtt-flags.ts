@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import type { Command } from 'commander';
-import type { MqttOptions } from '../simulator/mqtt-connect.js';
+import type { ClientTls, MqttOptions } from '../simulator/mqtt-connect.js';
 import { DockhookError, messageOf } from '../errors.js';
 
 export interface MqttFlags {
@@ -33,11 +33,10 @@ export async function mqttOptions(
   if ((cert === undefined) !== (key === undefined)) {
     throw new DockhookError('usage', '--cert and --key go together: give both or neither');
   }
-  const tls = {
-    ...(ca === undefined ? {} : { ca: await readPem('--ca', ca, 'CERTIFICATE') }),
-    ...(cert === undefined ? {} : { cert: await readPem('--cert', cert, 'CERTIFICATE') }),
-    ...(key === undefined ? {} : { key: await readPem('--key', key, 'PRIVATE KEY') }),
-  };
+  const tls: ClientTls = {};
+  if (ca !== undefined) tls.ca = await readPem('--ca', ca, 'CERTIFICATE');
+  if (cert !== undefined) tls.cert = await readPem('--cert', cert, 'CERTIFICATE');
+  if (key !== undefined) tls.key = await readPem('--key', key, 'PRIVATE KEY');
   try {
     createSecureContext(tls);
   } catch {

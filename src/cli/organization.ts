@@ -83,9 +83,9 @@ async function setOrganization(
   }
   const organization = await withStores(command, (stores) =>
     stores.organizations.update(id, (before) => ({
-      ...before,
-      ...(name === undefined ? {} : { name }),
-      ...(bindingCode === undefined ? {} : { bindingCode }),
+      id,
+      name: name ?? before.name,
+      bindingCode: bindingCode ?? before.bindingCode,
     })),
   );
   if (bindingCode !== undefined) warnOfShort(bindingCode, command);

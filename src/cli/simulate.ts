@@ -1,7 +1,7 @@
 /** `dockhook simulate`: a simulated dock, or a fleet of them, against any broker. */
 import type { Command } from 'commander';
-import type { SimulatedDockOptions, Step } from '../simulator/simulated-dock.js';
 import type { FleetDock } from '../simulator/simulated-fleet.js';
+import type { Step } from '../simulator/step-report.js';
 import { DockhookError } from '../errors.js';
 import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, positive, type MqttFlags } from './mqtt-flags.js';
@@ -72,7 +72,7 @@ async function simulate(options: SimulateOptions, command: Command): Promise<voi
   const json = wantsJson(command);
   if (options.docks === undefined && options.accounts === undefined && dock) await one(dock, json);
   else {
-    const { reportFleet } = await import('./fleet.js');
+    const { reportFleet } = await import('./simulate-fleet.js');
     await reportFleet(docks, { atOnce, json });
   }
 }
@@ -91,7 +91,7 @@ async function docksOf(
         '--accounts says who comes: leave out --docks, --username, --gateway, …',
       );
     }
-    const { readAccounts } = await import('./fleet.js');
+    const { readAccounts } = await import('./simulate-fleet.js');
     return (await readAccounts(options.accounts)).map((account) => ({ ...common, ...account }));
   }
   if (username === undefined || gateway === undefined) {
@@ -105,19 +105,19 @@ async function docksOf(
   }
   const dock = {
     ...common,
-    ...{ username, gateway, password: await readPassword() },
-    ...(drone === undefined ? {} : { drone }),
-    ...(clientId === undefined ? {} : { clientId }),
+    ...{ username, gateway, drone, clientId },
+    password: await readPassword(),
   };
   if (options.docks === undefined) return [dock];
   if (clientId !== undefined)
     throw new DockhookError('usage', '--client-id is for one dock, not for --docks');
-  const { fleetOf } = await import('./fleet.js');
-  return fleetOf(dock, positive('--docks', options.docks));
+  const { numberedDocks } = await import('../simulator/simulated-fleet.js');
+  return numberedDocks(dock, positive('--docks', options.docks));
 }
 
-async function one(dock: Omit<SimulatedDockOptions, 'onStep'>, json: boolean): Promise<void> {
-  const { formatStep, simulateDock } = await import('../simulator/simulated-dock.js');
+async function one(dock: FleetDock, json: boolean): Promise<void> {
+  const { simulateDock } = await import('../simulator/simulated-dock.js');
+  const { formatStep } = await import('../simulator/step-report.js');
   const steps: Step[] = [];
   const session = await simulateDock({
     ...dock,

@@ -4,7 +4,7 @@
  */
 import { hasCode, messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
-import { adviceFor } from '../stores/run.js';
+import { adviceFor } from '../stores/database-errors.js';
 import { unsoundParts } from '../stores/soundness.js';
 import { ACCOUNT_TRIGGERS, guards, tableNames, type Guard, type TableName } from '../stores/tables.js';
 import { some } from './check.js';

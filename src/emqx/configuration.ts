@@ -1,9 +1,9 @@
 /**
- * A configuration for EMQX that keeps everybody out whom dockhook has not let in. The files in deploy/emqx are
- * printed by it. "Seen" is what a running EMQX did; "read" is what its source says.
+ * A configuration for EMQX that lets in only clients that dockhook has accepted. `npm run docs` writes it to
+ * deploy/emqx. "Seen" is what a running EMQX did; "read" is what its source says.
  */
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
-import type { ExhookServer } from './provider.js';
+import type { ProviderSettings } from './provider.js';
 import { overridesClientId, type Line, type Version } from './versions.js';
 
 /** `client-certificate` demands and verifies a certificate of the dock. */
@@ -36,7 +36,7 @@ export interface ConfigurationOptions {
   line: Line;
   /** The newest of the line unless given. */
   version?: Version;
-  server: ExhookServer;
+  server: ProviderSettings;
   listeners: ReadonlySet<ListenerName>;
   files: BrokerFiles;
 }
@@ -82,22 +82,23 @@ const TEXTS: Record<Line, LineTexts> = {
     title: '5.1.2 to 5.8',
     seen: '5.8.9',
     failedAction: `
-  # dockhook was there and is away: connect, subscribe and publish are refused (seen on 5.8.9). A request that is
-  # still let through, by what EMQX remembers of client.authorize, goes on unanswered and unchanged.`,
+  # While dockhook is away, connect, subscribe and publish are refused (seen on 5.8.9). EMQX remembers what
+  # client.authorize allowed, so a request may still pass: unanswered and unchanged.`,
     reconnect: `
   # EMQX has no hooks before its first successful OnProviderLoaded, and asks for them this often (seen on 5.8.9).
   # The default is a minute.`,
     authenticator: `
-# An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
-# and counts (seen on 5.8.9, read for 5.1.2 and later). Without hooks its no stands: seen on 5.8.9 with dockhook
-# absent since the start, when EMQX without it let everybody in.
-# Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.8.9).`,
+# An authenticator without users. It runs before dockhook and says "not authorized". dockhook answers later, and its
+# yes counts (seen on 5.8.9, read for 5.1.2 and later). While EMQX has no hooks, the no stands: seen on 5.8.9 with
+# dockhook absent since the start. Without this block EMQX then let everybody in.
+# Keep it empty: a user that it knows gets in, and EMQX does not ask dockhook (seen on 5.8.9).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.8.9). The default is allow.',
     retained: NOT_RETAINED,
-    listeners: `# Every listener is closed here: this EMQX opens its listeners before its authenticators and hooks are there, and who
-# came in then with a WRONG password stayed and got the license (seen on 5.8.9). dockhook serve opens those that
-# DOCKHOOK_EMQX_LISTENERS names, over REST, once its hooks are mounted on every node (seen: nobody got in; deploy/emqx/README.md).
-# What that writes into cluster.hocon is gone at the next restart: emqx.conf wins, and EMQX is closed again (seen).
+    listeners: `# Every listener is closed here. This EMQX opens its listeners before its authenticators and hooks are there, and a
+# client that came in then with a WRONG password stayed and got the license (seen on 5.8.9). dockhook serve opens the
+# listeners that DOCKHOOK_EMQX_LISTENERS names, over REST, once its hooks are mounted on every node (seen: nobody got
+# in; deploy/emqx/README.md). At the next restart emqx.conf wins over what that wrote into cluster.hocon, and EMQX is
+# closed again (seen).
 # \`enable\` and not \`enabled\`, which does nothing once a listener was edited over REST or in the dashboard (seen).
 ${ENABLE_AUTHN}`,
     webSocket: `# On by default in EMQX, and no dock uses them. Before 5.8.5, hooks of WebSocket clients crash and are skipped
@@ -108,18 +109,17 @@ ${ENABLE_AUTHN}`,
     title: '5.9 and 5.10',
     seen: '5.10.4',
     failedAction: `
-  # dockhook was there and is away: connect, subscribe and publish are refused (seen on 5.10.4), until EMQX loses its
-  # hooks (below). A request that is still let through, by what EMQX remembers of client.authorize, goes on
-  # unanswered and unchanged.`,
+  # While dockhook is away, connect, subscribe and publish are refused (seen on 5.10.4), until EMQX loses its hooks
+  # (below). EMQX remembers what client.authorize allowed, so a request may still pass: unanswered and unchanged.`,
     reconnect: `
   # EMQX has no hooks before its first successful OnProviderLoaded, and asks for them this often; after an outage too
   # (seen on 5.10.4: back within 5 s; with the default of a minute it took 20 s and may take 60).`,
     authenticator: `
-# An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
-# and counts (seen on 5.10.4). Without hooks its no stands. Without this block EMQX lets everybody in while dockhook
-# was absent since the start; when dockhook answers "ignore"; and from the second outage of about 10 s or more, because
-# 5.9.0 to 5.10.4 then drop all hooks (all seen on 5.10.4, and seen closed with it).
-# Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.10.4).`,
+# An authenticator without users. It runs before dockhook and says "not authorized". dockhook answers later, and its
+# yes counts (seen on 5.10.4). While EMQX has no hooks, the no stands. Without this block EMQX lets everybody in while
+# dockhook is absent from the start, when dockhook answers "ignore", and from the second outage of about 10 s or more,
+# because 5.9.0 to 5.10.4 then drop all hooks (all seen on 5.10.4, and seen closed with it).
+# Keep it empty: a user that it knows gets in, and EMQX does not ask dockhook (seen on 5.10.4).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.10.4). The default is allow.',
     retained: FLAG_TAKEN_AWAY,
     listeners: ENABLE_AUTHN,
@@ -132,19 +132,20 @@ ${ENABLE_AUTHN}`,
 # 6.2.0 and 6.2.2 were run with this configuration, before client ids and retained messages were in it: they stayed
 # closed. "Seen on 5.10.4" is what was looked at more closely there.`,
     failedAction: `
-  # dockhook was there and is away: connect, subscribe and publish are refused (seen on 5.10.4). A request that is
-  # still let through, by what EMQX remembers of client.authorize, goes on unanswered and unchanged.`,
+  # While dockhook is away, connect, subscribe and publish are refused (seen on 5.10.4). EMQX remembers what
+  # client.authorize allowed, so a request may still pass: unanswered and unchanged.`,
     reconnect: `
   # EMQX has no hooks before its first successful OnProviderLoaded, and asks for them this often; after an outage too
   # (seen with the ExHook manager of 6.0.3: back within 5 s. The default is a minute).`,
     authenticator: `
-# An authenticator that knows nobody. It runs before dockhook and says "not authorized"; dockhook's yes comes later
-# and counts (seen on 5.10.4). Without hooks its no stands. Without this block EMQX lets everybody in while dockhook
-# was absent since the start, and when dockhook answers "ignore" (seen on 5.10.4, and seen closed with it; read for 6).
+# An authenticator without users. It runs before dockhook and says "not authorized". dockhook answers later, and its
+# yes counts (seen on 5.10.4). While EMQX has no hooks, the no stands. Without this block EMQX lets everybody in while
+# dockhook is absent from the start, and when dockhook answers "ignore" (seen on 5.10.4, and seen closed with it; read
+# for 6).
 # 6.0.0 to 6.0.2, 6.1.0 and 6.1.1 have the fault that makes 5.10.4 drop all hooks at the second long outage
 # (emqx/emqx#16890; seen gone with the ExHook manager of 6.0.3).
 # From 6.2.2 on, EMQX_SECURITY_PROFILE=hardened in EMQX's environment does the same once more (read).
-# Keep it empty: whom it knows gets in without dockhook being asked (seen on 5.10.4).`,
+# Keep it empty: a user that it knows gets in, and EMQX does not ask dockhook (seen on 5.10.4).`,
     noMatch: '# Without hooks nobody publishes or subscribes (seen on 5.10.4). Here the default too (read).',
     retained: FLAG_TAKEN_AWAY,
     listeners: `# Addresses are written out: from 6.3.0 on, the hardened profile binds a bare port to loopback only (EMQX
@@ -160,8 +161,8 @@ export function configuration({ line, version, server, listeners, files }: Confi
   return `# dockhook for EMQX ${texts.title}. Append this to emqx.conf, then restart the node. A value that stands later in
 # the file replaces an earlier one; a list is replaced as a whole, so keep other ExHook servers by adding them here.
 #
-# emqx.conf and not base.hocon: what the dashboard changes is then gone at the next restart, and a restart always
-# ends up closed (EMQX documentation, "Listener Configuration").
+# Use emqx.conf and not base.hocon: then a restart undoes what the dashboard changed, and EMQX is always closed after it
+# (EMQX documentation, "Listener Configuration").
 #
 # "Seen" is what a running EMQX did; "read" is what its source says. deploy/emqx/README.md of dockhook says what stays
 # open.${texts.preface ?? ''}
@@ -169,7 +170,7 @@ export function configuration({ line, version, server, listeners, files }: Confi
 exhook.servers = [{
   name = ${quoted(server.name)}${server.ssl ? TLS_NOTE : '\n  # Beyond loopback: https, and the ssl block of exhook-tls.conf.'}
   url = ${quoted(server.url)}
-  # Whole seconds: of 1.5s EMQX makes 1s (seen on 5.8.9). dockhook answers within 2 s.
+  # Whole seconds: EMQX cuts 1.5s down to 1s (seen on 5.8.9). dockhook answers within 2 s.
   request_timeout = ${quoted(server.request_timeout)}${texts.failedAction}
   failed_action = ${server.failed_action}${texts.reconnect}
   auto_reconnect = ${quoted(server.auto_reconnect)}
@@ -190,28 +191,28 @@ authorization {
   no_match = deny
   # The default. With disconnect, a dock would lose its session for one topic that a new firmware tries.
   deny_action = ignore
-  # dockhook is asked once a minute for each client and topic, and not for each message.
+  # EMQX asks dockhook once a minute for each client and topic, and not for each message.
   cache {
     enable = true
     # The default is 32 topics for each client: a backend that uses more costs a call for almost every message
     # (seen on 5.8.9: 18,309 calls for 18,000 messages, and 408 with this). A topic takes some 400 bytes in the
     # session that uses it (seen on 5.8.9: 1.6 MB for 4096).
     max_size = 4096
-    # The default. What dockhook takes back, a connected client keeps for this long.
+    # The default. A connected client keeps for this long what dockhook takes back.
     ttl = "1m"
   }
 }
 
-# EMQX keeps a message with the retain flag before it asks dockhook, and hands it to each later subscriber: of a
-# request that would be the device binding code (seen on 5.8.9 and 6.2.2). docs/emqx.md of dockhook, "Retained
-# requests", has the other ways.
+# EMQX keeps a message with the retain flag before it asks dockhook, and gives it to each later subscriber. A request
+# has the device binding code in it (seen on 5.8.9 and 6.2.2). docs/emqx.md of dockhook, "Retained requests", has the
+# other ways.
 ${texts.retained}
 
 mqtt {
   # With true, a dock that speaks MQTT 3.1.1 would not get the replies to its own requests (read).
   ignore_loop_deliver = false
-  # Anything else puts the certificate's name in the place of the account's (read). \`account add --cert-cn\`
-  # compares the certificate beside the account and its password.
+  # Anything else replaces the account's name with the certificate's (read). \`account add --cert-cn\` compares the
+  # certificate in addition to account and password.
   peer_cert_as_username = disabled
   peer_cert_as_clientid = disabled${version && !overridesClientId(version) ? '' : clientIdOverride(line)}
 }
@@ -235,15 +236,15 @@ function clientIdOverride(line: Line): string {
       : '';
   return `
   # The account becomes part of every client id ("dock-north${CLIENT_ID_SEPARATOR}7CTDTEST00000A"), so that no account ends or takes over
-  # a session of another. Without it a dock account that comes with the client id of a backend gets the backend's
-  # session, subscriptions and messages (seen on 5.8.9 and 6.2.2). dockhook takes the two apart again.${since}
+  # a session of another. Without it, a dock account that comes with the client id of a backend gets the backend's
+  # session, subscriptions and messages (seen on 5.8.9 and 6.2.2). dockhook separates the two again.${since}
   clientid_override = ${quoted(CLIENT_ID_OVERRIDE)}`;
 }
 
 const TLS_NOTE = `
   # The host name stands in dockhook's certificate, as it is written here.`;
 
-function sslBlock(ssl: NonNullable<ExhookServer['ssl']>): string {
+function sslBlock(ssl: NonNullable<ProviderSettings['ssl']>): string {
   return `
   # EMQX shows its certificate in all versions. It verifies dockhook's from 5.8.8, 5.9.2 and 5.10.1 on, and in 6;
   # older ones cannot be told to (read; emqx/emqx#15677): upgrade, or trust the network between them.

@@ -9,23 +9,17 @@ import type { Hook, Provider } from './api-answers.js';
 /** The name in EMQX, unless another is wanted. */
 export const PROVIDER = 'dockhook';
 /** Where EMQX finds dockhook if both run on one machine: the default of `DOCKHOOK_GRPC_LISTEN`. */
-export const EXHOOK_URL = 'http://127.0.0.1:9000';
+const EXHOOK_URL = 'http://127.0.0.1:9000';
 
-/** Files on the machine of EMQX, for mutual TLS to dockhook. */
-export interface ExhookTls {
-  ca: string;
-  cert: string;
-  key: string;
-}
-
-export const EXHOOK_TLS: ExhookTls = {
+/** Files on the machine of EMQX, for mutual TLS to dockhook, unless others are named. */
+const TLS_FILES = {
   ca: '/etc/emqx/certs/grpc-ca.pem',
   cert: '/etc/emqx/certs/emqx.pem',
   key: '/etc/emqx/certs/emqx.key',
 };
 
 /** One element of `exhook.servers`, by EMQX's names. */
-export interface ExhookServer {
+export interface ProviderSettings {
   name: string;
   url: string;
   request_timeout: '5s';
@@ -46,15 +40,15 @@ export interface ExhookServer {
  * @param url `http://host:port`, or `https://…` for mutual TLS with the files of `tls`
  * @throws DockhookError `usage` if EMQX could not use name or address
  */
-export function exhookServer({
+export function providerSettings({
   name = PROVIDER,
   url = EXHOOK_URL,
-  tls = EXHOOK_TLS,
+  tls = {},
 }: {
   name?: string | undefined;
   url?: string | undefined;
-  tls?: ExhookTls;
-}): ExhookServer {
+  tls?: { [File in keyof typeof TLS_FILES]?: string | undefined };
+}): ProviderSettings {
   // EMQX's rule for names (exhook schema).
   if (!/^[A-Za-z0-9]+[A-Za-z0-9_-]*$/.test(name) || name.length > 256) {
     throw new DockhookError(
@@ -88,9 +82,9 @@ export function exhookServer({
       ? {
           ssl: {
             enable: true,
-            cacertfile: tls.ca,
-            certfile: tls.cert,
-            keyfile: tls.key,
+            cacertfile: tls.ca ?? TLS_FILES.ca,
+            certfile: tls.cert ?? TLS_FILES.cert,
+            keyfile: tls.key ?? TLS_FILES.key,
             verify: 'verify_peer',
             server_name_indication: host.replace(/^\[|\]$/g, ''),
           },

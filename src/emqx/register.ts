@@ -4,7 +4,7 @@ import { DockhookError } from '../errors.js';
 import { printableUrl } from '../text.js';
 import { answers, type Provider } from './api-answers.js';
 import type { EmqxApi } from './api.js';
-import { isSameAddress, whatIsWrong, type ExhookServer } from './provider.js';
+import { isSameAddress, whatIsWrong, type ProviderSettings } from './provider.js';
 
 /** Between two looks at how far EMQX is, in milliseconds. */
 const LOOK_MS = 500;
@@ -25,7 +25,7 @@ export interface Registration {
  */
 export async function register(
   api: EmqxApi,
-  wanted: ExhookServer,
+  wanted: ProviderSettings,
   { waitMs, onWait }: { waitMs: number; onWait: (missing: string) => void },
 ): Promise<Registration> {
   const before = await api.get('/exhooks', answers.providers);
@@ -66,7 +66,7 @@ export async function register(
   }
 }
 
-function isAsWanted(old: Provider, { ssl, ...rest }: ExhookServer): boolean {
+function isAsWanted(old: Provider, { ssl, ...rest }: ProviderSettings): boolean {
   const has = (object: unknown, values: object): boolean =>
     Object.entries(values).every(([key, value]) => (object as Record<string, unknown>)[key] === value);
   return old.enable !== false && has(old, rest) && (ssl === undefined || has(old.ssl ?? {}, ssl));

@@ -1,7 +1,7 @@
 /**
- * Whether EMQX's calls are answered, found out by one call. EMQX itself says "connected" while nobody is there
- * any more (seen on 5.8.9 with dockhook killed), and a look at dockhook's port from here proves nothing of EMQX's way
- * to it: another machine, TLS with EMQX's own certificate, a proxy between.
+ * One call that shows whether dockhook answers EMQX. EMQX itself says "connected" even when nobody is there any more
+ * (seen on 5.8.9 with dockhook killed). Dockhook's port, tried from here, shows nothing about EMQX's way to it: EMQX runs on
+ * another machine, has a TLS certificate of its own, or a proxy is between.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { answers, type Provider } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';
 import { durationMs } from './durations.js';
 
-export type Proof =
+export type TestCall =
   /** On these nodes; a publish over REST runs on the node that takes it. */
   | { kind: 'answered'; nodes: string[] }
   /** `unanswered`: EMQX called and got no answer it can use; `not called`: it did not call at all. */
@@ -31,7 +31,7 @@ const LOOK_MS = 200;
  * counter of the hook rises. dockhook drops the message, so nobody gets it; without dockhook a subscriber of
  * `thing/product/+/requests` does, and finds a well-formed request with a method that nobody knows.
  */
-export async function proveAsked(api: EmqxApi, provider: Provider): Promise<Proof> {
+export async function makeTestCall(api: EmqxApi, provider: Provider): Promise<TestCall> {
   const { name, request_timeout: timeout } = provider;
   const before = await countsOf(api, name);
   if (before === undefined)
@@ -58,16 +58,16 @@ export async function proveAsked(api: EmqxApi, provider: Provider): Promise<Proo
 }
 
 /** What does not hold, in one line; undefined if dockhook answers. */
-export function whatProofSays(proof: Proof): string | undefined {
-  switch (proof.kind) {
+export function faultOfCall(call: TestCall): string | undefined {
+  switch (call.kind) {
     case 'answered':
       return undefined;
     case 'unanswered':
-      return `EMQX says "connected", but its call on ${proof.nodes.join(', ')} got no answer`;
+      return `EMQX says "connected", but its call on ${call.nodes.join(', ')} got no answer`;
     case 'not called':
       return 'EMQX says "connected", but it did not call for a message that it must ask about';
     case 'untried':
-      return `EMQX says "connected"; whether its calls are answered could not be tried: ${proof.why}`;
+      return `EMQX says "connected"; whether its calls are answered could not be tried: ${call.why}`;
   }
 }
 

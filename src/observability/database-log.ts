@@ -3,7 +3,7 @@ import { messageOf, type DockhookError } from '../errors.js';
 import { findingText } from '../finding.js';
 import { sqlState } from '../stores/database.js';
 import type { PostgresOptions } from '../stores/postgres.js';
-import type { OnQuery } from '../stores/run.js';
+import type { OnQuery } from '../stores/database-errors.js';
 import type { Stores } from '../stores/types.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';

@@ -21,7 +21,7 @@ import {
 export type Data = Record<string, unknown>;
 
 /** `timeoutMs` is for each step. */
-export interface ConnectionOptions extends MqttOptions {
+interface ConnectionOptions extends MqttOptions {
   username: string;
   gateway: string;
   onStep: OnStep;
@@ -29,8 +29,8 @@ export interface ConnectionOptions extends MqttOptions {
 
 export interface Reply {
   data: Data;
-  /** To tell of it once its content has been judged. */
-  tell: (seen: { ok: boolean; text: string; result?: number }) => void;
+  /** Reports the reply, once its content has been judged. */
+  tell: (seen: { ok: boolean; text: string; result?: number | undefined }) => void;
 }
 
 export interface DockConnection {
@@ -165,8 +165,7 @@ async function connect(options: ConnectionOptions): Promise<MqttClient> {
   const started = performance.now();
   const tell = (ok: boolean, text: string, result?: number): void => {
     const milliseconds = performance.now() - started;
-    const code = result === undefined ? {} : { result };
-    onStep({ direction: '→', method: 'connect', topic: '', ...code, milliseconds, ok, text });
+    onStep({ direction: '→', method: 'connect', topic: '', result, milliseconds, ok, text });
   };
   try {
     const client = await connectMqtt(options);

@@ -3,7 +3,7 @@
  * `DockhookError('failed')` that tells the layer (network, TLS, MQTT), the likely reason, and what to do.
  */
 import type { Socket } from 'node:net';
-import mqtt, { type MqttClient } from 'mqtt';
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { DockhookError, messageOf } from '../errors.js';
 
 /** What a client shows and trusts under TLS, as PEM. Without a CA, those that Node.js knows are trusted. */
@@ -33,12 +33,13 @@ export interface MqttOptions {
 export async function connectMqtt(options: MqttOptions): Promise<MqttClient> {
   const { clientId, username, password, protocolVersion, timeoutMs } = options;
   const { protocol, host } = brokerUrl(options.url);
-  const client = mqtt.connect(`${protocol}//${host}`, {
+  const settings: IClientOptions = {
     ...options.tls,
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
     ...{ clientId, protocolVersion, clean: true, reconnectPeriod: 0, connectTimeout: timeoutMs },
-  });
+  };
+  if (username !== undefined) settings.username = username;
+  if (password !== undefined) settings.password = password;
+  const client = mqtt.connect(`${protocol}//${host}`, settings);
   // Else Nagle's algorithm adds 40 ms to most requests, and the steps are to show the server's time.
   client.once('connect', () => (client.stream as Partial<Socket>).setNoDelay?.(true));
   // mqtt.js may report more than once, and an 'error' that nobody hears ends the process.
@@ -166,7 +167,7 @@ function explainConnack(code: number, broker: string, username: string | undefin
     case 133:
       return `the broker at ${broker} does not accept this client id (CONNACK ${code})`;
     default:
-      return `the broker at ${broker} let ${who} not in (CONNACK ${code}): see the log of the broker`;
+      return `the broker at ${broker} did not let in ${who} (CONNACK ${code}): see the log of the broker`;
   }
 }
 

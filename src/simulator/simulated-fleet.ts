@@ -8,7 +8,7 @@ import { simulateDock, type Session, type SimulatedDockOptions } from './simulat
 
 export type FleetDock = Omit<SimulatedDockOptions, 'onStep'>;
 
-export interface FleetOptions {
+interface FleetOptions {
   /** How many walk at the same time. */
   atOnce: number;
   /** Told after each dock that has walked. */
@@ -16,7 +16,7 @@ export interface FleetOptions {
 }
 
 /** Of one step, over all docks that made it; in milliseconds. */
-export interface StepTimes {
+interface StepTimes {
   step: string;
   count: number;
   p50: number;
@@ -24,7 +24,7 @@ export interface StepTimes {
   max: number;
 }
 
-export interface FleetFailure {
+interface FleetFailure {
   /** `connect`, `subscribe`, or the method. */
   step: string;
   docks: number;
@@ -43,6 +43,17 @@ export interface FleetSummary {
   steps: StepTimes[];
   /** The most frequent first. */
   failures: FleetFailure[];
+}
+
+const DIGITS = 5;
+
+/** As many docks as asked for, all with one account: the SNs given, with 00001, 00002, … behind. */
+export function numberedDocks(dock: FleetDock, count: number): FleetDock[] {
+  return Array.from({ length: count }, (_, index) => {
+    const number = String(index + 1).padStart(DIGITS, '0');
+    const drone = dock.drone === undefined ? undefined : `${dock.drone}${number}`;
+    return { ...dock, gateway: `${dock.gateway}${number}`, drone };
+  });
 }
 
 export async function simulateFleet(

@@ -1,4 +1,4 @@
-/** What a simulated dock shows of its way in: steps, the line each becomes, and result codes in words. */
+/** What a simulated dock tells of each step on its way in, and the line that shows it. */
 import { styleText } from 'node:util';
 
 // Whether the output is a terminal is the caller's to know.
@@ -13,9 +13,9 @@ export interface Step {
   /** Empty for `connect`. */
   topic: string;
   /** CONNACK code, 0 or the code of a refusing SUBACK, or DJI's result; absent where there is none. */
-  result?: number;
+  result?: number | undefined;
   /** From request to reply; absent for what is only sent. */
-  milliseconds?: number;
+  milliseconds?: number | undefined;
   ok: boolean;
   /** In words. */
   text: string;
@@ -39,42 +39,4 @@ export function formatStep(step: Step, { colour = false, width = Infinity } = {}
   if (!colour) return line;
   if (!step.ok) return styleText('red', line, always);
   return step.direction === '←' ? styleText('green', line, always) : line;
-}
-
-export interface Meaning {
-  /** What happened, for the person at the dock. */
-  what: string;
-  /** What to check or to do. */
-  check: string;
-}
-
-const MEANINGS: Record<number, Meaning> = {
-  200001: {
-    what: 'the server finds a field of the request missing or malformed',
-    check: 'check the SNs, the organization id and the device binding code for typing errors',
-  },
-  210001: { what: 'the server has no license to give', check: 'set it with dockhook license set FILE' },
-  210230: {
-    what: 'no organization has this device binding code and this id',
-    check: 'check both with dockhook organization list; after many wrong codes wait a minute',
-  },
-  210231: {
-    what: 'the device could not be bound',
-    check: 'check that its SN is not the gateway of another account, and that the database answers',
-  },
-  210232: {
-    what: 'the device is bound to another organization',
-    check: 'look with dockhook binding show SN; dockhook binding move SN moves it',
-  },
-  210233: { what: 'the server cannot read its bindings', check: 'check that its database answers' },
-};
-
-/**
- * A result code in words. Only 210231 stands in a DJI page (airport_organization_bind); the others mean
- * what they mean in DJI's demo server.
- */
-export function meaningOf(result: number): Meaning {
-  return (
-    MEANINGS[result] ?? { what: 'an error without a known meaning', check: 'check the log of the server' }
-  );
 }

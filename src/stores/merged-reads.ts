@@ -4,7 +4,7 @@
  */
 
 import { cannotBeThere } from './database.js';
-import { sparing } from './sparing.js';
+import { splitOnRefusal } from './split-on-refusal.js';
 
 /** Reads by key. What comes back may tell of other keys, too. */
 export type Read<Found> = (keys: readonly string[]) => Promise<ReadonlyMap<string, Found>>;
@@ -39,9 +39,9 @@ interface Statement<Found> {
  * A key that the database refuses fails alone, and one that cannot be in it is absent: else a stranger with an odd name
  * would spoil the reads of docks that come at the same moment.
  */
-async function readSparing<Found>(read: Read<Found>, keys: readonly string[]): Promise<Answers<Found>> {
+async function readSplit<Found>(read: Read<Found>, keys: readonly string[]): Promise<Answers<Found>> {
   const answers: Answers<Found> = { found: new Map(), refused: new Map() };
-  await sparing(
+  await splitOnRefusal(
     keys,
     (key) => key,
     async (some) => {
@@ -59,7 +59,7 @@ async function readSparing<Found>(read: Read<Found>, keys: readonly string[]): P
 /**
  * Merges reads asked in the same turn of the event loop, or while no more statements may be sent. No read joins a
  * statement that was sent before: each sees all that was committed before it was asked. All keys of a read are in one
- * statement; if that fails, all its reads fail, unless it was refused for a key: see {@link readSparing}.
+ * statement; if that fails, all its reads fail, unless it was refused for a key: see {@link readSplit}.
  */
 export function mergeReads<Found>(read: Read<Found>): Read<Found> {
   const waiting: Statement<Found>[] = [];
@@ -69,7 +69,7 @@ export function mergeReads<Found>(read: Read<Found>): Read<Found> {
     const keys = new Set<string>();
     let send!: Statement<Found>['send'];
     const answers = new Promise<Answers<Found>>((resolve, reject) => {
-      send = () => readSparing(read, [...keys]).then(resolve, reject);
+      send = () => readSplit(read, [...keys]).then(resolve, reject);
     });
     return { keys, answers, send };
   }

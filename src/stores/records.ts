@@ -6,14 +6,15 @@
  */
 import type { FromSchema } from 'json-schema-to-ts';
 import { PASSWORD_HASH_PATTERN } from '../password-hashes/index.js';
+import { RFC3339_PATTERN } from '../dates.js';
 import { SERIAL_NUMBER_PATTERN } from '../topics.js';
 
 const serialNumber = { type: 'string', pattern: SERIAL_NUMBER_PATTERN } as const;
-/** RFC 3339; `check.ts` adds that it is a moment that exists, for month 13 would compare as "never". */
+/** RFC 3339; `codec.ts` adds that it is a moment that exists, for month 13 would compare as "never". */
 const instant = {
   type: 'string',
   format: 'instant',
-  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$',
+  pattern: RFC3339_PATTERN,
 } as const;
 /** What Postgres can keep inside JSON: no NUL, no lone surrogate. */
 const text = { type: 'string', pattern: '^[^\\0\\p{Surrogate}]*$' } as const;

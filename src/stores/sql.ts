@@ -4,9 +4,9 @@ import type { Keyv } from 'keyv';
 import type { Backend, InsertMany, Rows, StoredRow } from './backend.js';
 import { cannotBeThere, type Database, type Query, type Row } from './database.js';
 import { openKeyv } from './keyv.js';
-import { retried } from './retried.js';
+import { withRetries } from './retry.js';
 import { unsoundParts, withWholeRows } from './soundness.js';
-import { sparing } from './sparing.js';
+import { splitOnRefusal } from './split-on-refusal.js';
 import { CLIENT_IDS_OF_ACCOUNT, GATEWAYS_OF_ACCOUNT, withTables, type RecordTable } from './tables.js';
 import { timelineOn } from './timeline.js';
 
@@ -105,7 +105,7 @@ function insertManyOn(query: Query): InsertMany {
       const free = new Set(inserted.map(({ key }) => key));
       for (const { key } of some) if (!free.has(key)) leftOut.set(key, 'taken');
     };
-    await sparing(
+    await splitOnRefusal(
       rows,
       ({ key, text }) => key + text,
       insert,
@@ -151,7 +151,7 @@ WHERE binding.key = ANY($1)`;
 
 /** Opens the backend; the tables are made sure of by the first query, not here. */
 export function openSqlBackend(bare: Database): Backend {
-  const sent = retried(bare);
+  const sent = withRetries(bare);
   // The embedded database has one role, from whom nothing is hidden, and no connections of one's own.
   const database = withTables(bare.openSession === undefined ? sent : withWholeRows(sent));
   return {

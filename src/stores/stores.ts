@@ -2,7 +2,7 @@
  * Accounts, organizations, bindings, the license and the access timeline, in Postgres.
  *
  * Owns: the tables and what Postgres guards in them (`tables.ts`), the records and their schemas
- * (`records.ts`, `check.ts`), connecting (`postgres.ts`), what around the tables could make an answer wrong
+ * (`records.ts`, `codec.ts`), connecting (`postgres.ts`), what around the tables could make an answer wrong
  * (`soundness.ts`), and the meaning of each operation (this file).
  * It is the only importer of keyv and pg. `sql.ts` and `memory.ts` are the two backends.
  *
@@ -14,23 +14,23 @@ import { DockhookError } from '../errors.js';
 import { hearAccountChanges, type AccountChangesOptions } from './account-changes.js';
 import type { Backend } from './backend.js';
 import {
-  accountKind,
-  bindingKind,
+  accountType,
+  bindingType,
   decode,
   decodeRow,
   encode,
   isKey,
   LICENSE_KEY,
-  licenseKind,
+  licenseType,
   nameOf,
-  organizationKind,
-} from './check.js';
+  organizationType,
+} from './codec.js';
 import type { Database } from './database.js';
 import { mergeReads, type Read } from './merged-reads.js';
 import { createMemory, type Changes } from './memory.js';
-import { failureOf, openRun, type OnQuery } from './run.js';
+import { failureOf, createAttempt, type OnQuery } from './database-errors.js';
 import { openSqlBackend } from './sql.js';
-import { openTable } from './table.js';
+import { openRecordTable } from './record-table.js';
 import type {
   Account,
   Accounts,
@@ -86,7 +86,8 @@ export function withMemory(stores: Stores, changes?: Changes): ServerStores {
   };
 }
 
-function rememberAccounts(accounts: Accounts, changes?: Changes): RememberedAccounts {
+/** The same accounts, which are remembered as they were read. */
+export function rememberAccounts(accounts: Accounts, changes?: Changes): RememberedAccounts {
   const memory = createMemory<Account>({ changes });
   return {
     ...accounts,
@@ -97,6 +98,7 @@ function rememberAccounts(accounts: Accounts, changes?: Changes): RememberedAcco
   };
 }
 
+/** The same license, which is remembered as it was read. */
 export function rememberLicense(license: LicenseStore): RememberedLicense {
   const memory = createMemory<License>({ maxAgeMs: Infinity });
   return {
@@ -108,43 +110,43 @@ export function rememberLicense(license: LicenseStore): RememberedLicense {
 
 /** The stores on a backend. */
 export function storesOn(backend: Backend, onQuery?: OnQuery): Stores {
-  const run = openRun('all', onQuery);
+  const attempt = createAttempt('all', onQuery);
   return {
     accounts: openAccounts(backend, onQuery),
     organizations: openOrganizations(backend, onQuery),
     bindings: openBindings(backend, onQuery),
     license: openLicense(backend, onQuery),
     timeline: openTimeline(backend, onQuery),
-    ping: () => run('ping', 'one round trip', () => backend.ping()),
-    unsound: () => run('unsound', 'its settings', () => backend.unsound()),
+    ping: () => attempt('ping', 'one round trip', () => backend.ping()),
+    unsound: () => attempt('unsound', 'its settings', () => backend.unsound()),
     close: () => backend.close(),
   };
 }
 
 function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts {
-  const run = openRun(accountKind.table, onQuery);
-  const table = openTable(backend, accountKind, run);
+  const attempt = createAttempt(accountType.table, onQuery);
+  const table = openRecordTable(backend, accountType, attempt);
   return {
     get: (name) => table.get(name),
     list: () => table.list(),
     add: (account) => table.add(account),
     addTogether: (work) =>
-      run('addTogether', 'accounts', () =>
+      attempt('addTogether', 'accounts', () =>
         backend.transaction((insertMany) =>
           work(async (many) => {
-            const rows = many.map((account) => encode(accountKind, account));
-            const leftOut = await insertMany(accountKind.table, rows);
+            const rows = many.map((account) => encode(accountType, account));
+            const leftOut = await insertMany(accountType.table, rows);
             return new Map([...leftOut].map(([name, why]) => [name, whyLeftOut(name, why)]));
           }),
         ),
       ),
     update: (name, edit) => table.update(name, edit),
     async replaceHash(name, oldHash, newHash) {
-      return run('replaceHash', nameOf(accountKind, name), async () => {
+      return attempt('replaceHash', nameOf(accountType, name), async () => {
         const text = await table.rows.text(name);
-        const account = text === undefined ? undefined : decodeRow(accountKind, { key: name, text });
+        const account = text === undefined ? undefined : decodeRow(accountType, { key: name, text });
         if (text === undefined || account?.passwordHash !== oldHash) return false;
-        const row = encode(accountKind, { ...account, passwordHash: newHash });
+        const row = encode(accountType, { ...account, passwordHash: newHash });
         return table.rows.replace(name, text, row.text);
       });
     },
@@ -152,34 +154,34 @@ function openAccounts(backend: Backend, onQuery: OnQuery | undefined): Accounts 
     async listsGateway(sn) {
       // Whatever else is no row's list, so nothing that PostgreSQL would refuse is asked.
       if (!isSerialNumber(sn)) return false;
-      return run('listsGateway', `gateway ${JSON.stringify(sn)}`, () => backend.listsGateway(sn));
+      return attempt('listsGateway', `gateway ${JSON.stringify(sn)}`, () => backend.listsGateway(sn));
     },
     async keepsClientId(clientId) {
       if (!isKey(clientId)) return false;
-      return run('keepsClientId', 'client ids', () => backend.keepsClientId(clientId));
+      return attempt('keepsClientId', 'client ids', () => backend.keepsClientId(clientId));
     },
   };
 }
 
 function whyLeftOut(name: string, why: 'taken' | Error): DockhookError {
-  const subject = nameOf(accountKind, name);
+  const subject = nameOf(accountType, name);
   return why === 'taken'
     ? new DockhookError('conflict', `${subject} exists already`)
     : failureOf('add', subject, why);
 }
 
 function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Organizations {
-  const run = openRun(organizationKind.table, onQuery);
-  const table = openTable(backend, organizationKind, run);
+  const attempt = createAttempt(organizationType.table, onQuery);
+  const table = openRecordTable(backend, organizationType, attempt);
   const organizationsByCode = mergeReads((codes) => backend.organizationsByCode(codes));
   return {
     get: (id) => table.get(id),
     list: () => table.list(),
     async byBindingCode(code) {
       if (!isKey(code)) return undefined;
-      return run('byBindingCode', 'the organization of a device binding code', async () => {
+      return attempt('byBindingCode', 'the organization of a device binding code', async () => {
         const row = (await organizationsByCode([code])).get(code);
-        return row && decodeRow(organizationKind, row);
+        return row && decodeRow(organizationType, row);
       });
     },
     add: (organization) => table.add(organization, { unique: () => codeTaken(organization.id) }),
@@ -187,8 +189,8 @@ function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Orga
     remove: (id) =>
       table.remove(id, {
         reference: async () => {
-          const subject = nameOf(organizationKind, id);
-          const count = await run('countBindings', subject, () => backend.countBindings(id));
+          const subject = nameOf(organizationType, id);
+          const count = await attempt('countBindings', subject, () => backend.countBindings(id));
           throw new DockhookError(
             'conflict',
             `${subject} cannot be removed: ${count} ${count === 1 ? 'device is' : 'devices are'} bound to it; ` +
@@ -202,14 +204,14 @@ function openOrganizations(backend: Backend, onQuery: OnQuery | undefined): Orga
 function codeTaken(id: string): never {
   throw new DockhookError(
     'conflict',
-    `${nameOf(organizationKind, id)} cannot have this device binding code: ` +
+    `${nameOf(organizationType, id)} cannot have this device binding code: ` +
       'another organization has it; choose another code',
   );
 }
 
 function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings {
-  const run = openRun(bindingKind.table, onQuery);
-  const table = openTable(backend, bindingKind, run);
+  const attempt = createAttempt(bindingType.table, onQuery);
+  const table = openRecordTable(backend, bindingType, attempt);
   const withOrganizations = mergeReads((sns) => backend.bindingsWithOrganizations(sns));
 
   /** Reads what there is of these SNs, and decodes it. */
@@ -222,7 +224,7 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
     const keys = [...new Set(sns)].filter(isKey);
     const bindings = new Map<string, T>();
     if (keys.length === 0) return bindings;
-    return run(operation, `bindings of ${keys.length} devices`, async () => {
+    return attempt(operation, `bindings of ${keys.length} devices`, async () => {
       const rows = await read(keys);
       for (const sn of keys) {
         const row = rows.get(sn);
@@ -233,19 +235,19 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
   }
 
   return {
-    getMany: (sns) => readMany('getMany', sns, table.read, (sn, value) => decode(bindingKind, sn, value)),
+    getMany: (sns) => readMany('getMany', sns, table.read, (sn, value) => decode(bindingType, sn, value)),
     getManyWithOrganizations: (sns) =>
       readMany('getManyWithOrganizations', sns, withOrganizations, (_sn, row) => ({
-        ...decodeRow(bindingKind, row),
+        ...decodeRow(bindingType, row),
         // Only when asked for: who may not see it must not stumble over it.
-        organization: () => row.organization && decodeRow(organizationKind, row.organization),
+        organization: () => row.organization && decodeRow(organizationType, row.organization),
       })),
     list: () => table.list(),
     async bind(binding) {
-      const row = encode(bindingKind, binding);
-      return run<BindOutcome>(
+      const row = encode(bindingType, binding);
+      return attempt<BindOutcome>(
         'bind',
-        nameOf(bindingKind, row.key),
+        nameOf(bindingType, row.key),
         async () => ((await backend.bind(row)) ? 'bound' : 'bound_elsewhere'),
         { reference: () => 'no_such_organization' },
       );
@@ -263,7 +265,7 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
           reference: () => {
             throw new DockhookError(
               'not_found',
-              `there is no ${nameOf(organizationKind, organizationId ?? '')}`,
+              `there is no ${nameOf(organizationType, organizationId ?? '')}`,
             );
           },
         },
@@ -273,31 +275,31 @@ function openBindings(backend: Backend, onQuery: OnQuery | undefined): Bindings 
 }
 
 function openLicense(backend: Backend, onQuery: OnQuery | undefined): LicenseStore {
-  const run = openRun(licenseKind.table, onQuery);
-  const table = openTable(backend, licenseKind, run);
-  const subject = nameOf(licenseKind, LICENSE_KEY);
+  const attempt = createAttempt(licenseType.table, onQuery);
+  const table = openRecordTable(backend, licenseType, attempt);
+  const subject = nameOf(licenseType, LICENSE_KEY);
   return {
     get: () => table.get(LICENSE_KEY),
     async set(license) {
-      encode(licenseKind, license);
-      await run('set', subject, () => table.rows.keyv.set(LICENSE_KEY, license));
+      encode(licenseType, license);
+      await attempt('set', subject, () => table.rows.keyv.set(LICENSE_KEY, license));
     },
     async clear() {
-      await run('clear', subject, () => table.rows.keyv.delete(LICENSE_KEY));
+      await attempt('clear', subject, () => table.rows.keyv.delete(LICENSE_KEY));
     },
   };
 }
 
 function openTimeline({ timeline }: Backend, onQuery: OnQuery | undefined): Timeline {
-  const run = openRun('dockhook_timeline', onQuery);
+  const attempt = createAttempt('dockhook_timeline', onQuery);
   const subject = 'the access timeline';
   return {
-    append: (entries) => run('append', subject, () => timeline.append(entries)),
-    sweep: (limits) => run('sweep', subject, () => timeline.sweep(limits)),
-    trim: (gateways, limit) => run('trim', subject, () => timeline.trim(gateways, limit)),
-    gateways: (after, limit) => run('gateways', subject, () => timeline.gateways(after, limit)),
-    of: (gateways, limit) => run('of', subject, () => timeline.of(gateways, limit)),
-    others: (before, limit) => run('others', subject, () => timeline.others(before, limit)),
-    gatewayOfDrone: (sn) => run('gatewayOfDrone', subject, () => timeline.gatewayOfDrone(sn)),
+    append: (entries) => attempt('append', subject, () => timeline.append(entries)),
+    sweep: (limits) => attempt('sweep', subject, () => timeline.sweep(limits)),
+    trim: (gateways, limit) => attempt('trim', subject, () => timeline.trim(gateways, limit)),
+    gateways: (after, limit) => attempt('gateways', subject, () => timeline.gateways(after, limit)),
+    of: (gateways, limit) => attempt('of', subject, () => timeline.of(gateways, limit)),
+    others: (before, limit) => attempt('others', subject, () => timeline.others(before, limit)),
+    gatewayOfDrone: (sn) => attempt('gatewayOfDrone', subject, () => timeline.gatewayOfDrone(sn)),
   };
 }

@@ -3,7 +3,7 @@
  * need not agree on anything.
  */
 import type { Database, Row } from './database.js';
-import { sparing } from './sparing.js';
+import { splitOnRefusal } from './split-on-refusal.js';
 import type { Timeline, TimelineDetails, TimelineEntry } from './types.js';
 
 const TABLE = 'public.dockhook_timeline';
@@ -116,7 +116,7 @@ export function timelineOn(database: Database): Timeline {
   return {
     async append(entries) {
       let leftOut = 0;
-      await sparing(
+      await splitOnRefusal(
         entries,
         (entry) => JSON.stringify(entry),
         async (some) => {

@@ -79,7 +79,7 @@ function commit(): string {
   }
 }
 
-/** As Markdown tables with aligned columns, ready for a README: one for all rows that have the same cells. */
+/** As Markdown tables with aligned columns, ready for a page: one for all rows that have the same cells. */
 export function tablesOf(rows: readonly Row[]): string {
   const tables = new Map<string, Row[]>();
   for (const row of rows) {

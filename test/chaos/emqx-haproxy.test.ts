@@ -7,7 +7,7 @@ import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { exhookServer } from '../../src/emqx/provider.js';
+import { providerSettings } from '../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
 import { describeWithHaproxy, freePorts } from '../support/haproxy.js';
 
@@ -31,7 +31,7 @@ describeWithHaproxy('HAProxy before an EMQX whose listeners are open from the st
     directory = mkdtempSync(join(tmpdir(), 'dockhook-haproxy-'));
     file = join(directory, 'haproxy.cfg');
     emqx = await startEmqxRest();
-    emqx.state.providers = [{ ...exhookServer({}), enable: true }];
+    emqx.state.providers = [{ ...providerSettings({}), enable: true }];
     listener = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.end(GREETING);

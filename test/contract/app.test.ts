@@ -4,7 +4,7 @@ import { hookProvider, serviceName } from '../../src/exhook/proto.js';
 import { DockhookError } from '../../src/errors.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
 import { connectGrpc, frame, unframe } from '../support/grpc.js';
-import { openMemoryStores } from '../support/memory-stores.js';
+import { openFakeStores } from '../support/fake-stores.js';
 
 describe('the app', () => {
   let app: TestDockhook | undefined;
@@ -43,7 +43,7 @@ describe('the app', () => {
   });
 
   it('is ready once the store was reached, and says so on both ports', async () => {
-    const stores = openMemoryStores();
+    const stores = openFakeStores();
     let away = true;
     const ping = async (): Promise<void> => {
       if (away) throw new DockhookError('store_unavailable', 'away');
@@ -58,7 +58,7 @@ describe('the app', () => {
   });
 
   it('says why it is not ready, and that its password is refused, which makes it unready after a while', async () => {
-    const stores = openMemoryStores();
+    const stores = openFakeStores();
     let refusal: { why: string; since: number } | undefined;
     let fault: Error | undefined = new DockhookError('store_unavailable', 'the store is away');
     const ping = async (): Promise<void> => {
@@ -89,13 +89,13 @@ describe('the app', () => {
 
   it('stops at once while it still waits for the store', async () => {
     const ping = () => Promise.reject(new DockhookError('store_unavailable', 'away'));
-    app = await startDockhook({ stores: { ...openMemoryStores(), ping } });
+    app = await startDockhook({ stores: { ...openFakeStores(), ping } });
     await app.stop();
     expect(await app.ready).to.equal(false);
   });
 
   it('is ready in spite of a license that cannot be read, and says so in the log', async () => {
-    const stores = openMemoryStores();
+    const stores = openFakeStores();
     const license = {
       ...stores.license,
       get: () => Promise.reject(new DockhookError('bad_row', 'bad license')),

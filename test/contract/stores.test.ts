@@ -1,12 +1,9 @@
 import { openPglite } from '../../src/embedded-database/pglite.js';
 import type { Database } from '../../src/stores/database.js';
-import { openMemoryStores } from '../support/memory-stores.js';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 import { describeSqlStores, describeStores } from './store-suite.js';
-
-describeStores('a Map', async () => openMemoryStores());
 
 describe('on the embedded database', () => {
   let database: Database;

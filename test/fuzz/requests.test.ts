@@ -17,7 +17,7 @@ import { YES_MAN } from '../support/exhook.js';
 import { cases, heapInUse, seed } from '../support/fuzz.js';
 import { connectGrpc, frame, Status, unframe, type GrpcConnection } from '../support/grpc.js';
 import { withMemory } from '../../src/stores/stores.js';
-import { openMemoryStores } from '../support/memory-stores.js';
+import { openFakeStores } from '../support/fake-stores.js';
 import { ACCOUNTS, anyCase, LISTED, NORTH, OURS, SOUTH, type Case } from './requests.js';
 
 /** How many cases go by before the first look at the heap: by then caches and throttles are as full as they get. */
@@ -30,7 +30,7 @@ type Fields = Record<string, unknown>;
 
 describe(`requests, ${cases} cases, FUZZ_SEED=${seed}`, () => {
   const published = hookProvider('v3')['OnMessagePublish']!;
-  const stores = withMemory(openMemoryStores());
+  const stores = withMemory(openFakeStores());
   /** What the replies said is bound. */
   const told = new Map<string, Kept>();
   let inProcess: (message: WireMessage) => Promise<PublishVerdict>;

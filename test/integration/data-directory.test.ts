@@ -209,6 +209,22 @@ describe('a data directory', function () {
     ).to.deep.equal([{ one: null, two: null }]);
   });
 
+  it('closes although a command has a transaction open, and rolls that back', async () => {
+    const holder = await openDataDirectory(directory, { command: 'x', transactionLimitMs: 600_000 });
+    opened.push(holder);
+    const command = await connect();
+    const left = command.transaction(async (query) => {
+      await query('CREATE TABLE left_open ()');
+      await holder.close();
+      await query('SELECT 1');
+      return 'commit';
+    });
+    expect(await left.catch((error: unknown) => error)).to.be.instanceOf(Error);
+    expect(await (await hold()).query(`SELECT to_regclass('left_open')::text AS name`)).to.deep.equal([
+      { name: null },
+    ]);
+  });
+
   it('lets a holder and the commands beside it see each other’s writes', async () => {
     const holder = openStores(await hold());
     const [one, two] = [openStores(await connect()), openStores(await connect())];

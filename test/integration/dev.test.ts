@@ -1,9 +1,11 @@
 /** `dockhook dev`: one command, a dock comes online, and the data lasts. */
 import { expect } from 'chai';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, startCommand, type Running } from '../support/cli.js';
+import { commandBlocks, ROOT, section } from '../support/papers.js';
 
 const environment = {
   DOCKHOOK_GRPC_LISTEN: '127.0.0.1:0',
@@ -44,6 +46,30 @@ describe('dev', function () {
       expect(line).to.match(/^← \w+ +0 +[\d.]+ ms +thing\/product\/\w+\/requests_reply /);
     expect(await dev.stop('SIGINT')).to.equal(0);
     expect(readdirSync(join(cwd, '.dockhook/dev'))).to.deep.equal(['postgres']);
+  });
+
+  it('is started by the second command of the README, `npm start`', async () => {
+    const [[command = ''] = []] = commandBlocks(section('README.md', 'Try it'));
+    expect(command).to.equal('npm ci && npm start');
+    const data = join(cwd, 'by-npm');
+    const { PATH = '', HOME = '' } = process.env;
+    const npm = spawn('npm', ['start'], {
+      cwd: ROOT,
+      env: { PATH, HOME, ...environment, DOCKHOOK_DATA_DIR: data },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    });
+    let seen = '';
+    try {
+      for await (const part of npm.stdout) {
+        seen += String(part);
+        if (seen.includes('The dock is online and bound.')) break;
+      }
+      expect(seen).to.include('The dock is online and bound.');
+    } finally {
+      // npm and all that it started.
+      process.kill(-npm.pid!, 'SIGKILL');
+    }
   });
 
   it('finds the dock bound at the second start, and lets another join through the commands it prints', async () => {

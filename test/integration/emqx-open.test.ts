@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { setTimeout as pause } from 'node:timers/promises';
 import { hookProvider, serviceName } from '../../src/exhook/proto.js';
-import { exhookServer } from '../../src/emqx/provider.js';
+import { providerSettings } from '../../src/emqx/provider.js';
 import { run, type Result } from '../support/cli.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
 import { startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
@@ -16,7 +16,7 @@ describe('the listeners of EMQX', function () {
   let environment: Record<string, string>;
   beforeEach(async () => {
     emqx = await startEmqxRest();
-    emqx.state.providers = [{ ...exhookServer({}), enable: true }];
+    emqx.state.providers = [{ ...providerSettings({}), enable: true }];
     emqx.state.listeners = {
       'tcp:default': { enable: false, bind: '0.0.0.0:1883' },
       'ws:default': { enable: false, bind: '0.0.0.0:8083' },

@@ -1,4 +1,4 @@
-/** The README's operators' guide, typed into a shell from its first command to its last. */
+/** The commands of the README and of docs/, typed into a shell from the first to the last. */
 import { expect } from 'chai';
 import {
   chmodSync,
@@ -18,52 +18,25 @@ import { startBroker, type Broker } from '../../src/trial-broker/broker.js';
 import { startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
 import { freePorts } from '../support/haproxy.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';
+import { commandBlocks, section } from '../support/papers.js';
 import { startShell, type Shell, type ShellResult } from '../support/shell.js';
+import { TYPED } from '../support/typed-commands.js';
 
-const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-/** From a heading of second or third level to the next. */
-function section(title: string): string {
-  const found = new RegExp(`^###? ${title}$([^]*?)(?=^###? |^## )`, 'm').exec(README)?.[1];
-  if (found === undefined) throw new Error(`README.md has no section "${title}"`);
-  return found;
-}
-
-/** The commands of each block of a section; a backslash at the end of a line joins it with the next. */
-function blocks(title: string, language = 'sh'): string[][] {
-  const texts = [...section(title).matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))];
-  return texts.map(([, text = '']) =>
-    text
-      .replaceAll('\\\n', ' ')
-      .split('\n')
-      .filter((line) => line !== ''),
-  );
-}
-
-const FROM_NOTHING = 'From nothing to a registered EMQX';
-const OTHERS = [
-  'Before the dock arrives',
-  'Reading a timeline',
-  'Rotating a password',
-  'Moving a device between organizations',
-  'A whole fleet',
-  'Backup and restore',
-];
+const FIRST_DOCK = section('README.md', 'Your first dock on EMQX');
 
 describe('the operators’ guide', () => {
   it('comes from nothing to a registered EMQX in ten commands', () => {
-    const [, ten] = blocks(FROM_NOTHING);
+    const [, ten] = commandBlocks(FIRST_DOCK);
     expect(ten).to.have.length(10);
     for (const command of ten ?? []) expect(command).to.match(/^dockhook /);
   });
 
-  it('is run whole by this test', () => {
-    const guide = /^## Operators' guide$([^]*?)(?=^## )/m.exec(README)?.[1] ?? '';
-    const withCommands = [...guide.matchAll(/^### (.*)$/gm)]
-      .map(([, title = '']) => title)
-      .filter((title) => blocks(title).length > 0);
-    expect(withCommands).to.deep.equal([FROM_NOTHING, ...OTHERS]);
+  it('has ten commands for the daily work', () => {
+    const [ten] = commandBlocks(section('docs/operating.md', 'The ten commands'));
+    expect(ten).to.have.length(10);
+    for (const command of ten ?? []) expect(command).to.match(/^dockhook /);
   });
 });
 
@@ -75,7 +48,7 @@ describeWithOwnPostgres('the operators’ guide, run', function () {
   let emqx: FakeEmqx;
   let broker: Broker;
   let shell: Shell;
-  /** What stands in the README, and what it is on this machine. */
+  /** What stands in the papers, and what it is on this machine. */
   let addresses: [string, string][];
 
   before(async () => {
@@ -93,7 +66,7 @@ describeWithOwnPostgres('the operators’ guide, run', function () {
     ];
 
     // What the guide says one needs.
-    const [[role = '', database = ''] = []] = blocks('Point EMQX at it', 'sql');
+    const [[role = '', database = ''] = []] = commandBlocks(FIRST_DOCK, 'sql');
     await postgres.query(role);
     await postgres.query(database);
     const text = (name: string): string => join(directory, name);
@@ -129,9 +102,9 @@ describeWithOwnPostgres('the operators’ guide, run', function () {
     rmSync(directory, { recursive: true });
   });
 
-  /** Runs a command as it stands in the README, but for addresses, and expects it to be done. */
+  /** Runs a command as it stands in the papers, but for addresses, and expects it to be done. */
   async function type(command: string): Promise<ShellResult> {
-    const here = addresses.reduce((text, [readme, ours]) => text.replaceAll(readme, ours), command);
+    const here = addresses.reduce((text, [paper, ours]) => text.replaceAll(paper, ours), command);
     const result = await shell.run(here);
     expect(result.code, `${command}\n${result.output}\n${serveLog().slice(-1000)}`).to.equal(0);
     if (/&( *#.*)?$/.test(command)) while (!serveLog().includes('"event":"ready"')) await pause(20);
@@ -154,19 +127,23 @@ describeWithOwnPostgres('the operators’ guide, run', function () {
   }
 
   it('registers dockhook, and nobody gets in who should not', async () => {
-    for (const command of blocks(FROM_NOTHING).flat()) await type(command);
+    for (const command of commandBlocks(FIRST_DOCK).flat()) await type(command);
     expect(emqx.calls).to.include('POST /exhooks');
     expect(readFileSync(join(directory, 'dockhook.conf'), 'utf8')).to.match(/^ *no_match = deny$/m);
   });
 
-  for (const title of OTHERS) {
-    it(`does what it says: ${title}`, async () => {
-      for (const command of blocks(title).flat()) {
-        await type(command);
-        // What the restore must bring back.
-        if (command.includes('pg_dump')) await type('dockhook account remove dock-101');
-      }
-    });
+  for (const { file, titles } of TYPED) {
+    // Typed by the test above.
+    if (file === 'README.md') continue;
+    for (const title of titles) {
+      it(`does what it says: ${file}, ${title}`, async () => {
+        for (const command of commandBlocks(section(file, title)).flat()) {
+          await type(command);
+          // What the restore must bring back.
+          if (command.includes('pg_dump')) await type('dockhook account remove dock-101');
+        }
+      });
+    }
   }
 
   it('ends with the accounts and bindings that its commands made, and that were restored', async () => {

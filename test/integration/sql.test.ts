@@ -233,7 +233,7 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
         INSERT INTO mqtt_user (username, password_hash, salt) VALUES
           ('emqx_u', '44edc2d57cde8d79c98145003e105b90a14f1460b79186ea9cfe83942fc5abb5', 'slat_foo123');
         GRANT SELECT ON mqtt_user TO dockhook_operator`);
-      await next('`md5` and `plain`');
+      await next('Import them with `sha256`');
       const client = await ask('emqx_u');
       expect(await client.authenticate('wrong')).to.equal(false);
       expect(await client.authenticate('public')).to.equal(true);

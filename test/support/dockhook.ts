@@ -5,7 +5,7 @@ import { startApp, type App, type AppParts } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';
 import { createMetrics } from '../../src/observability/metrics.js';
-import { openMemoryStores } from './memory-stores.js';
+import { openFakeStores } from './fake-stores.js';
 import { withMemory } from '../../src/stores/stores.js';
 import type { Account, Scope, Stores } from '../../src/stores/types.js';
 
@@ -34,7 +34,7 @@ export async function startDockhook(
     refusedMs?: number;
   } = {},
 ): Promise<TestDockhook> {
-  const stores = options.stores ?? openMemoryStores();
+  const stores = options.stores ?? openFakeStores();
   const logged: Record<string, unknown>[] = [];
   const waiting = new Set<() => void>();
   const sink = new Writable({

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { BROKER_FILES, configuration, LISTENERS } from '../../src/emqx/configuration.js';
-import { exhookServer } from '../../src/emqx/provider.js';
+import { providerSettings } from '../../src/emqx/provider.js';
 import type { Line } from '../../src/emqx/versions.js';
 
 /** By line: a version of it, as an operator would name it. */
@@ -16,7 +16,7 @@ export function configurations(): Record<string, string> {
     `emqx-${line}.conf`,
     configuration({
       line: line as Line,
-      server: exhookServer({}),
+      server: providerSettings({}),
       listeners: new Set(LISTENERS),
       files: BROKER_FILES,
     }),

@@ -12,7 +12,7 @@ import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';
 import { createMetrics } from '../../src/observability/metrics.js';
 import { withMemory } from '../../src/stores/stores.js';
-import { openMemoryStores } from './memory-stores.js';
+import { openFakeStores } from './fake-stores.js';
 
 export const DOCK = { username: 'dock', clientId: '7CTDFUZZ1A' };
 export const ORGANIZATION = { id: 'north', name: 'North yard', bindingCode: 'K7Q2-north' };
@@ -90,7 +90,7 @@ function socketsOf(pid: number): number {
 }
 
 async function serve({ environment, ...parts }: FuzzServerOptions): Promise<void> {
-  const stores = openMemoryStores();
+  const stores = openFakeStores();
   const passwordHash = '$dockhook-sha256$salt$digest';
   const scope = { kind: 'gateways' as const, gateways: [DOCK.clientId] };
   await stores.accounts.add({ name: DOCK.username, passwordHash, scope });

@@ -44,6 +44,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'client-network.ts',
       'errors.ts',
       'password-hashes',
+      'stores/memory.ts',
       'throttle.ts',
       'time-limits.ts',
       'topics.ts',
@@ -56,7 +57,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   },
   'password-hashes': { values: ['errors.ts'] },
   stores: {
-    values: ['errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'],
+    values: ['dates.ts', 'errors.ts', 'finding.ts', 'password-hashes', 'topics.ts'],
     types: ['time-limits.ts', 'events.ts'],
   },
   observability: {
@@ -135,7 +136,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'listen.ts',
       'password-hashes',
       'simulator/mqtt-connect.ts',
-      'stores/run.ts',
+      'stores/database-errors.ts',
       'stores/soundness.ts',
       'stores/tables.ts',
       'text.ts',
@@ -143,7 +144,11 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['config.ts', 'stores'],
   },
-  accounts: { values: ['access', 'cli', 'errors.ts', 'password-hashes', 'stores'] },
+  accounts: {
+    values: ['access', 'dates.ts', 'errors.ts', 'password-hashes', 'stores', 'topics.ts'],
+    types: ['csv.ts'],
+  },
+  'dates.ts': { values: ['errors.ts'] },
   cli: {
     values: [
       'access',
@@ -165,6 +170,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'simulator',
       'stores',
       'text.ts',
+      'dates.ts',
       'topics.ts',
       'trial-broker',
     ],

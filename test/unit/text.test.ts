@@ -15,7 +15,7 @@ import {
 } from '../../src/cli/output.js';
 import { createLog, logEvents } from '../../src/observability/log.js';
 import { excerpt, printable, printableLines, printableUrl } from '../../src/text.js';
-import { failureOf } from '../../src/stores/run.js';
+import { failureOf } from '../../src/stores/database-errors.js';
 import { heapUsed } from '../support/heap.js';
 
 /** Each with what of it must come out on no terminal. */

@@ -1,19 +1,50 @@
-/** How accounts are shown. */
-import { passwordKind } from '../../password-hashes/index.js';
-import { disabledOrExpired } from '../../access/expiry.js';
+/** What account commands say in the same words. */
+import type { Command } from 'commander';
+import { doubtsAbout, doubtsAboutShared } from '../../accounts/doubts.js';
+import { claimsOf, type Claims } from '../../accounts/scope.js';
 import { DockhookError } from '../../errors.js';
-import type { Account } from '../../stores/types.js';
+import type { Account, Accounts } from '../../stores/types.js';
+import { disconnectClients, type Disconnected } from '../disconnect.js';
+import { wantsJson } from '../options.js';
+import { print, warn } from '../output.js';
 
 export function noAccount(name: string): DockhookError {
   return new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
 }
 
-/** An account without its hash. */
-export function publicAccount(account: Account): Record<string, unknown> {
-  const { passwordHash: _hash, ...rest } = account;
-  return { ...rest, disabled: account.disabled ?? false, passwordKind: passwordKind(account.passwordHash) };
+/** @param generated the password, if dockhook made it */
+export function printPassword(generated: string | undefined): void {
+  if (generated === undefined) return;
+  print(`password: ${generated}\nIt is shown this once. Type it with its hyphens.`);
 }
 
-export function stateOf(account: Account): string {
-  return disabledOrExpired(account, Date.now()) ?? 'enabled';
+/** @param shared what another account has, too */
+export function warnOfDoubts({ name, scope }: Account, shared: Claims, command: Command): void {
+  const doubts = [...doubtsAboutShared(shared), ...doubtsAbout(name, scope)];
+  for (const doubt of doubts) warn(doubt, wantsJson(command));
+}
+
+/** Ends sessions of other accounts that use what this account claims for itself from now on. */
+export async function disconnectOthers(
+  command: Command,
+  { name, scope }: Account,
+  before: Account | undefined,
+  accounts: Accounts,
+): Promise<Disconnected | undefined> {
+  const claims = claimsOf(scope, before?.scope);
+  if (claims.gateways.length === 0 && claims.clientIds.length === 0) return undefined;
+  const list = async (): Promise<Account[]> => (await accounts.list()).records;
+  return disconnectClients(command, { keptFor: name, ...claims, accounts: list });
+}
+
+/** @param others undefined if there was nothing to look for */
+export function printOthers(others: Disconnected | undefined): void {
+  if (others?.disconnected === null) {
+    print(
+      'Clients of other accounts that are connected under its SNs or client ids stay until they reconnect: end them in ' +
+        'the broker, or set DOCKHOOK_EMQX_URL.',
+    );
+  } else if (others !== undefined && others.disconnected > 0) {
+    print(`Other accounts used its SNs or client ids: ${others.text}`);
+  }
 }

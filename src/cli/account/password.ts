@@ -1,24 +1,22 @@
 /** Where the password of an account comes from, for `account add`, `set` and `hash`. */
 import type { Command } from 'commander';
 import { generatePassword } from '../../access/new-passwords.js';
-import { hashChosen, hashGenerated } from '../../password-hashes/index.js';
+import { SHORT_PASSWORD } from '../../accounts/doubts.js';
 import { DockhookError } from '../../errors.js';
+import { hashChosen, hashGenerated } from '../../password-hashes/index.js';
 import { readPassword } from '../input.js';
 import { wantsJson } from '../options.js';
-import { print, warn } from '../output.js';
-
-/** Shorter chosen passwords are warned about. */
-export const SHORT_PASSWORD = 12;
+import { warn } from '../output.js';
 
 export interface PasswordOptions {
   passwordStdin?: boolean;
   generate?: boolean;
 }
 
-export interface NewPassword {
+interface NewPassword {
   passwordHash: string;
   /** The password, if dockhook made it: to be shown once. */
-  generated?: string;
+  generated?: string | undefined;
 }
 
 /** `undefined` if no option names a password. Throws `usage`; warns of a short one. */
@@ -46,9 +44,4 @@ export async function demandPassword(options: PasswordOptions, command: Command)
   const password = await newPassword(options, command);
   if (password !== undefined) return password;
   throw new DockhookError('usage', 'say where the password comes from: --generate or --password-stdin');
-}
-
-export function printPassword({ generated }: NewPassword): void {
-  if (generated === undefined) return;
-  print(`password: ${generated}\nIt is shown this once. Type it with its hyphens.`);
 }

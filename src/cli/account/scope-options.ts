@@ -1,10 +1,8 @@
-/** What an account acts for: from the options of `account add` and `set` to its scope, and in words. */
+/** What an account acts for: from the options of `account add` and `account set` to its scope. */
 import type { Command } from 'commander';
-import { filterFault } from '../../access/topic-filters.js';
-import { isUnsafeClientId } from '../../access/safe-names.js';
+import { checkedClientIds, checkedFilters, checkedGateways } from '../../accounts/scope.js';
 import { DockhookError } from '../../errors.js';
 import type { Scope } from '../../stores/types.js';
-import { demandSerialNumber } from '../input.js';
 
 export interface ScopeOptions {
   gateway?: string[];
@@ -88,76 +86,15 @@ function namedScope(options: ScopeOptions, defaults: ServiceScope): Scope | unde
   }
   if (options.service) {
     const clientIds = checkedClientIds('--client-id', options.clientId ?? defaults.clientIds ?? []);
-    return {
+    const scope: ServiceScope = {
       kind: 'service',
       publish: checkedFilters('--publish', options.publish ?? defaults.publish),
       subscribe: checkedFilters('--subscribe', options.subscribe ?? defaults.subscribe),
-      ...(clientIds.length > 0 ? { clientIds } : {}),
     };
+    if (clientIds.length > 0) scope.clientIds = clientIds;
+    return scope;
   }
   if (options.clientIdIsGateway) return { kind: 'client-id' };
   if (options.anyGateway) return { kind: 'any-gateway' };
   return options.gateway && { kind: 'gateways', gateways: checkedGateways('--gateway', options.gateway) };
-}
-
-/** @param where what the user wrote them behind: a flag or a column */
-export function checkedGateways(where: string, gateways: string[]): string[] {
-  for (const sn of gateways) demandSerialNumber(where, sn, '; put spaces between several');
-  return gateways;
-}
-
-/** @param where as for {@link checkedGateways} */
-export function checkedFilters(where: string, filters: string[]): string[] {
-  for (const filter of filters) {
-    const fault = filterFault(filter);
-    if (fault) throw new DockhookError('usage', `${where} ${filter}: the topic filter ${fault}`);
-  }
-  return filters;
-}
-
-/** @param where as for {@link checkedGateways} */
-export function checkedClientIds(where: string, clientIds: string[]): string[] {
-  const named = clientIds.filter((id) => id !== '');
-  const unsafe = named.find(isUnsafeClientId);
-  if (unsafe === undefined) return named;
-  throw new DockhookError(
-    'usage',
-    `${where} ${unsafe}: a client id with + # / | or a control character in it, or of more than 255 characters, never gets in`,
-  );
-}
-
-export function describeScope(scope: Scope): string {
-  switch (scope.kind) {
-    case 'gateways':
-      return scope.gateways.join(' ');
-    case 'client-id':
-      return 'the gateway in its client id';
-    case 'any-gateway':
-      return 'any gateway';
-    case 'service':
-      return [
-        `service: publish ${scope.publish.join(' ')}, subscribe ${scope.subscribe.join(' ')}`,
-        ...(scope.clientIds ? [`client ids ${scope.clientIds.join(' ')}`] : []),
-      ].join(', ');
-  }
-}
-
-/** What was probably mistyped: names and SNs are compared byte by byte, so it shows only at the dock. */
-export function doubts(name: string, scope: Scope): string[] {
-  const texts: string[] = [];
-  if (name !== name.trim()) texts.push(`the name "${name}" begins or ends with a space`);
-  for (const sn of gatewaysIn(scope)) {
-    if (/[a-z]/.test(sn)) texts.push(`gateway ${sn} has lower-case letters; SNs of DJI docks have none`);
-  }
-  return texts;
-}
-
-/** The client ids that a scope keeps from all other accounts. */
-export function clientIdsIn(scope: Scope): string[] {
-  return scope.kind === 'service' ? (scope.clientIds ?? []) : [];
-}
-
-/** The SNs that a scope lists. */
-export function gatewaysIn(scope: Scope): string[] {
-  return scope.kind === 'gateways' ? scope.gateways : [];
 }

@@ -1,8 +1,9 @@
 /** `dockhook account list` and `account show`. */
 import type { Command } from 'commander';
+import { publicAccount, stateOf } from '../../accounts/public-account.js';
+import { describeScope } from '../../accounts/scope.js';
 import { passwordKind } from '../../password-hashes/index.js';
-import { noAccount, publicAccount, stateOf } from './output.js';
-import { describeScope } from './scope-options.js';
+import { noAccount } from './output.js';
 import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
 import { print, printFields, printJson, printTable, reportBadRows } from '../output.js';

@@ -70,7 +70,7 @@ async function usersOf(authenticator: Authenticator, { api }: EmqxContext): Prom
       {
         level: 'ok',
         code: 'emqx_authenticator',
-        what: `authenticator ${id} has no users: it refuses whom dockhook does not let in`,
+        what: `authenticator ${id} has no users: it refuses every client that dockhook does not let in`,
       },
     ];
   }

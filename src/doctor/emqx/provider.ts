@@ -2,7 +2,7 @@
 import { answers, type Provider } from '../../emqx/api-answers.js';
 import { durationMs } from '../../emqx/durations.js';
 import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../../emqx/provider.js';
-import { proveAsked, whatProofSays } from '../../emqx/test-call.js';
+import { makeTestCall, faultOfCall } from '../../emqx/test-call.js';
 import { verifiesExhook } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import { printableUrl } from '../../text.js';
@@ -103,8 +103,8 @@ async function ofConnection(provider: Provider, context: EmqxContext): Promise<F
 /** A call is tried only where EMQX says that all is well: elsewhere it has told already why not. */
 async function ofProof(provider: Provider, context: EmqxContext): Promise<Finding> {
   const { name, hooks, node_status: nodes } = provider;
-  const proof = await proveAsked(context.api, provider);
-  const problem = whatProofSays(proof);
+  const proof = await makeTestCall(context.api, provider);
+  const problem = faultOfCall(proof);
   if (problem === undefined) {
     return {
       level: 'ok',

@@ -1,13 +1,14 @@
 import { expect } from 'chai';
-import { createAccess, type Access } from '../../../src/access/access.js';
+import { createAccess, type Access, type AccessOptions } from '../../../src/access/access.js';
 import { createPasswordChecks, type PasswordChecks } from '../../../src/access/password-checks.js';
 import { hashChosen, hashGenerated } from '../../../src/password-hashes/index.js';
 import { storeBudget } from '../../../src/time-limits.js';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
 import type { Client } from '../../../src/hooks.js';
-import { openMemoryStores } from '../../support/memory-stores.js';
-import type { Account, Stores } from '../../../src/stores/types.js';
+import { rememberAccounts } from '../../../src/stores/stores.js';
+import { openFakeStores } from '../../support/fake-stores.js';
+import type { Account, Accounts, Stores } from '../../../src/stores/types.js';
 
 const GATEWAY = '7CTDTEST00000A';
 const OTHER_GATEWAY = '7CTDTEST00000B';
@@ -24,6 +25,9 @@ const client = (username: string, more: Partial<Client> = {}): Client => ({
   ...more,
 });
 
+const accessOn = (options: Omit<AccessOptions, 'accounts'> & { accounts: Accounts }): Access =>
+  createAccess({ ...options, accounts: rememberAccounts(options.accounts) });
+
 describe('access', () => {
   let stores: Stores;
   let access: Access;
@@ -38,7 +42,7 @@ describe('access', () => {
         get: (target, name) =>
           fault ? () => Promise.reject(fault ?? new Error()) : (Reflect.get(target, name) as unknown),
       });
-    return createAccess({
+    return accessOn({
       accounts: failing(stores.accounts),
       bindings: failing(stores.bindings),
       passwords,
@@ -86,7 +90,7 @@ describe('access', () => {
   });
 
   beforeEach(() => {
-    stores = openMemoryStores();
+    stores = openFakeStores();
     events = [];
     fault = undefined;
     access = open();
@@ -197,7 +201,7 @@ describe('access', () => {
           return name === 'endless' ? 'overloaded' : 'wrong';
         },
       };
-      access = createAccess({
+      access = accessOn({
         ...stores,
         accounts,
         passwords: checks,
@@ -221,7 +225,7 @@ describe('access', () => {
       await add('a');
       const busy: PasswordChecks = { checkMs: 1, check: async () => 'overloaded' };
       const tell = (event: AccessEvent) => events.push(event);
-      access = createAccess({ ...stores, passwords: busy, unknownAccounts: 'deny', tell });
+      access = accessOn({ ...stores, passwords: busy, unknownAccounts: 'deny', tell });
       expect(await access.authenticate(client('a'), 'right')).to.equal(false);
       expect(events[0]).to.include({ reason: 'overloaded' });
     });
@@ -300,7 +304,7 @@ describe('access', () => {
         await add('clumsy', service(GATEWAY));
         const { accounts } = stores;
         const keepsClientId = () => Promise.reject(new Error('asked'));
-        access = createAccess({
+        access = accessOn({
           ...stores,
           accounts: { ...accounts, keepsClientId },
           passwords,
@@ -446,7 +450,7 @@ describe('access', () => {
           await both;
           return value;
         };
-        access = createAccess({
+        access = accessOn({
           accounts: { ...stores.accounts, listsGateway: () => answer('listings', false) },
           bindings: { ...stores.bindings, getMany: () => answer('bindings', new Map()) },
           passwords,
@@ -473,7 +477,7 @@ describe('access', () => {
         getMany: () => Promise.reject(new DockhookError('store_unavailable', 'x')),
       };
       const tell = (event: AccessEvent) => events.push(event);
-      access = createAccess({ ...stores, bindings: failing, passwords, unknownAccounts: 'deny', tell });
+      access = accessOn({ ...stores, bindings: failing, passwords, unknownAccounts: 'deny', tell });
       const start = performance.now();
       expect(await access.authenticate(client('a', { clientId: OTHER_GATEWAY }), 'right')).to.equal(false);
       expect(events[0]).to.include({ reason: 'store_unavailable' });
@@ -562,7 +566,7 @@ describe('access', () => {
         };
         const tell = (event: AccessEvent) => events.push(event);
         const ask = () =>
-          createAccess({ ...stores, bindings: badOwn, passwords, unknownAccounts: 'deny', tell }).authorize(
+          accessOn({ ...stores, bindings: badOwn, passwords, unknownAccounts: 'deny', tell }).authorize(
             client('a'),
             'publish',
             droneOsd,
@@ -674,7 +678,7 @@ describe('access', () => {
     });
 
     it('refuses on an error that nobody foresaw', async () => {
-      access = createAccess({
+      access = accessOn({
         accounts: { ...stores.accounts, get: () => Promise.reject(new TypeError('bug')) },
         bindings: stores.bindings,
         passwords,

@@ -2,8 +2,7 @@ import { expect } from 'chai';
 import type { Command } from 'commander';
 import { createProgram } from '../../../src/cli/program.js';
 import { codeIn, filesBelow, stringsIn, unknownIn } from '../../support/mentions.js';
-
-const ROOT = new URL('../../../', import.meta.url).pathname;
+import { papers, ROOT } from '../../support/papers.js';
 
 const program = createProgram({ json: false });
 
@@ -21,7 +20,7 @@ describe('the program', () => {
   });
 
   it('knows the commands and flags that the documentation names', () => {
-    const documents = [`${ROOT}README.md`, ...filesBelow(`${ROOT}deploy`, '.md')];
+    const documents = papers().map((path) => `${ROOT}${path}`);
     expect(unknownOf(documents, true)).to.deep.equal([]);
   });
 });

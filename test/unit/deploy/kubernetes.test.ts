@@ -39,7 +39,7 @@ const made = new Map(
   ),
 );
 
-/** dockhook drains within this (README, "Health, metrics, logs"); in seconds. */
+/** dockhook drains within this (docs/reliability.md, "A restart"); in seconds. */
 const DRAIN_S = 10;
 
 describe('deploy/kubernetes', function () {

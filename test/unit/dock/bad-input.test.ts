@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import * as methods from '../../../src/dock/methods/index.js';
-import { bindingKind, encode } from '../../../src/stores/check.js';
+import { bindingType, encode } from '../../../src/stores/codec.js';
 import { DRONE, GATEWAY, NORTH, asked, cloud, request, type Data } from './support.js';
 
 const INVALID = { result: 200001, output: {} };
@@ -186,7 +186,7 @@ describe('any input', () => {
       fc.asyncProperty(anyDevices, async (bind_devices) => {
         const world = cloud();
         await world.dataFor('airport_organization_bind', { bind_devices });
-        for (const binding of world.bindings.values()) encode(bindingKind, binding);
+        for (const binding of world.bindings.values()) encode(bindingType, binding);
       }),
       { numRuns: 300 },
     );

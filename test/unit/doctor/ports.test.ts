@@ -15,7 +15,7 @@ import { checkGrpcTls, checkMqttCertificate } from '../../../src/doctor/tls-file
 import { certificateDirectories, grpcSettings } from '../../support/certificates.js';
 import { startDockhook } from '../../support/dockhook.js';
 import { expectComplete, found, troubles } from '../../support/findings.js';
-import { openMemoryStores } from '../../support/memory-stores.js';
+import { openFakeStores } from '../../support/fake-stores.js';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -186,7 +186,7 @@ describe('doctor', () => {
     });
 
     it('says that a server which has not reached its store does not serve', async () => {
-      const stores = { ...openMemoryStores(), ping: () => Promise.reject(new Error('away')) };
+      const stores = { ...openFakeStores(), ping: () => Promise.reject(new Error('away')) };
       const dockhook = await startDockhook({ stores });
       const config = configOf(dockhook);
       const findings = complete([...(await checkGrpc(config)), ...(await checkHttp(config.httpListen))]);

@@ -9,7 +9,7 @@ import { startBareBroker, startSilentServer, type TestServer } from '../../suppo
 import { startDockhook, type TestDockhook } from '../../support/dockhook.js';
 import { expectComplete, fixOf, found, troubles } from '../../support/findings.js';
 import { NO_SUBSCRIBERS, NOT_AUTHORIZED, startMqtt5Server } from '../../support/mqtt5-server.js';
-import { openMemoryStores } from '../../support/memory-stores.js';
+import { openFakeStores } from '../../support/fake-stores.js';
 
 const REFUSES_STRANGERS = [
   'probe_anonymous_refused',
@@ -26,7 +26,7 @@ describe('probe', function () {
   let stores: Stores;
 
   beforeEach(() => {
-    stores = openMemoryStores();
+    stores = openFakeStores();
   });
   afterEach(async () => {
     for (const cleanUp of cleanUps.reverse()) await cleanUp();
@@ -100,7 +100,7 @@ describe('probe', function () {
     });
 
     it('says that docks are refused if dockhook has another database than this command', async () => {
-      const findings = await probe(broker, { accounts: openMemoryStores().accounts });
+      const findings = await probe(broker, { accounts: openFakeStores().accounts });
       expect(troubles(findings)).to.deep.equal(['error probe_dock_refused']);
       expect(fixOf(found(findings, 'probe_dock_refused'))).to.include('DATABASE_URL');
     });

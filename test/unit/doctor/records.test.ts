@@ -6,7 +6,7 @@ import { checkOrganizations } from '../../../src/doctor/organizations.js';
 import { DockhookError } from '../../../src/errors.js';
 import type { Account, License, Scope, Stores } from '../../../src/stores/types.js';
 import { expectComplete, fixOf, found, troubles } from '../../support/findings.js';
-import { openMemoryStores } from '../../support/memory-stores.js';
+import { openFakeStores } from '../../support/fake-stores.js';
 
 const LICENSE: License = {
   appId: '166400',
@@ -19,7 +19,7 @@ const DAY_MS = 24 * 3_600_000;
 describe('doctor', () => {
   let stores: Stores;
   beforeEach(() => {
-    stores = openMemoryStores();
+    stores = openFakeStores();
   });
 
   describe('on the license', () => {

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { connectEmqx, type EmqxApi } from '../../../src/emqx/api.js';
 import { createGate, type Gate } from '../../../src/emqx/listener-gate.js';
-import { exhookServer } from '../../../src/emqx/provider.js';
+import { providerSettings } from '../../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx, type Fault } from '../../support/emqx-rest.js';
 
 const A = 'emqx@10.0.0.1';
@@ -17,7 +17,7 @@ describe('the gate to EMQX', () => {
   beforeEach(async () => {
     emqx = await startEmqxRest();
     emqx.state.nodes = [A, B];
-    emqx.state.providers = [{ ...exhookServer({}), enable: true }];
+    emqx.state.providers = [{ ...providerSettings({}), enable: true }];
     // As our configuration for 5.8 leaves them at boot, beside two that nobody is to open.
     for (const id of [...LISTENERS, 'ws:default', 'tcp:internal'])
       emqx.state.listeners[id] = { enable: false, bind: '0.0.0.0:1', enable_authn: true };

@@ -1,7 +1,7 @@
 /** The gate as `serve` keeps it, against a stand-in for EMQX's REST API. */
 import { expect } from 'chai';
 import { connectEmqx } from '../../../src/emqx/api.js';
-import { exhookServer } from '../../../src/emqx/provider.js';
+import { providerSettings } from '../../../src/emqx/provider.js';
 import {
   watchEmqx,
   type LoadedBroker,
@@ -25,7 +25,7 @@ describe('the watch over EMQX', () => {
   let watch: Watch | undefined;
   beforeEach(async () => {
     emqx = await startEmqxRest();
-    emqx.state.providers = [{ ...exhookServer({}), enable: true }];
+    emqx.state.providers = [{ ...providerSettings({}), enable: true }];
     emqx.state.listeners = {
       'tcp:default': { enable: false, bind: '0.0.0.0:1883' },
       'ssl:default': { enable: true, bind: '0.0.0.0:8883' },

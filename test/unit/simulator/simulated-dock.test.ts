@@ -1,12 +1,8 @@
 import { createServer, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { startBroker, type Broker } from '../../../src/trial-broker/broker.js';
-import {
-  formatStep,
-  simulateDock,
-  type SimulatedDockOptions,
-  type Step,
-} from '../../../src/simulator/simulated-dock.js';
+import { simulateDock, type SimulatedDockOptions } from '../../../src/simulator/simulated-dock.js';
+import { formatStep, type Step } from '../../../src/simulator/step-report.js';
 import { DockhookError } from '../../../src/errors.js';
 import { connectClient, type TestClient } from '../../support/mqtt.js';
 import {

@@ -93,7 +93,7 @@ describe('DATABASE_URL', () => {
   describe('with TLS', () => {
     const ssl = (search: string) => readDatabaseUrl(`postgres://u:p@h/d?${search}`).settings.ssl;
 
-    it('means by each sslmode what the README says', () => {
+    it('means by each sslmode what deploy/postgres says', () => {
       expect(ssl('')).to.equal(false);
       expect(ssl('sslmode=disable')).to.equal(false);
       for (const search of [

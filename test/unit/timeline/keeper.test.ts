@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Timeline, TimelineEntry } from '../../../src/stores/types.js';
 import { keepTimeline, type TimelineKeeper } from '../../../src/timeline/keeper.js';
-import { openMemoryStores } from '../../support/memory-stores.js';
+import { openFakeStores } from '../../support/fake-stores.js';
 
 describe('the timeline keeper', () => {
   let keeper: TimelineKeeper;
@@ -21,7 +21,7 @@ describe('the timeline keeper', () => {
   function keep(store: Partial<Timeline>, sweepMs = 60_000): void {
     keeper = keepTimeline({
       store: {
-        ...openMemoryStores().timeline,
+        ...openFakeStores().timeline,
         async append(entries) {
           batches.push(entries);
           return 0;

@@ -5,7 +5,7 @@ import { checkEmqx } from '../../../../src/doctor/emqx/emqx.js';
 import type { EmqxFacts } from '../../../../src/doctor/emqx/context.js';
 import type { Finding } from '../../../../src/finding.js';
 import { connectEmqx } from '../../../../src/emqx/api.js';
-import { exhookServer } from '../../../../src/emqx/provider.js';
+import { providerSettings } from '../../../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../../support/emqx-rest.js';
 import { fixOf } from '../../../support/findings.js';
 
@@ -16,7 +16,7 @@ describe('checkEmqx', () => {
   let emqx: FakeEmqx;
   beforeEach(async () => {
     emqx = await startEmqxRest();
-    emqx.state.providers = [{ ...exhookServer({}), enable: true }];
+    emqx.state.providers = [{ ...providerSettings({}), enable: true }];
   });
   afterEach(() => emqx.close());
 
@@ -46,7 +46,7 @@ describe('checkEmqx', () => {
   });
 
   it('finds dockhook under another name that it is given, and says which names there are', async () => {
-    emqx.state.providers = [{ ...exhookServer({ name: 'edge' }), enable: true }];
+    emqx.state.providers = [{ ...providerSettings({ name: 'edge' }), enable: true }];
     expect(await faults({ provider: 'edge' })).to.deep.equal([]);
     const missing = (await check()).find(({ code }) => code === 'emqx_provider_missing');
     expect(fixOf(missing)).to.include('"edge"').and.include('--provider NAME');
@@ -92,7 +92,8 @@ describe('checkEmqx', () => {
     [
       'warning emqx_provider_order',
       'another provider first',
-      () => emqx.state.providers.unshift({ ...exhookServer({ name: 'other', url: 'http://10.0.0.9:9000' }) }),
+      () =>
+        emqx.state.providers.unshift({ ...providerSettings({ name: 'other', url: 'http://10.0.0.9:9000' }) }),
     ],
     ['error emqx_failed_action', 'failed_action = ignore', () => (provider()['failed_action'] = 'ignore')],
     [

@@ -1,13 +1,13 @@
-/** The README's figures, from the newest file in test/bench/results. `npm run docs` writes them; a test compares them. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** The figures of docs/benchmarks.md, from the newest file in test/bench/results. `npm run docs` writes them; a test compares them. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { writeBlocks } from '../support/generated.js';
 import { tablesOf, type Origin, type Results, type Row } from './report.js';
 
-const README = fileURLToPath(new URL('../../README.md', import.meta.url));
+export const BENCHMARKS = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
-const BLOCK = /(<!-- benchmarks -->\n)[^]*?(<!-- \/benchmarks -->)/;
 
-/** What of each part the README shows: ratios before figures. The rest is in the file. */
+/** What of each part the page shows: ratios before figures. The rest is in the file. */
 const SHOWN: Record<string, string[]> = {
   hooks: [
     'call',
@@ -61,7 +61,7 @@ const SHOWN: Record<string, string[]> = {
 };
 
 /** In the order of the parts, whichever order they were measured in. */
-export function readmeTables(results: Results): string {
+export function docsTables(results: Results): string {
   const parts = Object.keys(SHOWN).filter((part) => part in results);
   const origins = new Map<string, string[]>();
   for (const part of parts) {
@@ -98,24 +98,9 @@ export function newestResults(): Results | undefined {
     : (JSON.parse(readFileSync(`${RESULTS}${newest}`, 'utf8')) as Results);
 }
 
-/** The block as it stands in the README; empty if it has none. */
-export function blockInReadme(): string {
-  return BLOCK.exec(readFileSync(README, 'utf8'))?.[0] ?? '';
+/** The block of the page; none without results. */
+export function benchmarkBlocks(results: Results | undefined): Record<string, string> {
+  return results === undefined ? {} : { benchmarks: docsTables(results) };
 }
 
-/** The block as it should be: none without results. */
-export function block(results: Results | undefined): string {
-  if (results === undefined) return '';
-  return `<!-- benchmarks -->\n${readmeTables(results)}<!-- /benchmarks -->`;
-}
-
-const results = newestResults();
-if (process.argv.includes('--write') && results !== undefined) {
-  const readme = readFileSync(README, 'utf8');
-  if (!BLOCK.test(readme))
-    throw new Error('README.md has no <!-- benchmarks --> … <!-- /benchmarks --> to write to');
-  writeFileSync(
-    README,
-    readme.replace(BLOCK, () => block(results)),
-  );
-}
+if (process.argv.includes('--write')) writeBlocks(BENCHMARKS, benchmarkBlocks(newestResults()));

@@ -7,21 +7,6 @@ import { readCsv } from '../csv.js';
 import { print, printJson, printTable, style } from './output.js';
 import { startProgress } from './progress.js';
 
-const DIGITS = 5;
-
-/** As many docks as asked for, all with one account: the SNs given, with 00001, 00002, … behind. */
-export function fleetOf(dock: FleetDock, count: number): FleetDock[] {
-  return Array.from({ length: count }, (_, index) => {
-    const number = String(index + 1).padStart(DIGITS, '0');
-    const { gateway, drone } = dock;
-    return {
-      ...dock,
-      gateway: `${gateway}${number}`,
-      ...(drone === undefined ? {} : { drone: `${drone}${number}` }),
-    };
-  });
-}
-
 /**
  * One dock for each line of a CSV file with the columns `name`, `password` and `gateways`, as `account import`
  * has them; others are left aside. Of several SNs in one line the first comes; where there is none, the name is

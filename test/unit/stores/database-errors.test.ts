@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import type { DockhookError } from '../../../src/errors.js';
 import type { Database } from '../../../src/stores/database.js';
-import { adviceFor } from '../../../src/stores/run.js';
+import { adviceFor } from '../../../src/stores/database-errors.js';
 import { openStores } from '../../../src/stores/stores.js';
 import { anAccount, anOrganization, rejection } from '../../contract/store-suite.js';
 

@@ -20,8 +20,8 @@ import type { RecordTable } from './tables.js';
 const ajv = new Ajv({ discriminator: true, validateSchema: false });
 ajv.addFormat('instant', (text: string) => !Number.isNaN(Date.parse(text)));
 
-/** One kind of record: where it is kept, what people call it, and how key and value make it up. */
-export interface Kind<T, V = unknown> {
+/** A type of record: where it is kept, what people call it, and how key and value make it up. */
+export interface RecordType<T, V = unknown> {
   table: RecordTable;
   noun: string;
   validate: ValidateFunction<V>;
@@ -29,7 +29,7 @@ export interface Kind<T, V = unknown> {
   split(record: T): { key: string; value: unknown };
 }
 
-export const accountKind: Kind<Account, Omit<Account, 'name'>> = {
+export const accountType: RecordType<Account, Omit<Account, 'name'>> = {
   table: 'dockhook_accounts',
   noun: 'account',
   validate: ajv.compile(accountSchema),
@@ -37,7 +37,7 @@ export const accountKind: Kind<Account, Omit<Account, 'name'>> = {
   split: ({ name: key, ...value }) => ({ key, value }),
 };
 
-export const organizationKind: Kind<Organization, Omit<Organization, 'id'>> = {
+export const organizationType: RecordType<Organization, Omit<Organization, 'id'>> = {
   table: 'dockhook_organizations',
   noun: 'organization',
   validate: ajv.compile(organizationSchema),
@@ -45,7 +45,7 @@ export const organizationKind: Kind<Organization, Omit<Organization, 'id'>> = {
   split: ({ id: key, ...value }) => ({ key, value }),
 };
 
-export const bindingKind: Kind<Binding, Omit<Binding, 'sn'>> = {
+export const bindingType: RecordType<Binding, Omit<Binding, 'sn'>> = {
   table: 'dockhook_bindings',
   noun: 'binding of device',
   validate: ajv.compile(bindingSchema),
@@ -56,7 +56,7 @@ export const bindingKind: Kind<Binding, Omit<Binding, 'sn'>> = {
 /** There is one license; its row in the settings table has this key. */
 export const LICENSE_KEY = 'license';
 
-export const licenseKind: Kind<License, License> = {
+export const licenseType: RecordType<License, License> = {
   table: 'dockhook_settings',
   noun: 'setting',
   validate: ajv.compile(licenseSchema),
@@ -68,43 +68,43 @@ export const licenseKind: Kind<License, License> = {
 export const isKey: (key: string) => boolean = ajv.compile(keySchema);
 
 /** `account "dock-7"`: a record's name for error texts, never more than one short line. */
-export function nameOf(kind: Pick<Kind<unknown>, 'noun'>, key: string): string {
-  return `${kind.noun} ${JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key)}`;
+export function nameOf(type: Pick<RecordType<unknown>, 'noun'>, key: string): string {
+  return `${type.noun} ${JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key)}`;
 }
 
 /** A record's row. Throws `usage` and names the field if the record breaks its schema. */
-export function encode<T, V>(kind: Kind<T, V>, record: T): StoredRow {
-  const { key, value } = kind.split(record);
+export function encode<T, V>(type: RecordType<T, V>, record: T): StoredRow {
+  const { key, value } = type.split(record);
   if (!isKey(key)) {
     throw new DockhookError(
       'usage',
-      `${nameOf(kind, key)} cannot be stored: its name must have 1 to 255 characters, none of them NUL`,
+      `${nameOf(type, key)} cannot be stored: its name must have 1 to 255 characters, none of them NUL`,
     );
   }
   // Judged as Postgres will hold it: JSON drops what is `undefined`.
   const text = serialize({ value });
-  if (!kind.validate(deserialize(text).value)) {
+  if (!type.validate(deserialize(text).value)) {
     throw new DockhookError(
       'usage',
-      `${nameOf(kind, key)} cannot be stored: ${faultOf(kind.validate.errors)}`,
+      `${nameOf(type, key)} cannot be stored: ${faultOf(type.validate.errors)}`,
     );
   }
   return { key, text };
 }
 
 /** The record that a key and a value make. Throws `bad_row` if it breaks its schema. */
-export function decode<T, V>(kind: Kind<T, V>, key: string, value: unknown): T {
-  if (kind.validate(value)) return kind.join(key, value);
+export function decode<T, V>(type: RecordType<T, V>, key: string, value: unknown): T {
+  if (type.validate(value)) return type.join(key, value);
   throw new DockhookError(
     'bad_row',
-    `the row of ${nameOf(kind, key)} in table ${kind.table} cannot be used: ` +
-      `${faultOf(kind.validate.errors)}. Mend or delete the row.`,
+    `the row of ${nameOf(type, key)} in table ${type.table} cannot be used: ` +
+      `${faultOf(type.validate.errors)}. Mend or delete the row.`,
   );
 }
 
 /** The record in a row's text. Throws `bad_row`. */
-export function decodeRow<T, V>(kind: Kind<T, V>, { key, text }: StoredRow): T {
-  return decode(kind, key, deserialize(text).value);
+export function decodeRow<T, V>(type: RecordType<T, V>, { key, text }: StoredRow): T {
+  return decode(type, key, deserialize(text).value);
 }
 
 /** What is wrong, by field. Never shows a value: it may be a secret. */

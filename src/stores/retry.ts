@@ -16,7 +16,7 @@ const ATTEMPTS = 5;
  * The same database, which sends such a statement again, a few times and at once. Each is a transaction of its own. Those
  * within a transaction are left alone, for there all would have to be done anew.
  */
-export function retried(database: Database): Database {
+export function withRetries(database: Database): Database {
   const query: Query = async (sql, parameters) => {
     for (let attempt = 1; ; attempt += 1) {
       try {

@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { block, blockInReadme, newestResults, readmeTables } from '../../bench/readme-table.js';
+import { readFileSync } from 'node:fs';
+import { BENCHMARKS, benchmarkBlocks, docsTables, newestResults } from '../../bench/docs-table.js';
+import { withBlocks } from '../../support/generated.js';
 import type { Results } from '../../bench/report.js';
 
 const origin = {
@@ -9,9 +11,11 @@ const origin = {
   versions: { dockhook: '0.1.0', node: '20.20.2' },
 };
 
-describe('the figures of the benchmark in the README', () => {
+describe('the figures of docs/benchmarks.md', () => {
   it('are those of the newest results (npm run docs writes them)', () => {
-    expect(blockInReadme()).to.equal(block(newestResults()));
+    expect(readFileSync(BENCHMARKS, 'utf8')).to.equal(
+      withBlocks(BENCHMARKS, benchmarkBlocks(newestResults())),
+    );
   });
 
   it('are ratios with their spread, and medians, of the columns that are shown', () => {
@@ -22,7 +26,7 @@ describe('the figures of the benchmark in the README', () => {
       'p50 ms': { median: 1.5, least: 1, most: 2 },
     };
     const results: Results = { binds: { ...origin, title: 'binds against pgbench', rows: [row] } };
-    expect(readmeTables(results)).to.equal(
+    expect(docsTables(results)).to.equal(
       [
         'Measured 2026-01-02 at 012345678901 and changes on A processor, 2 cores, 24 GiB, Linux 6; ' +
           'dockhook 0.1.0, node 20.20.2 (binds).',
@@ -40,7 +44,7 @@ describe('the figures of the benchmark in the README', () => {
   it('say of each part on what it was measured, where that differs', () => {
     const part = { ...origin, title: 'T', rows: [{ docks: 1 }] };
     const later = { ...part, at: '2026-02-03T00:00:00.000Z', commit: '' };
-    const text = readmeTables({ storms: later, journey: part, telemetry: part });
+    const text = docsTables({ storms: later, journey: part, telemetry: part });
     expect(text).to.match(/^Measured 2026-01-02 at .* \(journey, telemetry\)\.$/m);
     expect(text).to.match(/^Measured 2026-02-03 on .* \(storms\)\.$/m);
     expect(text.indexOf('**journey**')).to.be.lessThan(text.indexOf('**storms**'));

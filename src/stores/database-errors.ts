@@ -1,4 +1,4 @@
-/** One frame around all store work: it tells how long the work took, and makes a driver's error a readable one. */
+/** What people are told of a driver's error, and what to do about it. All work on the database is attempted here. */
 import { DockhookError, messageOf } from '../errors.js';
 import { connectAdvice } from './connect-advice.js';
 import {
@@ -19,11 +19,11 @@ export type OnQuery = (
 ) => void;
 
 /**
- * Runs work on a table. `subject` is what people call the thing, `account "dock-7"`. Driver errors become
+ * Does work on a table, and tells how long it took. `subject` is what people call the thing, `account "dock-7"`. Driver errors become
  * `store_refused` if Postgres answered, else `store_unavailable`; but a violated constraint is looked up in
  * `violated` first.
  */
-export type Run = <T>(
+export type Attempt = <T>(
   operation: string,
   subject: string,
   work: () => Promise<T>,
@@ -36,7 +36,7 @@ export interface Violated<T> {
   reference?: () => T | Promise<T>;
 }
 
-export function openRun(table: TableName | 'all', onQuery: OnQuery | undefined): Run {
+export function createAttempt(table: TableName | 'all', onQuery: OnQuery | undefined): Attempt {
   return async (operation, subject, work, violated = {}) => {
     const start = performance.now();
     const done = (failure?: DockhookError): void =>

@@ -1,9 +1,9 @@
 /** What all tables of records have in common: read, list, add, update, remove. */
 import { DockhookError } from '../errors.js';
 import type { Backend, Rows } from './backend.js';
-import { decode, decodeRow, encode, isKey, nameOf, type Kind } from './check.js';
+import { decode, decodeRow, encode, isKey, nameOf, type RecordType } from './codec.js';
 import { mergeReads, type Read } from './merged-reads.js';
-import type { Run, Violated } from './run.js';
+import type { Attempt, Violated } from './database-errors.js';
 import type { Listing } from './types.js';
 
 /** How often an update starts anew because somebody else wrote in between. */
@@ -24,9 +24,9 @@ export interface Table<T> {
   remove(key: string, violated?: Violated<void>): Promise<void>;
 }
 
-export function openTable<T, V>(backend: Backend, kind: Kind<T, V>, run: Run): Table<T> {
-  const rows = backend.rows(kind.table);
-  const subject = (key: string): string => nameOf(kind, key);
+export function openRecordTable<T, V>(backend: Backend, type: RecordType<T, V>, attempt: Attempt): Table<T> {
+  const rows = backend.rows(type.table);
+  const subject = (key: string): string => nameOf(type, key);
   const notFound = (key: string): DockhookError =>
     new DockhookError('not_found', `there is no ${subject(key)}`);
   const read = mergeReads((keys) => readMany(rows, keys));
@@ -35,28 +35,28 @@ export function openTable<T, V>(backend: Backend, kind: Kind<T, V>, run: Run): T
     read,
     async get(key) {
       if (!isKey(key)) return undefined;
-      return run('get', subject(key), async () => {
+      return attempt('get', subject(key), async () => {
         const value = (await read([key])).get(key);
-        return value === undefined ? undefined : decode(kind, key, value);
+        return value === undefined ? undefined : decode(type, key, value);
       });
     },
-    list: () => run('list', kind.table, () => listAll(rows, kind)),
+    list: () => attempt('list', type.table, () => listAll(rows, type)),
     async add(record, violated) {
-      const { key, text } = encode(kind, record);
+      const { key, text } = encode(type, record);
       const work = async (): Promise<void> => {
         if (await rows.insert({ key, text })) return;
         throw new DockhookError('conflict', `${subject(key)} exists already`);
       };
-      await run('add', subject(key), work, violated);
+      await attempt('add', subject(key), work, violated);
     },
     async update(key, edit, operation = 'update', violated) {
       if (!isKey(key)) throw notFound(key);
       const work = async (): Promise<T> => {
-        for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
+        for (let times = 0; times < UPDATE_ATTEMPTS; times += 1) {
           const old = await rows.text(key);
           if (old === undefined) throw notFound(key);
-          const edited = edit(decodeRow(kind, { key, text: old }));
-          const row = encode(kind, edited);
+          const edited = edit(decodeRow(type, { key, text: old }));
+          const row = encode(type, edited);
           if (row.key !== key) throw new DockhookError('usage', `${subject(key)} cannot be renamed`);
           if (await rows.replace(key, old, row.text)) return edited;
         }
@@ -65,14 +65,14 @@ export function openTable<T, V>(backend: Backend, kind: Kind<T, V>, run: Run): T
           `${subject(key)} was changed by others ${UPDATE_ATTEMPTS} times meanwhile; try again`,
         );
       };
-      return run(operation, subject(key), work, violated);
+      return attempt(operation, subject(key), work, violated);
     },
     async remove(key, violated) {
       if (!isKey(key)) throw notFound(key);
       const work = async (): Promise<void> => {
         if (!(await rows.remove(key))) throw notFound(key);
       };
-      await run('remove', subject(key), work, violated);
+      await attempt('remove', subject(key), work, violated);
     },
   };
 }
@@ -83,7 +83,7 @@ async function readMany({ keyv }: Rows, keys: readonly string[]): Promise<Map<st
 }
 
 /** Page by page, as one query for a million rows would run into its time limit. */
-async function listAll<T, V>(rows: Rows, kind: Kind<T, V>): Promise<Listing<T>> {
+async function listAll<T, V>(rows: Rows, type: RecordType<T, V>): Promise<Listing<T>> {
   const listing: Listing<T> = { records: [], badRows: [] };
   // No key is empty, so all of them come after ''.
   let after = '';
@@ -91,7 +91,7 @@ async function listAll<T, V>(rows: Rows, kind: Kind<T, V>): Promise<Listing<T>> 
     const page = await rows.page(after, PAGE);
     for (const row of page) {
       try {
-        listing.records.push(decodeRow(kind, row));
+        listing.records.push(decodeRow(type, row));
       } catch (error) {
         if (!(error instanceof DockhookError)) throw error;
         listing.badRows.push(error);

@@ -14,22 +14,22 @@ const MAX_STATEMENTS = 100;
  * @param work must have done nothing if it rejects
  * @param refuse told of members that were refused, each alone, or together once there were too many statements
  */
-export async function sparing<Member>(
+export async function splitOnRefusal<Member>(
   members: readonly Member[],
   textOf: (member: Member) => string,
-  work: (some: readonly Member[]) => Promise<void>,
-  refuse: (some: readonly Member[], error: Error) => void,
+  work: (part: readonly Member[]) => Promise<void>,
+  refuse: (part: readonly Member[], error: Error) => void,
 ): Promise<void> {
   let statements = 0;
 
-  async function attempt(some: readonly Member[]): Promise<void> {
+  async function attempt(part: readonly Member[]): Promise<void> {
     statements += 1;
     try {
-      await work(some);
+      await work(part);
     } catch (error) {
       if (!isAboutData(error)) throw error;
-      if (some.length === 1 || statements >= MAX_STATEMENTS) refuse(some, error);
-      else for (const part of partsOf(some, textOf)) await attempt(part);
+      if (part.length === 1 || statements >= MAX_STATEMENTS) refuse(part, error);
+      else for (const half of halve(part, textOf)) await attempt(half);
     }
   }
 
@@ -40,10 +40,7 @@ export async function sparing<Member>(
  * ASCII is in every encoding: where there is both, one cut parts the good from the doubtful. The others are tried from
  * the lowest letters on: LATIN1 has all up to ÿ, so that its own are out before statements run short.
  */
-function partsOf<Member>(
-  members: readonly Member[],
-  textOf: (member: Member) => string,
-): readonly Member[][] {
+function halve<Member>(members: readonly Member[], textOf: (member: Member) => string): readonly Member[][] {
   const plain = members.filter((member) => isAscii(textOf(member)));
   const others = members
     .filter((member) => !isAscii(textOf(member)))

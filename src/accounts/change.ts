@@ -1,0 +1,37 @@
+/** Changing an account, and whether its sessions must end after that. */
+import type { Account, Scope } from '../stores/types.js';
+import { describeScope } from './scope.js';
+
+/** What is undefined stays as it is; null removes it. */
+export interface AccountChanges {
+  scope?: Scope | undefined;
+  passwordHash?: string | undefined;
+  certificateCn?: string | null | undefined;
+  expiresAt?: string | null | undefined;
+  note?: string | null | undefined;
+  disabled?: true | null | undefined;
+}
+
+export function changeAccount(account: Account, changes: AccountChanges): Account {
+  const { scope = account.scope, passwordHash = account.passwordHash } = changes;
+  const changed = { ...account, scope, passwordHash };
+  if (changes.certificateCn === null) delete changed.certificateCn;
+  else if (changes.certificateCn !== undefined) changed.certificateCn = changes.certificateCn;
+  if (changes.expiresAt === null) delete changed.expiresAt;
+  else if (changes.expiresAt !== undefined) changed.expiresAt = changes.expiresAt;
+  if (changes.note === null) delete changed.note;
+  else if (changes.note !== undefined) changed.note = changes.note;
+  if (changes.disabled === null) delete changed.disabled;
+  else if (changes.disabled !== undefined) changed.disabled = changes.disabled;
+  return changed;
+}
+
+/** Whether sessions that the account has now must end: whoever comes again is judged by the new account. */
+export function endsSessions(before: Account, after: Account): boolean {
+  return (
+    describeScope(before.scope) !== describeScope(after.scope) ||
+    before.passwordHash !== after.passwordHash ||
+    before.certificateCn !== after.certificateCn ||
+    before.expiresAt !== after.expiresAt
+  );
+}
