@@ -145,15 +145,16 @@ describeWithHaproxy('two replicas behind HAProxy', function () {
     });
   }
 
-  it('lose and refuse nothing in a rolling restart', () =>
+  itLong('lose and refuse nothing in a rolling restart', () =>
     underLoad('rolling restart', async () => {
       for (const name of ['a', 'b'] as const) {
         expect(await stop(name, 'SIGTERM')).to.equal(0);
         await start(name);
       }
-    }));
+    }),
+  );
 
-  it('refuse nothing when one is killed, and lose no call whose answer had not begun', () => {
+  itLong('refuse nothing when one is killed, and lose no call whose answer had not begun', () => {
     const kill = async (): Promise<void> => {
       await stop('a', 'SIGKILL');
       await haproxy.sees('a', 'DOWN');
