@@ -40,10 +40,12 @@ describeWithPostgres('serve whose log nobody reads', function () {
   before(async () => {
     database = await freshDatabase();
     directory = mkdtempSync(join(tmpdir(), 'dockhook-log-'));
-    // Whoever holds the log, it leaves word of how `serve` ended.
+    // Whoever holds the log, it leaves word of how `serve` ended. Its pid is there whole or not: an empty file would be
+    // read as 0, and a signal to that ends this test run.
     const script = `#!/bin/sh
 "${process.execPath}" "${MAIN}" serve &
-echo $! >"${directory}/pid"
+echo $! >"${directory}/pid.new"
+mv "${directory}/pid.new" "${directory}/pid"
 wait $!
 echo $? >"${directory}/code"
 `;
