@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsker } from '../support/asker.js';
 import { run, startCommand } from '../support/cli.js';
+import { itLong } from '../support/long.js';
 import { describeWithOwnPostgres, startPostgres } from '../support/postgres.js';
 
 const GATEWAY = '7CTDTEST00000A';
@@ -14,7 +15,7 @@ const MAX_BINDS = 20_000;
 describeWithOwnPostgres('while the disk of Postgres is full', function () {
   this.timeout(120_000);
 
-  it('no bind is told that is not kept, and binds go on when there is room again', async function () {
+  itLong('no bind is told that is not kept, and binds go on when there is room again', async function () {
     if (process.getuid?.() !== 0) {
       console.warn('\n*** NOT TESTED: a full disk. It takes root to mount one.\n');
       if (process.env['CI'] === 'true') throw new Error('CI must run this as root');

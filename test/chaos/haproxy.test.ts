@@ -17,12 +17,13 @@ import {
   type ReplicaPorts,
   type TestHaproxy,
 } from '../support/haproxy.js';
+import { itLong, times } from '../support/long.js';
 import { freshDatabase, type TestDatabase } from '../support/postgres.js';
 import { recordings } from '../support/recordings.js';
 
 const CALLS_PER_SECOND = 200;
 /** Enough that calls to a frozen replica, each holding its dock for seconds, do not slow the rest down. */
-const DOCKS = 1000;
+const DOCKS = times(1000, 200);
 const FROZEN_MS = 4000;
 
 const UNAVAILABLE = '14';
@@ -144,15 +145,16 @@ describeWithHaproxy('two replicas behind HAProxy', function () {
     });
   }
 
-  it('lose and refuse nothing in a rolling restart', () =>
+  itLong('lose and refuse nothing in a rolling restart', () =>
     underLoad('rolling restart', async () => {
       for (const name of ['a', 'b'] as const) {
         expect(await stop(name, 'SIGTERM')).to.equal(0);
         await start(name);
       }
-    }));
+    }),
+  );
 
-  it('refuse nothing when one is killed, and lose no call whose answer had not begun', () => {
+  itLong('refuse nothing when one is killed, and lose no call whose answer had not begun', () => {
     const kill = async (): Promise<void> => {
       await stop('a', 'SIGKILL');
       await haproxy.sees('a', 'DOWN');
@@ -161,7 +163,7 @@ describeWithHaproxy('two replicas behind HAProxy', function () {
     return underLoad('killed', kill, 2);
   });
 
-  it('refuse nothing when one is frozen, and lose no call whose answer had not begun', () => {
+  itLong('refuse nothing when one is frozen, and lose no call whose answer had not begun', () => {
     const freeze = async (): Promise<void> => {
       const { pid } = replicas.get('b')!;
       process.kill(pid, 'SIGSTOP');

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { connectPostgres } from '../../src/stores/postgres.js';
 import { openStores } from '../../src/stores/stores.js';
@@ -21,6 +20,7 @@ import {
   type Handler,
   type ScriptedProvider,
 } from '../support/scripted-provider.js';
+import { until } from '../support/until.js';
 
 const PASSWORD = 'p4ssword of the test';
 const SN = '7CTDTEST00000A';
@@ -35,7 +35,7 @@ const LONG_WAIT = { options: { call_deadline_ms: 30_000 } };
 
 /** Waits for calls that the broker did not wait for: its refusal may come before them. */
 async function reaches(calls: readonly unknown[], count: number): Promise<void> {
-  while (calls.length < count) await nextTurn();
+  await until(() => calls.length >= count);
 }
 
 /** Clients that end after each test; call it inside a `describe`. */
@@ -54,7 +54,7 @@ function mqttClients(broker: () => TestMosquitto) {
     code: (clientId: string, username?: string) => connackCode(broker().url, options(clientId, username)),
     /** Resolves when this client is let in; a dock would try more slowly. */
     async untilLetIn(clientId: string): Promise<void> {
-      while ((await connackCode(broker().url, options(clientId))) !== 0);
+      await until(async () => (await connackCode(broker().url, options(clientId))) === 0);
     },
   };
 }

@@ -5,13 +5,14 @@ import { openStores } from '../../src/stores/stores.js';
 import { connectAsker, type Asker } from '../support/asker.js';
 import { run, startCommand } from '../support/cli.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
+import { times } from '../support/long.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 
-const KILLS = 20;
-const BINDS = 1000;
+const KILLS = times(20, 3);
+const BINDS = times(1000, 300);
 /** Requests in flight at once. */
 const IN_FLIGHT = 32;
-const RACES = 500;
+const RACES = times(500, 50);
 
 const err = (data: Record<string, unknown> | undefined): number | undefined =>
   (data as { output?: { err_infos?: { err_code: number }[] } } | undefined)?.output?.err_infos?.[0]?.err_code;

@@ -10,6 +10,7 @@ import { connectAsker, type Asker } from '../support/asker.js';
 import { run, startCommand, type Running } from '../support/cli.js';
 import { setAccess, strangers, strangersGone } from '../support/postgres-access.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 
 const GATEWAY = '7CTDTEST00000A';
 const FREE_PORTS = { DOCKHOOK_GRPC_LISTEN: '127.0.0.1:0', DOCKHOOK_HTTP_LISTEN: '127.0.0.1:0' };
@@ -128,9 +129,12 @@ describeWithOwnPostgres('while Postgres refuses to let the server in', function 
     while (!(await isIn()));
     await postgres.query("ALTER ROLE dockhook PASSWORD 'second'");
     await leave();
-    while (await isIn());
+    await until(async () => !(await isIn()));
     let said = await get('/readyz');
-    while (said[1] === 'ready\n') said = await get('/readyz');
+    await until(async () => {
+      said = await get('/readyz');
+      return said[1] !== 'ready\n';
+    });
     expect(said).to.match(/^200,ready: the database refuses .* password authentication failed/);
     writeFileSync(file(), urlOf('second'));
     while (!(await isIn()));

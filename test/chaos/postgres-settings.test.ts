@@ -24,6 +24,7 @@ import {
   type TestDatabase,
   type TestPostgres,
 } from '../support/postgres.js';
+import { until } from '../support/until.js';
 
 const GATEWAY = '7CTDTEST00000A';
 const DRONE = '1581FTEST000000000AA';
@@ -158,7 +159,7 @@ describeWithPostgres('a LATIN1 database, whose tables an older dockhook made', f
     expect(await accountsOf(stores)).to.include.members(['Gärtner', 'one', 'three', 'two']);
     await stores.close();
     const dropped = async (): Promise<number> => world.metric('dockhook_timeline_dropped_total');
-    while ((await dropped()) < NAMES.length);
+    await until(async () => (await dropped()) >= NAMES.length);
   });
 
   it('has nothing under a name that it cannot keep, and says why none can be made', async () => {
@@ -358,7 +359,7 @@ describeWithPostgres('rows that may be hidden', function () {
         }
         await rejection(stores.bindings.getManyWithOrganizations([DRONE]), 'store_refused');
         await rejection(stores.accounts.get('other'), 'store_refused');
-        while (await dock.authenticate(password));
+        await until(async () => !(await dock.authenticate(password)));
         expect(world.events('database_refuses').at(-1)).to.include({ sqlstate: 'DH003' });
       } finally {
         await fresh.query(show());

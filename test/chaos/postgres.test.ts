@@ -6,7 +6,9 @@ import { expect } from 'chai';
 import pg from 'pg';
 import { connectAsker, type Asker } from '../support/asker.js';
 import { run, startCommand, type Running } from '../support/cli.js';
+import { itLong } from '../support/long.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
 
 const GATEWAY = '7CTDTEST00000A';
 const DRONE = '1581FTEST000000000AA';
@@ -76,7 +78,7 @@ describeWithOwnPostgres('while Postgres fails', function () {
 
   /** Everything works, what was last read is remembered, and accounts are answered from memory. */
   async function healthy(): Promise<void> {
-    while ((await metric('dockhook_account_changes_heard')) !== '1');
+    await until(async () => (await metric('dockhook_account_changes_heard')) === '1');
     // What was changed by hand is in force when the server was notified of it.
     while (!(await dock.authenticate(password)));
     expect(await dock.authenticate(password), 'authenticate').to.equal(true);
@@ -93,7 +95,7 @@ describeWithOwnPostgres('while Postgres fails', function () {
   /** Nobody new gets in; who is connected stays, and is told the truth. */
   async function closedButAlive(): Promise<void> {
     // Accounts are answered from memory for a second at most.
-    while (await dock.authenticate(password));
+    await until(async () => !(await dock.authenticate(password)));
     expect(await dock.authenticate(password), 'authenticate').to.equal(false);
     expect(await dock.authorize('SUBSCRIBE', `thing/product/${GATEWAY}/services`), 'subscribe').to.equal(
       true,
@@ -166,8 +168,10 @@ describeWithOwnPostgres('while Postgres fails', function () {
         ),
     ],
   ];
+  const inShort = ['is killed while idle', 'is frozen'];
   for (const [title, hurt, heal] of outages) {
-    it(`that ${title}: nobody new gets in, connected docks go on, and it recovers by itself`, async () => {
+    const test = inShort.includes(title) ? it : itLong;
+    test(`that ${title}: nobody new gets in, connected docks go on, and it recovers by itself`, async () => {
       await healthy();
       await hurt();
       await closedButAlive();
@@ -183,11 +187,11 @@ describeWithOwnPostgres('while Postgres fails', function () {
     await locker.connect();
     await locker.query('BEGIN; LOCK TABLE dockhook_accounts IN ACCESS EXCLUSIVE MODE');
     // Until accounts are not answered from memory any more.
-    while (await dock.authenticate(password));
+    await until(async () => !(await dock.authenticate(password)));
     const answers = Promise.all(Array.from({ length: 5 }, () => dock.authenticate(password)));
     const waiting = "SELECT 1 FROM pg_stat_activity WHERE usename = 'dockhook' AND wait_event_type = 'Lock'";
     // They share a statement.
-    while ((await postgres.query(waiting)).length === 0);
+    await until(async () => (await postgres.query(waiting)).length > 0);
     await postgres.kill('SIGKILL');
     expect(await answers).to.deep.equal([false, false, false, false, false]);
     await closedButAlive();
@@ -195,7 +199,7 @@ describeWithOwnPostgres('while Postgres fails', function () {
     await recovered();
   });
 
-  it('that is restarted under load: every answer comes in time, and no wrong one', async () => {
+  itLong('that is restarted under load: every answer comes in time, and no wrong one', async () => {
     await healthy();
     let restarted = false;
     const load = async (): Promise<void> => {
@@ -262,7 +266,7 @@ describeWithOwnPostgres('while Postgres fails', function () {
 
     it('an account is refused at connect, and its open sessions go on', () =>
       damage('dockhook_accounts', 'dock', '{"value":{"passwordHash":""}}', async () => {
-        while (await dock.authenticate(password));
+        await until(async () => !(await dock.authenticate(password)));
         expect(await dock.authorize('SUBSCRIBE', `thing/product/${GATEWAY}/services`)).to.equal(true);
         expect(await dock.request('config', {})).to.include({ app_id: '166400' });
       }));

@@ -20,6 +20,7 @@ import {
 } from '../support/fuzz-http2.js';
 import { DOCK, startFuzzServer, type FuzzServer } from '../support/fuzz-server.js';
 import { connectGrpc, frame, Status } from '../support/grpc.js';
+import { times } from '../support/long.js';
 import { recordings } from '../support/recordings.js';
 import { fallenTo, hostAndPort, KEEPALIVE_MS, PUBLISH, publishRequest, underFire } from './under-fire.js';
 
@@ -61,7 +62,7 @@ describe(`the gRPC port, FUZZ_SEED=${seed}`, function () {
         const { status } = await connection.call(path, body).catch(() => ({ status: Status.INTERNAL }));
         ends.add(status);
       }),
-      { seed, numRuns: 2000, endOnFailure: true },
+      { seed, numRuns: times(2000, 200), endOnFailure: true },
     );
     expect([...ends]).to.include.members([Status.OK, Status.INTERNAL]);
     const { status } = await connection.call(PUBLISH, frame(publishRequest));
@@ -74,7 +75,7 @@ describe(`the gRPC port, FUZZ_SEED=${seed}`, function () {
       const frames = calls.map(({ path, bytes }, index) => callFrames(2 * index + 1, path, frame(bytes)));
       return Buffer.concat([opening(), ...frames]);
     });
-    await sendEach(mutated(sessions), 1500);
+    await sendEach(mutated(sessions), times(1500, 150));
   });
 
   it('survives random bytes, at once and after a good opening', async () => {
@@ -83,7 +84,7 @@ describe(`the gRPC port, FUZZ_SEED=${seed}`, function () {
       .tuple(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 0, max: 255 }), fc.nat(7), bytes)
       .map((parts) => http2Frame(...parts));
     const frames = fc.array(anyFrame, { maxLength: 5 }).map((list) => Buffer.concat([opening(), ...list]));
-    await sendEach(fc.oneof(bytes, frames), 1500);
+    await sendEach(fc.oneof(bytes, frames), times(1500, 150));
   });
 
   it('lets go of connections that it gave up itself, over headers it could not read', async () => {
@@ -138,7 +139,8 @@ describe(`the gRPC port, FUZZ_SEED=${seed}`, function () {
     });
   });
 
-  describe('answers after 10,000', () => {
+  const FLOOD = times(10_000, 1000);
+  describe(`answers after ${FLOOD}`, () => {
     const ping = Buffer.alloc(8);
     const one = Buffer.from([0, 0, 0, 1]);
     const floods: Record<string, (index: number) => Buffer> = {
@@ -164,7 +166,7 @@ describe(`the gRPC port, FUZZ_SEED=${seed}`, function () {
     };
     for (const [what, bytes] of Object.entries(floods)) {
       it(what, async () => {
-        await flood(10_000, bytes);
+        await flood(FLOOD, bytes);
       });
     }
   });
@@ -203,14 +205,15 @@ describe('the gRPC port', function () {
     });
   });
 
-  it('answers among 10,000 idle connections', async () => {
-    for (let batch = 0; batch < 10_000 / 250; batch += 1) {
+  const IDLE = times(10_000, 1000);
+  it(`answers among ${IDLE} idle connections`, async () => {
+    for (let batch = 0; batch < IDLE / 250; batch += 1) {
       const opened = await Promise.all(Array.from({ length: 250 }, connect));
       await Promise.all(opened.map(({ greeted }) => greeted));
       // Every second one has begun to speak HTTP/2.
       if (batch % 2 === 0) await Promise.all(opened.map((connection) => connection.send(opening())));
     }
-    expect(server().sockets()).to.be.at.least(10_000);
+    expect(server().sockets()).to.be.at.least(IDLE);
     await expectAnswers();
   });
 });
@@ -252,7 +255,7 @@ describe(`the gRPC port with TLS, FUZZ_SEED=${seed}`, function () {
           await connection.finish();
         },
       ),
-      { seed, numRuns: 500, endOnFailure: true },
+      { seed, numRuns: times(500, 100), endOnFailure: true },
     );
     await expectAnswers();
     for (const half of halves) half.destroy();

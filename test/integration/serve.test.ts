@@ -8,6 +8,7 @@ import { simulateDock, type Session } from '../../src/simulator/simulated-dock.j
 import { run, startCommand, type Running } from '../support/cli.js';
 import { freePorts } from '../support/haproxy.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
+import { until } from '../support/until.js';
 
 const GATEWAY = '7CTDTEST00000A';
 const DRONE = '1581FTEST000000000AA';
@@ -218,7 +219,7 @@ describe('serve with a log that cannot be written', function () {
           ({ ok }) => ok,
           () => false,
         );
-      while (!(await alive()));
+      await until(alive);
       // It has logged by now that it listens, and that its database is away.
       expect(await alive()).to.equal(true);
       expect(await server.stop('SIGTERM')).to.equal(0);

@@ -5,6 +5,7 @@ import { connectAsker, type Asker } from '../support/asker.js';
 import { run, startCommand, type Running } from '../support/cli.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';
 import pg from 'pg';
+import { until } from '../support/until.js';
 
 const read = (name: string): string =>
   readFileSync(new URL(`../../deploy/postgres/${name}`, import.meta.url), 'utf8');
@@ -159,7 +160,7 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
     const passwordOf = ({ password = '' }: Record<string, string>): string => password;
     /** A change of an account is in force when the server was notified of it, which may be after its commit. */
     async function becomes(expected: boolean, ask: () => Promise<boolean>): Promise<void> {
-      while ((await ask()) !== expected);
+      await until(async () => (await ask()) === expected);
     }
     const subscribes = (sn: string): Promise<boolean> =>
       dock.authorize('SUBSCRIBE', `thing/product/${sn}/services`);
@@ -241,7 +242,7 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
           (await query('operator', `SELECT value FROM dockhook_accounts WHERE key = 'emqx_u'`))[0]?.['value'],
         );
       // Behind the answer's back.
-      while (!(await hash()).includes('$argon2id$'));
+      await until(async () => (await hash()).includes('$argon2id$'));
       expect(await client.authenticate('public')).to.equal(true);
       expect(await client.authenticate('wrong')).to.equal(false);
       expect(logged('database_away')).to.deep.equal([]);

@@ -2,12 +2,13 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
+import { times } from './long.js';
 
 /** `FUZZ_SEED` repeats a run; it stands in the title of each suite. */
 export const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
 
-/** `FUZZ_CASES`, or what is affordable at each change. */
-export const cases = Number(process.env['FUZZ_CASES'] ?? 100_000);
+/** `FUZZ_CASES`, or what is affordable. */
+export const cases = Number(process.env['FUZZ_CASES'] ?? times(100_000, 5_000));
 
 /** Bytes with a few of them flipped, inserted, doubled or cut away. */
 export function mutated(original: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> {

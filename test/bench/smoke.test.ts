@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { h2loadVersion } from '../bench/h2load.js';
-import type { Cell, Report, Results } from '../bench/report.js';
-import type { Spread } from '../bench/statistics.js';
+import { h2loadVersion } from './h2load.js';
+import type { Cell, Report, Results } from './report.js';
+import type { Spread } from './statistics.js';
 import { describeWithHaproxy } from '../support/haproxy.js';
 import { describeWithMosquitto } from '../support/mosquitto.js';
 import { describeWithOwnPostgres } from '../support/postgres.js';
 
-const MAIN = fileURLToPath(new URL('../bench/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 
 async function bench(...parts: string[]): Promise<{ stdout: string; results: Results }> {
   const directory = mkdtempSync(join(tmpdir(), 'dockhook-bench-'));
