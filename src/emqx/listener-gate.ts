@@ -8,6 +8,7 @@
 import { messageOf } from '../errors.js';
 import { answers, type ListedListener, type Node } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';
+import { closedOn, isRunning, unknownText } from './listeners.js';
 import { whatIsWrong } from './provider.js';
 
 /**
@@ -196,26 +197,4 @@ export function createGate({ listeners, provider, now = () => performance.now() 
 /** Whether two boots, each known to lie in a span, may be the same. */
 function mayBeOne(one: Span, other: Span): boolean {
   return one.from - UPTIME_MS < other.to && other.from - UPTIME_MS < one.to;
-}
-
-export function isRunning({ node_status: status }: Node): boolean {
-  return status === 'running';
-}
-
-/** The running nodes on which it does not run. */
-export function closedOn({ node_status: states = [] }: ListedListener, nodes: readonly Node[]): string[] {
-  return nodes
-    .filter(isRunning)
-    .map(({ node }) => node)
-    .filter((node) => states.find((one) => one.node === node)?.status.running !== true);
-}
-
-/** Docks use no other type. */
-export function isForDocks({ id }: { id: string }): boolean {
-  return /^(?:tcp|ssl):/.test(id);
-}
-
-export function unknownText(ids: readonly string[], listed: readonly ListedListener[]): string {
-  const has = listed.map(({ id }) => id).join(', ') || 'none';
-  return `EMQX has no listener ${ids.join(', ')}; it has ${has} (--emqx-listeners, DOCKHOOK_EMQX_LISTENERS)`;
 }

@@ -7,7 +7,8 @@ import { messageOf } from '../errors.js';
 import { answers, type Node } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';
 import { clientsUntil, disconnect, forEachClient } from './clients.js';
-import { closedOn, createGate, isRunning, type Round } from './listener-gate.js';
+import { createGate, type Round } from './listener-gate.js';
+import { closedOn, isRunning } from './listeners.js';
 import { opensBeforeHooks, parseVersion } from './versions.js';
 
 /** Between two looks, in milliseconds: while listeners are closed, at first and later; if EMQX refuses the key; and while all run. */
