@@ -16,7 +16,7 @@ import { startExhookServer, type ExhookServer } from './exhook/server.js';
 import type { Client, Hooks } from './hooks.js';
 import { formatListen } from './listen.js';
 import { mountedHooks } from './mounted-hooks.js';
-import { createAfterwards, type Afterwards } from './observability/afterwards.js';
+import { createAfterwards, type Afterwards } from './observability/after-answers.js';
 import {
   logConnections,
   logUnsound,

@@ -1,6 +1,6 @@
 /** Decisions whether an account may use an SN, kept for the minutes in which the store cannot be read. */
 import type { Reason } from '../events.js';
-import { createMemories } from '../stores/memory.js';
+import { createMemories } from '../stores/remembered-reads.js';
 
 /** Remembered per account: a dock asks about its drone, and nobody can push out the decisions of another account. */
 const DECISIONS_PER_ACCOUNT = 200;

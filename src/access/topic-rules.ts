@@ -2,7 +2,8 @@
  * What a scope allows on a topic, as far as the topic alone can tell. Pure.
  * Topics and directions: DJI Cloud API, "Topic definition".
  */
-import { isSerialNumber, parseDeviceTopic, type DeviceTopic } from '../topics.js';
+import { isSerialNumber } from '../serial-number.js';
+import { parseDeviceTopic, type DeviceTopic } from '../topics.js';
 import type { Action } from '../hooks.js';
 import type { Scope } from '../stores/types.js';
 import { covers } from './topic-filters.js';

@@ -4,14 +4,14 @@
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { hasExpired } from '../access/expiry.js';
-import { generatePassword } from '../access/new-passwords.js';
+import { generatePassword } from '../access/generate-password.js';
 import type { CsvLine } from '../csv.js';
 import { DockhookError } from '../errors.js';
 import { hashChosen, hashGenerated, type EmqxAlgorithm } from '../password-hashes/index.js';
 import type { Account, Accounts } from '../stores/types.js';
 import type { Column } from './csv-columns.js';
 import { PLACEHOLDER_HASH, readHeader, readLine, type ImportedLine } from './csv-row.js';
-import { doubtsAbout, SHORT_PASSWORD } from './doubts.js';
+import { doubtsAbout, SHORT_PASSWORD } from './warnings.js';
 import { gatewaysIn } from './scope.js';
 
 /** Lines that are hashed and inserted together. */

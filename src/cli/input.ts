@@ -1,7 +1,7 @@
 /** What commands read: standard input, serial numbers and dates. */
 import { DockhookError } from '../errors.js';
 import { parseMoment } from '../dates.js';
-import { serialNumberFault } from '../topics.js';
+import { serialNumberFault } from '../serial-number.js';
 
 /** More than any password, license or list of names that a person pipes in. */
 const MAX_STDIN_BYTES = 64 * 1024 * 1024;

@@ -1,5 +1,5 @@
 /** Which docks there are, and what there is to say about each, as plain data: for commands and pages. */
-import { PROBE_ACCOUNT } from '../access/safe-names.js';
+import { PROBE_ACCOUNT } from '../access/unsafe-names.js';
 import type { Ban } from '../emqx/bans.js';
 import { DockhookError } from '../errors.js';
 import type { Stores, Timeline, TimelineEntry } from '../stores/types.js';

@@ -15,7 +15,8 @@ import { createAnswers, type AnswerOptions, type Asked } from './answers.js';
 import { messageTraits, parseEnvelope, replyPayload } from './envelope.js';
 import { reasonFor, results } from './result-codes.js';
 import { observeStatus } from './status.js';
-import { gatewayOfRequest, INVENTED_SERIAL_NUMBER } from '../topics.js';
+import { INVENTED_SERIAL_NUMBER } from '../serial-number.js';
+import { gatewayOfRequest } from '../topics.js';
 
 export interface DockOptions extends Publishers, Omit<AnswerOptions, 'now'> {
   tell: Tell;

@@ -6,7 +6,14 @@ import { hasCode, messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/database-errors.js';
 import { unsoundParts } from '../stores/soundness.js';
-import { ACCOUNT_TRIGGERS, inSchema, PUBLIC, quoted, tableNames, type TableName } from '../stores/tables.js';
+import {
+  ACCOUNT_TRIGGERS,
+  inSchema,
+  PUBLIC,
+  quoted,
+  tableNames,
+  type TableName,
+} from '../stores/table-names.js';
 import type { Finding } from '../finding.js';
 import { listed } from '../text.js';
 import { migrationState, schemaCommand } from '../stores/migrate.js';

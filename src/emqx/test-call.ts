@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { INVENTED_SERIAL_NUMBER } from '../topics.js';
+import { INVENTED_SERIAL_NUMBER } from '../serial-number.js';
 import { messageOf } from '../errors.js';
 import { answers, type Provider } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';

@@ -9,7 +9,7 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { DockhookError } from '../errors.js';
 import type { PublishVerdict } from '../hooks.js';
 import { EMPTY_SUCCESS, type EmptySuccess, type ValuedResponse } from './translate.js';
-import { createTurns } from './turns.js';
+import { createTurns } from './fair-turns.js';
 
 /** How a call ended. */
 type CallOutcome =

@@ -1,7 +1,7 @@
 /** Checks keys and records against their schemas, and turns records into row texts and back. */
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { DockhookError } from '../errors.js';
-import type { StoredRow } from './sql.js';
+import type { StoredRow } from './record-sql.js';
 import { deserialize, serialize } from './keyv.js';
 import {
   accountSchema,
@@ -14,7 +14,7 @@ import {
   type License,
   type Organization,
 } from './records.js';
-import type { RecordTable } from './tables.js';
+import type { RecordTable } from './table-names.js';
 
 // Our schemas are held by its strict mode; to check them against the schema of schemas takes 40 ms of each start.
 const ajv = new Ajv({ discriminator: true, validateSchema: false });

@@ -8,7 +8,7 @@ import {
   sqlState,
   UNIQUE_VIOLATION,
 } from './database.js';
-import { NEWER_TABLES, NOT_UTF8, type TableName } from './tables.js';
+import { NEWER_TABLES, NOT_UTF8, type TableName } from './table-names.js';
 
 /** Told after each store operation; a `failure` means that Postgres did not do its part. */
 export type OnQuery = (

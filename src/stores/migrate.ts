@@ -9,7 +9,7 @@ import {
   type SessionListener,
 } from './database.js';
 import { migrations, migrationScript, titleOf } from './migrations/script.js';
-import { inSchema, MAY_NOT_MIGRATE, PUBLIC, quoted } from './tables.js';
+import { inSchema, MAY_NOT_MIGRATE, PUBLIC, quoted } from './table-names.js';
 
 const UNDEFINED_TABLE = '42P01';
 

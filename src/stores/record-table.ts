@@ -1,6 +1,6 @@
 /** What all tables of records have in common: read, list, add, update, remove. */
 import { DockhookError } from '../errors.js';
-import type { Rows, Sql } from './sql.js';
+import type { Rows, Sql } from './record-sql.js';
 import { decode, decodeRow, encode, isKey, nameOf, type RecordType } from './codec.js';
 import { mergeReads, type Read } from './merged-reads.js';
 import type { Attempt, Violated } from './database-errors.js';

@@ -7,7 +7,7 @@
 import type { FromSchema } from 'json-schema-to-ts';
 import { PASSWORD_HASH_PATTERN } from '../password-hashes/index.js';
 import { RFC3339_PATTERN } from '../dates.js';
-import { SERIAL_NUMBER_PATTERN } from '../topics.js';
+import { SERIAL_NUMBER_PATTERN } from '../serial-number.js';
 
 const serialNumber = { type: 'string', pattern: SERIAL_NUMBER_PATTERN } as const;
 /** RFC 3339; `codec.ts` adds that it is a moment that exists, for month 13 would compare as "never". */

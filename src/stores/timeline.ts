@@ -4,7 +4,7 @@
  */
 import type { Database, Row } from './database.js';
 import { splitOnRefusal } from './split-on-refusal.js';
-import { inSchema } from './tables.js';
+import { inSchema } from './table-names.js';
 import type { Timeline, TimelineDetails, TimelineEntry } from './types.js';
 
 const RETENTION = "interval '30 days'";

@@ -9,7 +9,7 @@ import type { DockhookError } from '../errors.js';
 import type { Finding } from '../finding.js';
 import type { Ending } from './database.js';
 import type { AccessEvent, Outcome, Reason, Step } from '../events.js';
-import type { Recalled } from './memory.js';
+import type { Recalled } from './remembered-reads.js';
 import type { Account, Binding, License, Organization } from './records.js';
 
 export type * from './records.js';

@@ -8,7 +8,7 @@ import { sqlState, type Database } from '../../src/stores/database.js';
 import { withTables } from '../../src/stores/migrate.js';
 import { migrations } from '../../src/stores/migrations/script.js';
 import type { Migration } from '../../src/stores/migrations/migration.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openServerStores, openStores, type StoresOptions } from '../../src/stores/stores.js';
 import type { Stores } from '../../src/stores/types.js';
 import { oldTables } from '../support/old-tables.js';

@@ -1,6 +1,6 @@
 /** `dockhook account add` and `account hash`. */
 import type { Command } from 'commander';
-import { accountNameFault } from '../../access/safe-names.js';
+import { accountNameFault } from '../../access/unsafe-names.js';
 import { changeAccount } from '../../accounts/change.js';
 import { publicAccount } from '../../accounts/public-account.js';
 import { claimsOf, describeScope, sharedClaims } from '../../accounts/scope.js';

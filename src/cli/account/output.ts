@@ -1,6 +1,6 @@
 /** What account commands say in the same words. */
 import type { Command } from 'commander';
-import { doubtsAbout, doubtsAboutShared } from '../../accounts/doubts.js';
+import { doubtsAbout, doubtsAboutShared } from '../../accounts/warnings.js';
 import { claimsOf, type Claims } from '../../accounts/scope.js';
 import { DockhookError } from '../../errors.js';
 import type { Account, Accounts } from '../../stores/types.js';

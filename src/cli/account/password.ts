@@ -1,7 +1,7 @@
 /** Where the password of an account comes from, for `account add`, `set` and `hash`. */
 import type { Command } from 'commander';
-import { generatePassword } from '../../access/new-passwords.js';
-import { SHORT_PASSWORD } from '../../accounts/doubts.js';
+import { generatePassword } from '../../access/generate-password.js';
+import { SHORT_PASSWORD } from '../../accounts/warnings.js';
 import { DockhookError } from '../../errors.js';
 import { hashChosen, hashGenerated } from '../../password-hashes/index.js';
 import { readPassword } from '../input.js';

@@ -1,5 +1,5 @@
 /** All migrations, and the SQL that applies those that a database lacks. */
-import { NEWER_TABLES, NOT_UTF8 } from '../tables.js';
+import { NEWER_TABLES, NOT_UTF8 } from '../table-names.js';
 import { tables } from './0001-tables.js';
 import type { Migration } from './migration.js';
 

@@ -17,7 +17,7 @@ import {
   PUBLIC,
   quoted,
   type RecordTable,
-} from './tables.js';
+} from './table-names.js';
 import { withTables } from './migrate.js';
 import { timelineOn } from './timeline.js';
 
