@@ -3,7 +3,7 @@ import { messageOf } from '../errors.js';
 import { clipped, printableUrl } from '../text.js';
 import type { Answer } from './api-answers.js';
 
-/** More of EMQX's own words would bury ours. */
+/** Of EMQX's own words, in characters: more would bury ours. */
 const MAX_QUOTE = 300;
 
 /** An answer of EMQX, or of what stands in its place. */
@@ -82,18 +82,18 @@ export function unreachedText(address: string, error: unknown, deadlineMs: numbe
     return `EMQX at ${address} did not answer within ${deadlineMs / 1000} s. Check that its dashboard can be opened there`;
   }
   const { code, text } = innermost(error);
-  // Names of OpenSSL and Node for a certificate that was not believed.
+  // Codes of OpenSSL and Node for a certificate that is not trusted.
   if (/CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/.test(code)) {
     return (
       `the certificate of ${address} is not trusted (${code}). Name the CA that signed it with ` +
-      'NODE_EXTRA_CA_CERTS=/path/to/ca.pem, and use the host name that stands in it'
+      'NODE_EXTRA_CA_CERTS=/path/to/ca.pem, and use a host name that is in the certificate'
     );
   }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
-    return `${address} does not speak TLS (${code}). Write http:// in place of https:// if that is meant`;
+    return `${address} does not speak TLS (${code}). If that is intended, write http:// instead of https://`;
   }
   if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') {
-    return `${address} broke off its answer (${text}). If it expects TLS, write https://; else look into its log`;
+    return `${address} broke off its answer (${text}). If it expects TLS, write https://; if not, look into its log`;
   }
   return `cannot reach EMQX at ${address}: ${text}. Check that it runs there and listens for its dashboard`;
 }

@@ -26,7 +26,7 @@ export async function request(
   { method, path, body, deadlineMs }: ApiRequest,
   { address, authorization, signal }: Connection,
 ): Promise<Reply> {
-  // By hand: AbortSignal.any() would keep something of each request for as long as the long-lived signal is there.
+  // AbortSignal.any() would keep a part of each request in memory for as long as the long-lived signal exists.
   const over = new AbortController();
   const timer = setTimeout(() => {
     over.abort(new DOMException('too late', 'TimeoutError'));

@@ -16,13 +16,13 @@ export interface EmqxApi {
   get<T>(path: string, answer: Answer<T>): Promise<T>;
   /** Like `get`; undefined if EMQX says that it has no such thing. */
   find<T>(path: string, answer: Answer<T>): Promise<T | undefined>;
-  /** @param deadlineMs where EMQX does more than to look something up */
+  /** @param deadlineMs for what takes EMQX longer than other calls */
   send(method: 'POST' | 'PUT', path: string, body: unknown, deadlineMs?: number): Promise<void>;
   /** @returns whether it was there */
   remove(path: string): Promise<boolean>;
   /**
-   * EMQX's clock, in milliseconds since the epoch: at most a second less than it is, and never more. Undefined if the
-   * answer does not tell, since a proxy has taken its `Date` away.
+   * EMQX's clock, in milliseconds since the epoch: up to a second behind, and never ahead. Undefined if the answer has
+   * no `Date`, because a proxy has removed it.
    */
   clock(): Promise<number | undefined>;
 }
@@ -65,9 +65,7 @@ export async function openEmqx(
   return connectEmqx({ url, ...(await renewed()), renewed }, options);
 }
 
-/**
- * Every method rejects with DockhookError `failed`; what EMQX answered, if it did, is told by {@link statusOf}.
- */
+/** Every method rejects with DockhookError `failed`; {@link statusOf} tells the HTTP status, if EMQX answered. */
 export function connectEmqx(
   { url, renewed, ...access }: EmqxAccess,
   { deadlineMs = DEADLINE_MS, signal }: ApiOptions = {},
@@ -134,7 +132,7 @@ function readAs<T>(reply: Reply, answer: Answer<T>): T {
   throw new DockhookError('failed', wrongAnswerText(reply, answer.errors));
 }
 
-/** As `get` of {@link EmqxApi}, for what not every version or edition has: undefined for any kind of 404. */
+/** Like `get` of {@link EmqxApi}, for what only some versions or editions have: undefined after any 404. */
 export async function getIfThere<T>(api: EmqxApi, path: string, answer: Answer<T>): Promise<T | undefined> {
   try {
     return await api.get(path, answer);
@@ -144,7 +142,7 @@ export async function getIfThere<T>(api: EmqxApi, path: string, answer: Answer<T
   }
 }
 
-/** The HTTP status with which EMQX, or what stands in its place, refused; undefined if there was no answer. */
+/** The HTTP status with which EMQX, or a proxy in front of it, refused; undefined if there was no answer. */
 export function statusOf(error: unknown): number | undefined {
   const cause: unknown = error instanceof DockhookError ? error.cause : undefined;
   return typeof cause === 'object' && cause !== null && 'status' in cause && typeof cause.status === 'number'

@@ -48,11 +48,11 @@ interface Checked {
   told: Span;
   withoutHooks: string[];
   /** What forbids a start; undefined if nothing does. */
-  no?: string | undefined;
+  obstacle?: string | undefined;
 }
 
 export interface Gate {
-  /** Looks once, and starts what may be started. Rejects if EMQX gives no answer: that is never a yes. */
+  /** Looks once, and starts what may be started. Rejects if EMQX gives no answer, and starts nothing more. */
   round(api: EmqxApi): Promise<Round>;
 }
 
@@ -64,19 +64,20 @@ export function createGate({ listeners, provider, now = () => performance.now() 
 
   /** Asks for nodes and hooks. */
   async function check(api: EmqxApi): Promise<Checked> {
-    // In this order: a node that comes between the two is in the second answer alone, and that is a no.
+    // Nodes first: one that joins between the two calls is only in the second answer, and forbids a start.
     const from = now();
     const nodes = await api.get('/nodes', answers.nodes);
     const told = { from, to: now() };
     const checked: Checked = { nodes, told, withoutHooks: [] };
     const missing = absent.look(nodes);
-    if (missing.length > 0) return { ...checked, no: `not running: ${missing.join(', ')}` };
+    if (missing.length > 0) return { ...checked, obstacle: `not running: ${missing.join(', ')}` };
     const found = await api.find(`/exhooks/${encodeURIComponent(provider)}`, answers.provider);
-    if (!found) return { ...checked, no: `EMQX has no provider "${provider}" (dockhook emqx register)` };
+    if (!found)
+      return { ...checked, obstacle: `EMQX has no provider "${provider}" (dockhook emqx register)` };
     const withoutHooks = found.node_status
       .filter(({ status }) => status !== 'connected')
       .map(({ node }) => node);
-    return { ...checked, withoutHooks, no: whatIsWrong(found) ?? whoComesOrGoes(nodes, found) };
+    return { ...checked, withoutHooks, obstacle: whatIsWrong(found) ?? whoComesOrGoes(nodes, found) };
   }
 
   /** @returns what keeps it closed, or undefined if it was started */
@@ -86,16 +87,16 @@ export function createGate({ listeners, provider, now = () => performance.now() 
       await api.send('POST', `/listeners/${encodeURIComponent(id)}/start`, undefined);
       return undefined;
     } catch (error) {
-      // Its port is taken, its certificate missing: the others may still open.
+      // Its port may be taken, or its certificate missing. The others may still open.
       if (statusOf(error) === undefined) throw error;
       return messageOf(error);
     }
   }
 
   async function open(api: EmqxApi): Promise<Round> {
-    const { nodes, told, withoutHooks, no } = await check(api);
+    const { nodes, told, withoutHooks, obstacle } = await check(api);
     const round: Round = { opened: [], stopped: [], unknown: [], nodes, withoutHooks };
-    if (no !== undefined) return { ...round, waitingFor: no };
+    if (obstacle !== undefined) return { ...round, waitingFor: obstacle };
     const listed = await api.get('/listeners', answers.listeners);
     round.listeners = listed;
     // A start goes to all nodes: where it was stopped on one, it is started on none.
@@ -113,7 +114,7 @@ export function createGate({ listeners, provider, now = () => performance.now() 
       }
       // A node may have gone since.
       const again = await check(api);
-      if (again.no !== undefined) return { ...round, waitingFor: again.no };
+      if (again.obstacle !== undefined) return { ...round, waitingFor: again.obstacle };
       const refusal = await start(api, id);
       if (refusal === undefined) round.opened.push(id);
       else round.waitingFor = refusal;
@@ -134,7 +135,7 @@ export function createGate({ listeners, provider, now = () => performance.now() 
   };
 }
 
-/** Nodes that run and do not have the provider, or the other way round; undefined if there are none. */
+/** Nodes that are in only one of the two answers, in one line; undefined if there are none. */
 function whoComesOrGoes(nodes: readonly Node[], { node_status: asking }: Provider): string | undefined {
   const running = nodes.filter(isRunning);
   const isIn = (list: readonly { node: string }[], node: string): boolean =>
