@@ -2,7 +2,7 @@
  * Who owns an SN. An account of scope `client-id` lists no gateways: its client id claims one. We check such a claim
  * against everything that accounts list and that gateways have bound.
  */
-import { BoundedMap } from '../bounded-map.js';
+import { createBoundedMap } from '../bounded-map.js';
 import type { Reason } from '../events.js';
 import type { Accounts, Binding, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
@@ -84,7 +84,7 @@ export function createGatewayOwners(
 /** For SNs that are nobody's yet: a dock is not bound before it has connected. */
 function limitNewcomers(now: () => number): (claimant: string, sn: string) => Reason | undefined {
   const newcomers = createThrottle(NEWCOMERS, now);
-  const known = new BoundedMap<string, true>(MAX_NEWCOMERS);
+  const known = createBoundedMap<true>(MAX_NEWCOMERS);
   return (claimant, sn) => {
     const newcomer = JSON.stringify([claimant, sn]);
     if (!known.has(newcomer) && !newcomers.take(claimant)) return 'too_many_gateways';
