@@ -10,6 +10,7 @@ import { migrations } from '../../src/stores/migrations/script.js';
 import type { Migration } from '../../src/stores/migrations/migration.js';
 import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openServerStores, openStores, type StoresOptions } from '../../src/stores/stores.js';
+import { tableNames } from '../../src/stores/table-names.js';
 import type { Stores } from '../../src/stores/types.js';
 import { oldTables } from '../support/old-tables.js';
 import {
@@ -20,6 +21,7 @@ import {
   type TestDatabase,
   type TestPostgres,
 } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import {
   aBinding,
   anAccount,
@@ -55,9 +57,9 @@ describeWithPostgres('migrations', function () {
     opened.push(one);
     return one;
   }
-  /** A dockhook that knows these migrations. */
+  /** A dockhook that knows these migrations. It does not wait before it tries again. */
   function dockhook(...known: Migration[]): Database {
-    const one = withTables(connectPostgres(fresh.url), 'public', known);
+    const one = withTables(connectPostgres(fresh.url), 'public', known, 0);
     opened.push(one);
     return one;
   }
@@ -144,7 +146,6 @@ describeWithPostgres('migrations', function () {
     const database = dockhook(...migrations, faulty);
     expect(await stateOf(database.query('SELECT 1'))).to.equal('22012');
     expect(await tablesIn('public')).to.deep.equal([]);
-    expect(await stateOf(database.query('SELECT 1'))).to.equal('22012');
     await stores().accounts.add(anAccount('dock'));
     expect(await stateOf(database.query('SELECT 1'))).to.equal('22012');
     expect(await stores().accounts.get('dock')).to.deep.equal(anAccount('dock'));
@@ -167,10 +168,52 @@ describeWithPostgres('migrations', function () {
       const { message } = await rejection(upgraded.accounts.list(), 'store_refused');
       expect(message).to.include('somebody has locked the table');
       await writer.query('COMMIT');
+      await until(() =>
+        upgraded.accounts.list().then(
+          () => true,
+          () => false,
+        ),
+      );
       expect((await upgraded.accounts.list()).records).to.deep.equal([]);
     } finally {
       await writer.end();
     }
+  });
+});
+
+describeWithPostgres('the upgrade from 0.1.0', function () {
+  this.timeout(60_000);
+  let fresh: TestDatabase;
+  beforeEach(async () => {
+    fresh = await freshDatabase();
+    await fresh.query(oldTables('before-migrations'));
+  });
+  afterEach(() => fresh.drop());
+
+  it('waits for nobody who reads the tables or writes to them', async () => {
+    const backup = new pg.Client({ connectionString: fresh.url });
+    const server = new pg.Client({ connectionString: fresh.url });
+    await Promise.all([backup.connect(), server.connect()]);
+    const stores = openStores(connectPostgres(fresh.url));
+    try {
+      const all = tableNames.join(', ');
+      await backup.query(`BEGIN; LOCK TABLE ${all} IN ACCESS SHARE MODE`);
+      await server.query(`BEGIN; LOCK TABLE ${all} IN ROW EXCLUSIVE MODE`);
+      await server.query(`INSERT INTO dockhook_timeline
+        (at, last_at, expires_at, own, client_id, account, step, outcome, count, details)
+        VALUES (now(), now(), now(), false, '', '', 'authenticate', 'ok', 1, '{}')`);
+      await stores.accounts.add(anAccount('dock'));
+    } finally {
+      await Promise.all([backup.end(), server.end(), stores.close()]);
+    }
+  });
+
+  it('leaves each check there once', async () => {
+    const stores = openStores(connectPostgres(fresh.url));
+    await stores.ping();
+    await stores.close();
+    const checks = `SELECT FROM pg_constraint WHERE conrelid = 'dockhook_accounts'::regclass AND contype = 'c'`;
+    expect(await fresh.query(checks)).to.have.length(2);
   });
 });
 
@@ -288,9 +331,10 @@ describeWithOwnPostgres('a role that may not make tables', function () {
         if (schema === 'public') await fresh.query(`${tables}; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
         const url = new URL(fresh.url);
         url.username = 'dockhook_server';
+        const refused = openStores(connectPostgres(url.href), { schema });
         const stores = openStores(connectPostgres(url.href), { schema });
         try {
-          const { message } = await rejection(stores.ping(), 'store_refused');
+          const { message } = await rejection(refused.ping(), 'store_refused');
           const command = /psql -v .* -f deploy\/postgres\/roles\.sql/.exec(message)?.[0] ?? '';
           execFileSync('sh', ['-c', command], {
             cwd: ROOT,
@@ -309,6 +353,7 @@ describeWithOwnPostgres('a role that may not make tables', function () {
           expect(await stores.timeline.gateways('', 1)).to.deep.equal([]);
           await rejection(stores.accounts.add(anAccount('dock')), 'store_refused');
         } finally {
+          await refused.close();
           await stores.close();
           await fresh.drop();
         }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import type { Database, Query, Row } from '../../../src/stores/database.js';
+import { sqlState, type Database, type Query, type Row } from '../../../src/stores/database.js';
 import { withTables } from '../../../src/stores/migrate.js';
+import { until } from '../../support/until.js';
 
 describe('withTables', () => {
   let statements: string[];
@@ -29,7 +30,7 @@ describe('withTables', () => {
     },
     close: async () => undefined,
   };
-  const open = (): Database => withTables(bare, 'public');
+  const open = (refusedMs?: number): Database => withTables(bare, 'public', undefined, refusedMs);
   beforeEach(() => {
     statements = [];
     answer = () => undefined;
@@ -52,6 +53,29 @@ describe('withTables', () => {
     answer = () => undefined;
     await database.query('c');
     expect(statements).to.deep.equal(['look', 'look', 'migrate', 'c']);
+  });
+
+  it('repeats the error of a refused migration for a while, and then tries again', async () => {
+    const stateOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => 'worked', sqlState);
+    answer = (name) =>
+      name === 'migrate' ? Object.assign(new Error('locked'), { code: '55P03' }) : undefined;
+    const waiting = open();
+    expect(await stateOf(waiting.query('a'))).to.equal('55P03');
+    expect(await stateOf(waiting.query('b'))).to.equal('55P03');
+    expect(statements).to.deep.equal(['look', 'migrate']);
+    const hasty = open(0);
+    expect(await stateOf(hasty.query('a'))).to.equal('55P03');
+    answer = () => undefined;
+    await until(async () => (await stateOf(hasty.query('b'))) === 'worked');
+  });
+
+  it('does not wait after a migration that got no answer', async () => {
+    const database = open();
+    answer = (name) => (name === 'migrate' ? new Error('connection lost') : undefined);
+    await database.query('a').catch(() => undefined);
+    answer = () => undefined;
+    await database.query('b');
+    expect(statements).to.deep.equal(['look', 'migrate', 'look', 'migrate', 'b']);
   });
 
   it('does not try again because a query fails for another reason', async () => {
