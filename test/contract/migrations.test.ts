@@ -1,12 +1,13 @@
 /** How tables come to be, on real databases: new ones, those of every earlier dockhook, many replicas, other schemas. */
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import pg from 'pg';
 import { openPglite } from '../../src/embedded-database/pglite.js';
 import { sqlState, type Database } from '../../src/stores/database.js';
 import { withTables } from '../../src/stores/migrate.js';
-import { migrations } from '../../src/stores/migrations/script.js';
+import { migrations, migrationScript } from '../../src/stores/migrations/script.js';
 import type { Migration } from '../../src/stores/migrations/migration.js';
 import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openServerStores, openStores, type StoresOptions } from '../../src/stores/stores.js';
@@ -156,6 +157,17 @@ describeWithPostgres('migrations', function () {
     const replicas = Array.from({ length: 8 }, () => dockhook(...migrations, slow));
     await Promise.all(replicas.map((replica) => replica.query('SELECT FROM slow')));
     expect(await fresh.query('SELECT FROM dockhook_migrations')).to.have.length(migrations.length + 1);
+  });
+
+  it('make no temporary tables for a role that may not use the schema', async () => {
+    const role = `stranger_${randomUUID().slice(0, 8)}`;
+    await fresh.query(`CREATE ROLE ${role}; CREATE SCHEMA closed`);
+    try {
+      const asStranger = fresh.query(`SET ROLE ${role}; SET dockhook.schema = 'closed'; ${migrationScript()}`);
+      expect(await stateOf(asStranger)).to.equal('42501');
+    } finally {
+      await fresh.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }
   });
 
   it('do not keep others waiting behind a table that somebody has locked', async () => {
