@@ -119,21 +119,25 @@ export async function migrationState(
   };
 }
 
-/** What the owner of the tables must do for a role that may not do it. */
+/** What must be done for a role that may not do it: by the owner of the tables, or by the owner of the schema. */
 async function refusal(query: Query, schema: string, error: unknown): Promise<Error> {
   const [row = {}] = await query(`
 SELECT format('%I', current_user) AS role, current_database() AS database,
-  EXISTS (SELECT FROM pg_namespace WHERE nspname = '${schema}') AS has_schema,
-  EXISTS (SELECT FROM pg_tables WHERE schemaname = '${schema}' AND tablename LIKE 'dockhook\\_%') AS has_tables`);
+  (SELECT has_schema_privilege(current_user, oid, 'CREATE') AND has_schema_privilege(current_user, oid, 'USAGE')
+    FROM pg_namespace WHERE nspname = '${schema}') AS may_create,
+  EXISTS (SELECT FROM pg_class WHERE relkind = 'r' AND relname LIKE 'dockhook\\_%' AND NOT pg_has_role(relowner, 'USAGE')
+    AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = '${schema}')) AS others_own`);
   const role = String(row['role']);
   const byOwner = `have their owner or a superuser run ${schemaCommand(String(row['database']), schema)}`;
-  const byRole =
-    row['has_schema'] === true
-      ? `GRANT USAGE, CREATE ON SCHEMA ${quoted(schema)} TO ${role}`
-      : `CREATE SCHEMA ${quoted(schema)} AUTHORIZATION ${role}`;
+  const right =
+    row['may_create'] === null
+      ? `CREATE SCHEMA ${quoted(schema)} AUTHORIZATION ${role}`
+      : `GRANT USAGE, CREATE ON SCHEMA ${quoted(schema)} TO ${role}`;
+  // The right to make tables helps no role whose tables belong to another.
+  const isEnough = row['may_create'] !== true && row['others_own'] !== true;
   const text =
     `role ${role} may not bring the tables up to date (${messageOf(error)}): ${byOwner}` +
-    (row['has_tables'] === true ? '' : `; or, to let the role do it, ${byRole}`) +
+    (isEnough ? `; or, to let the role do it, ${right}` : '') +
     `. They are in schema ${schema}, whatever search_path says; DOCKHOOK_DATABASE_SCHEMA can name another`;
   return Object.assign(new Error(text), { code: MAY_NOT_MIGRATE });
 }

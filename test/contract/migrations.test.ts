@@ -163,7 +163,9 @@ describeWithPostgres('migrations', function () {
     const role = `stranger_${randomUUID().slice(0, 8)}`;
     await fresh.query(`CREATE ROLE ${role}; CREATE SCHEMA closed`);
     try {
-      const asStranger = fresh.query(`SET ROLE ${role}; SET dockhook.schema = 'closed'; ${migrationScript()}`);
+      const asStranger = fresh.query(
+        `SET ROLE ${role}; SET dockhook.schema = 'closed'; ${migrationScript()}`,
+      );
       expect(await stateOf(asStranger)).to.equal('42501');
     } finally {
       await fresh.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
@@ -332,6 +334,26 @@ describeWithOwnPostgres('a role that may not make tables', function () {
     await postgres.query('CREATE ROLE dockhook_server LOGIN');
   });
   after(() => postgres.stop());
+
+  it('is told the right that it lacks if the tables are its own, and then works', async () => {
+    const fresh = await freshDatabase(postgres);
+    await fresh.query(`${oldTables('before-migrations')}; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
+    for (const name of tableNames) await fresh.query(`ALTER TABLE ${name} OWNER TO dockhook_server`);
+    await fresh.query('ALTER FUNCTION dockhook_accounts_changed() OWNER TO dockhook_server');
+    const url = new URL(fresh.url);
+    url.username = 'dockhook_server';
+    const refused = openStores(connectPostgres(url.href));
+    const stores = openStores(connectPostgres(url.href));
+    try {
+      const { message } = await rejection(refused.ping(), 'store_refused');
+      await fresh.query(/GRANT .*? TO \w+/.exec(message)?.[0] ?? '');
+      await stores.accounts.add(anAccount('dock'));
+    } finally {
+      await refused.close();
+      await stores.close();
+      await fresh.drop();
+    }
+  });
 
   for (const schema of ['public', 'Drone-Yard']) {
     for (const [title, tables] of [

@@ -8,7 +8,7 @@ describe('withTables', () => {
   let answer: (sql: string) => Error | undefined;
   /** What it says was applied. */
   let applied: Row[];
-  /** Whether schema and tables are there. */
+  /** What the role may do in the schema, and whether the tables there are its own. */
   let found: Row;
   const query: Query = async (sql) => {
     const name = sql.includes('CREATE TABLE')
@@ -35,7 +35,7 @@ describe('withTables', () => {
     statements = [];
     answer = () => undefined;
     applied = [];
-    found = { has_schema: true, has_tables: false };
+    found = { may_create: false, others_own: false };
   });
 
   it('migrates once before the first of many queries', async () => {
@@ -121,14 +121,14 @@ describe('withTables', () => {
     }
 
     it('nothing of a right that would not help, since the tables belong to another', async () => {
-      found = { has_schema: true, has_tables: true };
+      found = { may_create: false, others_own: true };
       expect(await told('must be owner of table dockhook_accounts'))
         .to.include('deploy/postgres/schema.sql')
         .and.not.include('GRANT');
     });
 
     it('to make the schema if there is none', async () => {
-      found = { has_schema: false, has_tables: false };
+      found = { may_create: null, others_own: false };
       expect(await told('permission denied for database fleet')).to.include(
         'CREATE SCHEMA public AUTHORIZATION dock',
       );
