@@ -12,6 +12,7 @@ export interface AccountChanges {
   disabled?: true | null | undefined;
 }
 
+/** Returns a changed copy, and leaves `account` as it is. */
 export function changeAccount(account: Account, changes: AccountChanges): Account {
   const { scope = account.scope, passwordHash = account.passwordHash } = changes;
   const changed = { ...account, scope, passwordHash };
