@@ -12,6 +12,7 @@ const MAX_ANSWER = 16 * 1024 * 1024;
 /** More of EMQX's own words would bury ours. */
 const MAX_QUOTE = 300;
 
+/** Each call rejects with an error whose text tells the operator what to do; see {@link statusOf}. */
 export interface EmqxApi {
   /** Where it is, without key and secret: for texts. */
   address: string;

@@ -62,6 +62,7 @@ interface Span {
   to: number;
 }
 
+/** Remembers what it saw, so use one gate for all rounds. */
 export interface Gate {
   /** Looks once, and starts what may be started. Rejects if EMQX gives no answer: that is never a yes. */
   round(api: EmqxApi): Promise<Round>;
@@ -198,6 +199,7 @@ function mayBeOne(one: Span, other: Span): boolean {
   return one.from - UPTIME_MS < other.to && other.from - UPTIME_MS < one.to;
 }
 
+/** False also for a node whose status EMQX does not tell. */
 export function isRunning({ node_status: status }: Node): boolean {
   return status === 'running';
 }
@@ -215,6 +217,7 @@ export function isForDocks({ id }: { id: string }): boolean {
   return /^(?:tcp|ssl):/.test(id);
 }
 
+/** The error text for listeners that EMQX does not have. */
 export function unknownText(ids: readonly string[], listed: readonly ListedListener[]): string {
   const has = listed.map(({ id }) => id).join(', ') || 'none';
   return `EMQX has no listener ${ids.join(', ')}; it has ${has} (--emqx-listeners, DOCKHOOK_EMQX_LISTENERS)`;

@@ -49,6 +49,7 @@ const NO_CLOCK =
 
 type Level = 'info' | 'warn' | 'error';
 
+/** `listeners` are EMQX's ids, such as `tcp:default`; `provider` is the name of dockhook in EMQX. */
 export interface WatchOptions {
   /** Called again whenever a call failed, so that a renewed API key is taken. Without it nothing is asked. */
   open?: ((signal: AbortSignal) => Promise<EmqxApi | undefined>) | undefined;
