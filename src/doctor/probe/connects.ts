@@ -18,7 +18,6 @@ import { requestIsAnswered } from './request.js';
 import { limitTime, type Client, type DockSession } from './session.js';
 import { foreignFilters, foreignPublish, ownReplies } from './topics.js';
 
-/** Where the probe connects, and as whom. */
 export interface ConnectOptions extends Pick<MqttOptions, 'url' | 'tls' | 'protocolVersion' | 'timeoutMs'> {
   /** An account of a dock, and an SN that it may act as. */
   dock: { username: string; password: string; gateway: string };

@@ -4,7 +4,6 @@ import { subscribeCodes, type connectMqtt } from '../../simulator/mqtt-connect.j
 /** A connected client of the `mqtt` package. */
 export type Client = Awaited<ReturnType<typeof connectMqtt>>;
 
-/** A session of a dock account, and what its checks need. */
 export interface DockSession {
   client: Client;
   /** Sees what other clients would see. */
