@@ -3,7 +3,7 @@ import { DockhookError } from '../errors.js';
 import { printableUrl } from '../text.js';
 import { answers, type Hook, type ListedListener, type Node, type Provider } from './api-answers.js';
 import type { EmqxApi } from './api.js';
-import { closedOn, isForDocks, isRunning } from './listener-gate.js';
+import { closedOn, isForDocks, isRunning } from './listeners.js';
 import { whatIsWrong } from './provider.js';
 import { faultOfCall, makeTestCall, type TestCall } from './test-call.js';
 import { dialectOf, opensBeforeHooks, parseVersion } from './versions.js';

@@ -4,7 +4,7 @@
  * runs, and that dockhook does not open, was opened by EMQX itself.
  */
 import { answers, type ListedListener } from '../../emqx/api-answers.js';
-import { closedOn, isForDocks, isRunning } from '../../emqx/listener-gate.js';
+import { closedOn, isForDocks, isRunning } from '../../emqx/listeners.js';
 import { opensBeforeHooks } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import type { EmqxContext } from './context.js';
