@@ -31,7 +31,7 @@ export interface WireMessage {
   headers: Record<string, string>;
 }
 
-/** A node loads the provider. Both are null in a request that EMQX did not write. */
+/** A node loads the provider. Both may be null in a request that EMQX did not write. */
 export interface LoadedRequest {
   /** `uptime` is in milliseconds, decimal. */
   broker: { version: string; uptime: string } | null;
@@ -54,7 +54,7 @@ export interface AuthorizeRequest extends ClientRequest {
   topic: string;
 }
 
-/** The message is null in a request that EMQX did not write. */
+/** The message may be null in a request that EMQX did not write. */
 export interface PublishRequest {
   message: WireMessage | null;
 }
