@@ -25,6 +25,7 @@ const MAX_KNOWN_WRONG = 10_000;
  */
 const HASHES = { burst: 10, refillMs: 6_000 };
 
+/** Only `right` lets the client in; the last two say nothing about this password. */
 export type PasswordResult =
   | 'right'
   | 'wrong'

@@ -36,6 +36,7 @@ interface ImportOptions {
   algorithm: EmqxAlgorithm | undefined;
 }
 
+/** A password that dockhook made for an account, to be shown once. */
 export interface MadePassword {
   name: string;
   password: string;

@@ -12,6 +12,7 @@ const NEW_DEVICES = {
 /** Devices that are known to have been paid for: a dock may ask to be bound again as often as it likes. */
 const MAX_KNOWN = 50_000;
 
+/** A limit on how many different devices a gateway and its account bind. */
 export interface BindQuota {
   /** Whether this gateway may try to bind this device now. */
   take(asker: Asker, sn: string): boolean;

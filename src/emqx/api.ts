@@ -9,6 +9,7 @@ import { request } from './api-request.js';
 /** Of one request with its answer, in milliseconds. */
 const DEADLINE_MS = 5000;
 
+/** Each call rejects with an error whose text tells the operator what to do; see {@link statusOf}. */
 export interface EmqxApi {
   /** Where it is, without key and secret: for texts. */
   address: string;

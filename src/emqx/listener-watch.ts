@@ -22,6 +22,7 @@ const UNGUARDED =
   'EMQX up to 5.8 must start with its listeners closed, and dockhook must open them. dockhook emqx config prints such a ' +
   'configuration; name the listeners in DOCKHOOK_EMQX_LISTENERS, and set DOCKHOOK_EMQX_URL';
 
+/** `provider` is the name of dockhook in EMQX. */
 export interface WatchOptions extends ListenerReportOptions {
   /** Called again whenever a call failed, so that a renewed API key is taken. Without it nothing is asked. */
   open?: ((signal: AbortSignal) => Promise<EmqxApi | undefined>) | undefined;

@@ -8,6 +8,7 @@ import { whatIsWrong } from './provider.js';
 import { faultOfCall, makeTestCall, type TestCall } from './test-call.js';
 import { dialectOf, opensBeforeHooks, parseVersion } from './versions.js';
 
+/** What `dockhook emqx status` found; `listeners` are all that EMQX has. */
 export interface EmqxStatus {
   provider: Provider;
   hooks: Hook[];
@@ -24,6 +25,7 @@ export interface EmqxStatus {
   fault: { problem: string; text: string } | undefined;
 }
 
+/** A listener, and the running nodes on which it is closed. */
 export interface ListenerState {
   id: string;
   bind: string;

@@ -11,6 +11,7 @@ import type { EmqxContext } from './context.js';
 import { hostOf } from './listeners.js';
 import type { Finding } from '../../finding.js';
 
+/** Finds nothing from EMQX 5.9 on, which opens its listeners after its hooks. */
 export async function checkOpenListeners({ api, versions, opens }: EmqxContext): Promise<Finding[]> {
   if (!versions.some(opensBeforeHooks)) return [];
   const nodes = await api.get('/nodes', answers.nodes);
