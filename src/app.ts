@@ -16,7 +16,7 @@ import { startExhookServer, type ExhookServer } from './exhook/server.js';
 import type { Client, Hooks } from './hooks.js';
 import { formatListen } from './listen.js';
 import { mountedHooks } from './mounted-hooks.js';
-import { createAfterwards, type Afterwards } from './observability/afterwards.js';
+import { createAfterwards, type Afterwards } from './observability/after-answers.js';
 import {
   logConnections,
   logUnsound,
@@ -47,6 +47,7 @@ const GRACE_MS = 5000;
 /** For one call to EMQX, in milliseconds: it may hang while a node of its cluster boots. */
 const EMQX_MS = 3000;
 
+/** The app closes `stores` when it stops. */
 export interface AppParts {
   stores: ServerStores;
   metrics: Metrics;

@@ -4,7 +4,7 @@
  * (`mqtt.clientid_override`, EMQX 5.8.3 and later): `dock-north|7CTDTEST00000A`. dockhook takes it apart where a call
  * comes in, and in what EMQX's REST API lists; everywhere else a client id is the client's own. Pure.
  *
- * No two accounts share an id with the separator in it, as long as dockhook refuses (access/safe-names.ts) every client
+ * No two accounts share an id with the separator in it, as long as dockhook refuses (access/unsafe-names.ts) every client
  * whose own id still has one. Let in are then: ids without any, where the broker puts no account in front, and
  * `u|id` or `u|…|u|id` of account `u`, where neither `u` nor `id` has one. What stands before the first separator is
  * `u` in each of the latter, so an id that is let in for `u` is let in for no other account, also while one node of a

@@ -1,24 +1,25 @@
 /** Opens the database that the settings name: PostgreSQL, or the embedded one. Its driver is loaded only then. */
 import type { Config } from './config.js';
 import type { Database } from './stores/database.js';
-import type { PostgresOptions } from './stores/postgres.js';
+import type { PostgresOptions } from './stores/connect-postgres.js';
 
 interface OpenOptions {
   /** What people call a process that stays up; it then holds the embedded database for itself. */
   command?: string | undefined;
   /** Told what takes long. */
   onProgress: (text: string) => void;
-  /** As in `stores/postgres.ts`; for a process that stays up. */
+  /** As in `stores/connect-postgres.ts`; for a process that stays up. */
   postgres?: Pick<PostgresOptions, 'onError' | 'onChange' | 'onUnusable'>;
 }
 
 /** Commands that do not stay up do one thing after the other. */
 const CONNECTIONS_OF_A_COMMAND = 2;
 
+/** With `command`, rejects with `locked` while another process holds the embedded database. */
 export async function openDatabase(config: Config, options: OpenOptions): Promise<Database> {
   const { command, onProgress, postgres } = options;
   if (config.databaseUrl !== undefined) {
-    const { connectPostgres } = await import('./stores/postgres.js');
+    const { connectPostgres } = await import('./stores/connect-postgres.js');
     return connectPostgres(config.databaseUrl, {
       ...postgres,
       file: config.databaseUrlFile,

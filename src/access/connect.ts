@@ -3,13 +3,13 @@ import type { AccessEvent, Reason, Tell } from '../events.js';
 import type { Client, Hooks } from '../hooks.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { storeBudget, type Within } from '../time-limits.js';
-import { claimRefusal } from './claims.js';
+import { claimRefusal } from './client-id-claims.js';
 import { disabledOrExpired } from './expiry.js';
 import type { GatewayOwners } from './gateway-owners.js';
 import type { PasswordChecks, PasswordResult } from './password-checks.js';
 import { clientNames, failureRefusal, wrongCertificate, type Refusal, type TellRefusal } from './refusal.js';
 import { createTicks, startDelay } from './refusal-delay.js';
-import { isUnsafeClientId, isUnsafeName } from './safe-names.js';
+import { isUnsafeClientId, isUnsafeName } from './unsafe-names.js';
 import { ownGateways } from './topic-rules.js';
 
 interface ConnectOptions {
@@ -32,6 +32,7 @@ interface Attempt {
   decideBy: Promise<void>;
 }
 
+/** The hook delays each refusal, so that its time does not tell whether the account exists. */
 export function createConnect(options: ConnectOptions): Hooks['authenticate'] {
   const { accounts, owners, passwords, unknownAccounts, tell, tellRefusal, now } = options;
   const ticks = createTicks();

@@ -1,6 +1,6 @@
 /** Decisions whether an account may use an SN, kept for the minutes in which the store cannot be read. */
 import type { Reason } from '../events.js';
-import { createMemories } from '../stores/memory.js';
+import { createMemories } from '../stores/remembered-reads.js';
 
 /** Remembered per account: a dock asks about its drone, and nobody can push out the decisions of another account. */
 const DECISIONS_PER_ACCOUNT = 200;
@@ -13,6 +13,7 @@ export type Decide = (
   decide: () => Promise<Reason | undefined>,
 ) => Promise<Reason | undefined>;
 
+/** Remembers for ten minutes. Rejects as `decide` does if nothing is remembered. */
 export function rememberDecisions(): Decide {
   const memories = createMemories<{ refusal: Reason | undefined }>(DECISIONS_PER_ACCOUNT);
   return async (account, clientId, sn, decide) => {

@@ -16,6 +16,7 @@ const NEWCOMERS = { burst: 10_000, refillMs: 10_000 };
 /** Newcomers that are remembered, of all accounts: each may come again as often as it likes. */
 const MAX_NEWCOMERS = 50_000;
 
+/** Both reject as the store does, and when the time of `within` is over. */
 export interface GatewayOwners {
   /** Whether an SN is known as a gateway, and its binding. */
   lookUp(sn: string, within: Within): Promise<{ isGateway: boolean; binding: Binding | undefined }>;
@@ -31,6 +32,7 @@ export interface GatewayOwners {
   ): Promise<Reason | undefined>;
 }
 
+/** `now` is in milliseconds from any start. */
 export function createGatewayOwners(
   accounts: Accounts,
   bindings: Bindings,

@@ -1,7 +1,7 @@
 /**
  * Checks passwords without letting a reconnect storm or a guesser take the machine: few slow hashes at once and a
  * bounded queue (`hash-queue.ts`), one hash for identical checks that run at the same time, and none for a password that
- * was right before (`right-passwords.ts`).
+ * was right before (`verified-passwords.ts`).
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -13,7 +13,7 @@ import { createThrottle } from '../throttle.js';
 import { createHashQueue, hashesAtOnce, type HashQueue } from './hash-queue.js';
 import { checkTime } from './refusal-delay.js';
 import { replaceImportedHashes, type ReplaceHash } from './replace-hash.js';
-import { createRightPasswords, type RightPasswords } from './right-passwords.js';
+import { createRightPasswords, type RightPasswords } from './verified-passwords.js';
 
 /** Wrong passwords that are remembered as such, of all accounts together. */
 const MAX_KNOWN_WRONG = 10_000;
@@ -25,6 +25,7 @@ const MAX_KNOWN_WRONG = 10_000;
  */
 const HASHES = { burst: 10, refillMs: 6_000 };
 
+/** Only `right` lets the client in; the last two say nothing about this password. */
 export type PasswordResult =
   | 'right'
   | 'wrong'

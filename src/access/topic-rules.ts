@@ -2,11 +2,13 @@
  * What a scope allows on a topic, as far as the topic alone can tell. Pure.
  * Topics and directions: DJI Cloud API, "Topic definition".
  */
-import { isSerialNumber, parseDeviceTopic, type DeviceTopic } from '../topics.js';
+import { isSerialNumber } from '../serial-number.js';
+import { parseDeviceTopic, type DeviceTopic } from '../topics.js';
 import type { Action } from '../hooks.js';
 import type { Scope } from '../stores/types.js';
 import { covers } from './topic-filters.js';
 
+/** The two objects leave a question open, which only the store can answer. */
 export type Judgement =
   | 'yes'
   | 'no'

@@ -1,5 +1,5 @@
 /** Accounts as lines of CSV: from a line to an account and back. */
-import { accountNameFault } from '../access/safe-names.js';
+import { accountNameFault } from '../access/unsafe-names.js';
 import { isRfc3339, parseMoment } from '../dates.js';
 import { DockhookError, messageOf } from '../errors.js';
 import { fromEmqx, hashFault, passwordKind, type EmqxAlgorithm } from '../password-hashes/index.js';
@@ -27,6 +27,7 @@ const HINTS: Readonly<Record<string, string>> = {
 type Secret =
   { kind: 'generate' } | { kind: 'chosen'; password: string } | { kind: 'hash'; passwordHash: string };
 
+/** An account of which the password is not hashed yet. */
 export interface ImportedLine {
   account: Omit<Account, 'passwordHash'>;
   secret: Secret;

@@ -3,14 +3,14 @@
  * embedded database answers nobody else, no dock either, while a transaction is open, and the input may take its time.
  */
 import { hasExpired } from '../access/expiry.js';
-import { generatePassword } from '../access/new-passwords.js';
+import { generatePassword } from '../access/generate-password.js';
 import type { CsvLine } from '../csv.js';
 import { DockhookError } from '../errors.js';
 import { hashChosen, hashGenerated, type EmqxAlgorithm } from '../password-hashes/index.js';
 import type { Account, Accounts } from '../stores/types.js';
 import type { Column } from './csv-columns.js';
 import { PLACEHOLDER_HASH, readHeader, readLine, type ImportedLine } from './csv-row.js';
-import { doubtsAbout, SHORT_PASSWORD } from './doubts.js';
+import { doubtsAbout, SHORT_PASSWORD } from './warnings.js';
 import { gatewaysIn } from './scope.js';
 
 /** Lines that are hashed and inserted together. */
@@ -36,6 +36,7 @@ interface ImportOptions {
   algorithm: EmqxAlgorithm | undefined;
 }
 
+/** A password that dockhook made for an account, to be shown once. */
 export interface MadePassword {
   name: string;
   password: string;

@@ -1,9 +1,9 @@
 /** What an account acts for: checked on the way in, compared, and in words. */
 import { filterFault } from '../access/topic-filters.js';
-import { isUnsafeClientId } from '../access/safe-names.js';
+import { isUnsafeClientId } from '../access/unsafe-names.js';
 import { DockhookError } from '../errors.js';
 import type { Accounts, Scope } from '../stores/types.js';
-import { serialNumberFault } from '../topics.js';
+import { serialNumberFault } from '../serial-number.js';
 
 /**
  * @param where what the user wrote them behind: a flag or a column
@@ -37,6 +37,7 @@ export function checkedClientIds(where: string, clientIds: string[]): string[] {
   );
 }
 
+/** For people, in one line. */
 export function describeScope(scope: Scope): string {
   switch (scope.kind) {
     case 'gateways':

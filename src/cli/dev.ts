@@ -23,6 +23,7 @@ const DEMO = {
   drone: '1581FDEMO0000000000B',
 };
 
+/** The command uses an embedded database of its own, even if `DATABASE_URL` is set. */
 export function addDevCommand(program: Command): void {
   const command = program
     .command('dev')
@@ -101,7 +102,7 @@ async function dev(config: Config, json: boolean): Promise<void> {
 
 /** The demo account gets a new password at each start, since only its hash is kept. */
 async function writeDemoData(stores: Stores): Promise<{ password: string; bindingCode: string }> {
-  const { generatePassword, randomCode } = await import('../access/new-passwords.js');
+  const { generatePassword, randomCode } = await import('../access/generate-password.js');
   const { hashGenerated } = await import('../password-hashes/index.js');
   const { id, name } = DEMO.organization;
   let organization = await stores.organizations.get(id);

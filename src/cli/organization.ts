@@ -99,7 +99,7 @@ async function setOrganization(
 }
 
 async function generatedCode(): Promise<string> {
-  const { randomCode } = await import('../access/new-passwords.js');
+  const { randomCode } = await import('../access/generate-password.js');
   return randomCode(GENERATED_CODE_CHARACTERS);
 }
 

@@ -1,6 +1,6 @@
 /** `dockhook simulate` for many docks: who they are, and what became of them. */
 import { createReadStream } from 'node:fs';
-import { isSerialNumber } from '../topics.js';
+import { isSerialNumber } from '../serial-number.js';
 import type { FleetDock, FleetSummary } from '../simulator/simulated-fleet.js';
 import { DockhookError } from '../errors.js';
 import { readCsv } from '../csv.js';

@@ -50,6 +50,7 @@ const RULES: readonly Rule<DockFinding | DockFinding[]>[] = [
 /** Asked in this order, and only until one finds why the dock is not online. */
 const FALLBACKS: readonly Rule<DockFinding>[] = [neverSeen, noRequest, notBound, offline];
 
+/** `entries` may be in any order, and may include refused attempts of others under the dock's SN. */
 export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): Diagnosis {
   const history = createHistory(entries, facts.boots);
   const findings = RULES.flatMap((rule) => rule(history, facts) ?? []);

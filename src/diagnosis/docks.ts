@@ -1,5 +1,5 @@
 /** Which docks there are, and what there is to say about each, as plain data: for commands and pages. */
-import { PROBE_ACCOUNT } from '../access/safe-names.js';
+import { PROBE_ACCOUNT } from '../access/unsafe-names.js';
 import type { Ban } from '../emqx/bans.js';
 import { DockhookError } from '../errors.js';
 import type { Stores, Timeline, TimelineEntry } from '../stores/types.js';
@@ -15,6 +15,7 @@ const ENTRIES_IN_LIST = 60;
 const DOCKS_AT_ONCE = 200;
 const PAGE = 2000;
 
+/** A dock as commands show it: its diagnosis, and what the stores know about it. */
 export interface Dock extends Diagnosis {
   sn: string;
   callsign: string | undefined;

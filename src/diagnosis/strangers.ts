@@ -1,7 +1,7 @@
 /** Timeline entries of clients that did not prove to be a dock: which dock each belongs to, and which belong to none. */
 import { ownGateways, serialNumbersIn } from '../access/topic-rules.js';
 import type { Account, Timeline, TimelineEntry } from '../stores/types.js';
-import { INVENTED_SERIAL_NUMBER } from '../topics.js';
+import { INVENTED_SERIAL_NUMBER } from '../serial-number.js';
 import type { Facts } from './facts.js';
 import { groupBy } from './group-by.js';
 
@@ -19,6 +19,7 @@ interface Strangers {
   refusedOthers(): TimelineEntry[];
 }
 
+/** Reads all such entries that are kept, at most 25,000. */
 export async function readStrangers(timeline: Timeline, { accounts }: Facts): Promise<Strangers> {
   const entries = await readEntries(timeline);
   const named = entries.flatMap((entry) =>

@@ -1,6 +1,13 @@
 /** Keeps a dock from trying device binding codes until one fits. */
 import { createGatewayThrottle, type Asker } from './gateway-throttle.js';
-import { WRONG_CODES } from './limits.js';
+
+/** Wrong device binding codes at once, and the time in which one more is allowed, in milliseconds. */
+const WRONG_CODES = {
+  /** Ten a minute. */
+  perGateway: { burst: 10, refillMs: 6_000 },
+  /** An account that may act as any gateway could otherwise guess under one SN after the other. */
+  perAccount: { burst: 500, refillMs: 600 },
+};
 
 interface CodeGuesses {
   /**

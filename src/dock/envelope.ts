@@ -6,7 +6,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { AccessEvent } from '../events.js';
 import { excerpt } from '../text.js';
-import { MAX_PAYLOAD_BYTES } from './limits.js';
+import { MAX_PAYLOAD_BYTES } from './request-limits.js';
 
 /** A request taken apart. `undefined`: not sent, or of a type that is not worth repeating. */
 export interface Envelope {

@@ -3,7 +3,7 @@
  * (`app_id` is one in DJI's own examples), and null for an optional one. A boolean is no text. The
  * schemas do not let ajv coerce types, which would make the SN `"true"` of `true` and `""` of `null`.
  */
-import { SERIAL_NUMBER_PATTERN } from '../topics.js';
+import { SERIAL_NUMBER_PATTERN } from '../serial-number.js';
 
 /** NUL and lone surrogates can be written in JSON, but Postgres keeps neither in its own JSON. */
 const storable = '^[^\\0\\p{Surrogate}]*$';

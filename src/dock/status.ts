@@ -5,7 +5,8 @@
 import type { Tell } from '../events.js';
 import type { Message } from '../hooks.js';
 import { parseEnvelope, messageTraits } from './envelope.js';
-import { isSerialNumber, parseDeviceTopic } from '../topics.js';
+import { isSerialNumber } from '../serial-number.js';
+import { parseDeviceTopic } from '../topics.js';
 
 /**
  * Tells of an `update_topo` of a live session, and of nothing else. Nobody has looked up whether the account may

@@ -6,7 +6,14 @@ import { hasCode, messageOf } from '../errors.js';
 import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/database-errors.js';
 import { unsoundParts } from '../stores/soundness.js';
-import { ACCOUNT_TRIGGERS, inSchema, PUBLIC, quoted, tableNames, type TableName } from '../stores/tables.js';
+import {
+  ACCOUNT_TRIGGERS,
+  inSchema,
+  PUBLIC,
+  quoted,
+  tableNames,
+  type TableName,
+} from '../stores/table-names.js';
 import { allOf, type Finding } from '../finding.js';
 import { listed } from '../text.js';
 import { migrationState, schemaCommand } from '../stores/migrate.js';
@@ -85,6 +92,7 @@ const NOT_FOR_TABLES = {
 
 const isEncoding = ({ code }: Pick<Finding, 'code'>): boolean => code === 'database_encoding';
 
+/** The finding for a database that failed with `error`; `where` names it without a password. */
 export function unreachable(where: string, error: unknown): Finding {
   return {
     level: 'error',

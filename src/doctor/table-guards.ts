@@ -4,7 +4,7 @@ import {
   GATEWAYS_OF_ACCOUNT as GATEWAYS,
   inSchema,
   type TableName,
-} from '../stores/tables.js';
+} from '../stores/table-names.js';
 
 /** PostgreSQL's letter of a constraint (p primary key, c check, u unique, f foreign key), or a name. */
 type Part = { constraint: 'c' | 'f' | 'p' | 'u' } | { generated: string } | { index: string };

@@ -5,12 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { INVENTED_SERIAL_NUMBER } from '../topics.js';
+import { INVENTED_SERIAL_NUMBER } from '../serial-number.js';
 import { messageOf } from '../errors.js';
 import { answers, type Provider } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';
 import { durationMs } from './durations.js';
 
+/** What EMQX did with the message that {@link makeTestCall} published. */
 export type TestCall =
   /** On these nodes; a publish over REST runs on the node that takes it. */
   | { kind: 'answered'; nodes: string[] }

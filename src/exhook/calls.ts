@@ -9,7 +9,7 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { DockhookError } from '../errors.js';
 import type { PublishVerdict } from '../hooks.js';
 import { EMPTY_SUCCESS, type EmptySuccess, type ValuedResponse } from './translate.js';
-import { createTurns } from './turns.js';
+import { createTurns } from './fair-turns.js';
 
 /** How a call ended. */
 type CallOutcome =
@@ -28,6 +28,7 @@ type CallOutcome =
   /** The answer came too late for the caller: its `grpc-timeout` ran out, or its connection is gone. */
   | 'cancelled';
 
+/** Callbacks that throw neither change nor lose an answer. */
 export interface CallOptions {
   /** How long a hook may take before it is answered for, in milliseconds; `HOOK_DEADLINE_MS` unless given. */
   hookDeadlineMs: number;
@@ -37,6 +38,7 @@ export interface CallOptions {
   onError: (hook: string, error: unknown) => void;
 }
 
+/** What EMQX gets, and how the call is counted. */
 export interface Answer<Response> {
   response: Response;
   outcome: CallOutcome;
@@ -44,6 +46,7 @@ export interface Answer<Response> {
 
 type Respond<Response> = (answer: Answer<Response>) => void;
 
+/** Makers of the methods that grpc-js wants, and a safe way to report an error. */
 export type Calls = ReturnType<typeof createCalls>;
 
 /** Makes the methods that grpc-js wants. */

@@ -2,7 +2,7 @@
 import { messageOf, type DockhookError } from '../errors.js';
 import { findingText } from '../finding.js';
 import { sqlState } from '../stores/database.js';
-import type { PostgresOptions } from '../stores/postgres.js';
+import type { PostgresOptions } from '../stores/connect-postgres.js';
 import type { OnQuery } from '../stores/database-errors.js';
 import type { Stores } from '../stores/types.js';
 import type { Logger } from './log.js';

@@ -9,11 +9,11 @@ import { UNKNOWN_HASH, unreadableHash, type HashAlgorithm } from './algorithm.js
 import { argon2id } from './argon2id.js';
 import { bcrypt } from './bcrypt.js';
 import { emqxPbkdf2, emqxSalted } from './emqx.js';
-import { generated } from './generated.js';
+import { generated } from './dockhook-sha256.js';
 
 export { hashChosen } from './argon2id.js';
 export { fromEmqx, type EmqxAlgorithm } from './emqx.js';
-export { hashGenerated } from './generated.js';
+export { hashGenerated } from './dockhook-sha256.js';
 
 /** The most frequent first. */
 const ALGORITHMS: readonly HashAlgorithm[] = [generated, argon2id, bcrypt, emqxPbkdf2, emqxSalted];

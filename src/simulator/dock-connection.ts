@@ -18,6 +18,7 @@ import {
   type MqttOptions,
 } from './mqtt-connect.js';
 
+/** The `data` of a message. */
 export type Data = Record<string, unknown>;
 
 /** `timeoutMs` is for each step. */
@@ -27,12 +28,14 @@ interface ConnectionOptions extends MqttOptions {
   onStep: OnStep;
 }
 
+/** The reply to a request. `data` is empty if the reply has none. */
 export interface Reply {
   data: Data;
   /** Reports the reply, once its content has been judged. */
   tell: (seen: { ok: boolean; text: string; result?: number | undefined }) => void;
 }
 
+/** All but `close` reject with `failed` if the broker refuses, hangs up, or is silent for too long. */
 export interface DockConnection {
   subscribe(topics: string[]): Promise<void>;
   /** Sends a request up to `tries` times under one tid, and resolves with its reply. */
@@ -49,6 +52,7 @@ interface SentRequest {
   method: string;
 }
 
+/** Never reconnects. Rejects with `failed`, or with `usage` if the URL is not one of a broker. */
 export async function connectDock(options: ConnectionOptions): Promise<DockConnection> {
   const { gateway, username, onStep, timeoutMs } = options;
   const client = await connect(options);
@@ -189,6 +193,7 @@ function parse(payload: Buffer): Data {
   }
 }
 
+/** False for null and for arrays. */
 export function isData(value: unknown): value is Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 /** A simulated dock and its drone on the npm `mqtt` client: it comes online at any broker, or says where it fails. */
-import { walkAccessSteps, type AccessOptions } from './access-steps.js';
+import { walkAccessSteps, type AccessOptions } from './dock-steps.js';
 import { connectDock } from './dock-connection.js';
 import type { ClientTls } from './mqtt-connect.js';
 import type { OnStep } from './step-report.js';

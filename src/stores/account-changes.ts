@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import { connectAdvice } from './connect-advice.js';
 import type { Database, Row, Session } from './database.js';
-import type { Changes } from './memory.js';
+import type { Changes } from './remembered-reads.js';
 import {
   ACCOUNT_TRIGGERS,
   ACCOUNTS_CHANNEL,
@@ -14,7 +14,7 @@ import {
   areAccountTriggers,
   inSchema,
   PUBLIC,
-} from './tables.js';
+} from './table-names.js';
 
 /** Between two beats, in milliseconds. */
 const BEAT_MS = 333;

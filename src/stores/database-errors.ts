@@ -8,7 +8,7 @@ import {
   sqlState,
   UNIQUE_VIOLATION,
 } from './database.js';
-import { NEWER_TABLES, NOT_UTF8, type TableName } from './tables.js';
+import { NEWER_TABLES, NOT_UTF8, type TableName } from './table-names.js';
 
 /** Told after each store operation; a `failure` means that Postgres did not do its part. */
 export type OnQuery = (
@@ -36,6 +36,7 @@ export interface Violated<T> {
   reference?: () => T | Promise<T>;
 }
 
+/** `onQuery` is told of every attempt, with a failure only if PostgreSQL did not do its part. */
 export function createAttempt(table: TableName | 'all', onQuery: OnQuery | undefined): Attempt {
   return async (operation, subject, work, violated = {}) => {
     const start = performance.now();

@@ -1,6 +1,6 @@
 /** What all tables of records have in common: read, list, add, update, remove. */
 import { DockhookError } from '../errors.js';
-import type { Rows, Sql } from './sql.js';
+import type { Rows, Sql } from './record-sql.js';
 import { decode, decodeRow, encode, isKey, nameOf, type RecordType } from './codec.js';
 import { mergeReads, type Read } from './merged-reads.js';
 import type { Attempt, Violated } from './database-errors.js';
@@ -24,6 +24,7 @@ interface Table<T> {
   remove(key: string, violated?: Violated<void>): Promise<void>;
 }
 
+/** Runs no statement yet. Reads that come at the same time share one statement. */
 export function openRecordTable<T, V>(sql: Sql, type: RecordType<T, V>, attempt: Attempt): Table<T> {
   const rows = sql.rows(type.table);
   const subject = (key: string): string => nameOf(type, key);

@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { findingText, type Finding } from '../finding.js';
 import { sqlState, type Database, type Query, type Row } from './database.js';
-import { inSchema, PUBLIC, ROWS_HIDDEN, tableNames } from './tables.js';
+import { inSchema, PUBLIC, ROWS_HIDDEN, tableNames } from './table-names.js';
 
 const ourTables = (schema: string): string => `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = '${schema}' AND c.relname IN (${tableNames.map((name) => `'${name}'`).join(', ')})`;

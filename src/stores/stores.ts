@@ -1,16 +1,16 @@
 /**
  * Accounts, organizations, bindings, the license and the access timeline, in Postgres.
  *
- * Owns: the tables (`tables.ts`), how they come to be and change (`migrate.ts`, `migrations/`), the records and their
- * schemas (`records.ts`, `codec.ts`), connecting (`postgres.ts`), what around the tables could make an answer wrong
+ * Owns: the tables (`table-names.ts`), how they come to be and change (`migrate.ts`, `migrations/`), the records and their
+ * schemas (`records.ts`, `codec.ts`), connecting (`connect-postgres.ts`), what around the tables could make an answer wrong
  * (`soundness.ts`), and the meaning of each operation (this file).
- * It is the only importer of keyv and pg. From an operation to the database: memory (`memory.ts`), one table's records
- * (`record-table.ts`, `merged-reads.ts`), Keyv (`keyv.ts`, `sql.ts`), the pool (`postgres-pool.ts`).
+ * It is the only importer of keyv and pg. From an operation to the database: what was read before (`remembered-reads.ts`), one table's records
+ * (`record-table.ts`, `merged-reads.ts`), Keyv (`keyv.ts`, `record-sql.ts`), the pool (`postgres-pool.ts`).
  *
  * Does not own: who may connect (`access/`), what a dock is told (`dock/`), how long a hook waits for the
  * store (`time-limits.ts`), and where an embedded database lives (`embedded-database/`).
  */
-import { isSerialNumber } from '../topics.js';
+import { isSerialNumber } from '../serial-number.js';
 import { DockhookError } from '../errors.js';
 import { hearAccountChanges, type AccountChangesOptions } from './account-changes.js';
 import {
@@ -27,9 +27,9 @@ import {
 } from './codec.js';
 import type { Database } from './database.js';
 import { mergeReads, type Read } from './merged-reads.js';
-import { createMemory, type Changes } from './memory.js';
+import { createMemory, type Changes } from './remembered-reads.js';
 import { failureOf, createAttempt, type OnQuery } from './database-errors.js';
-import { openSql, type Sql } from './sql.js';
+import { openSql, type Sql } from './record-sql.js';
 import { openRecordTable } from './record-table.js';
 import type {
   Account,

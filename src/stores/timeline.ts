@@ -4,7 +4,7 @@
  */
 import type { Database, Row } from './database.js';
 import { splitOnRefusal } from './split-on-refusal.js';
-import { inSchema } from './tables.js';
+import { inSchema } from './table-names.js';
 import type { Timeline, TimelineDetails, TimelineEntry } from './types.js';
 
 const RETENTION = "interval '30 days'";
@@ -122,6 +122,7 @@ function entryOf(row: EntryRow): TimelineEntry {
   };
 }
 
+/** Runs no statement yet. Rejects with the driver's own errors. */
 export function timelineOn(database: Database, schema: string): Timeline {
   const table = inSchema(schema, 'dockhook_timeline');
   return {

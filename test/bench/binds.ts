@@ -2,7 +2,7 @@
  * `airport_organization_bind` against pgbench writing the same row with the same statement. Each call is of another dock,
  * which h2load cannot do: what our own load takes is told by a no-op provider under it.
  */
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
 import type { Database } from '../../src/stores/database.js';
 import { openStores } from '../../src/stores/stores.js';

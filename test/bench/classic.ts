@@ -4,7 +4,7 @@
  */
 import mqtt from 'mqtt';
 import { createRequests } from '../../src/dock/requests.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openServerStores } from '../../src/stores/stores.js';
 import { withoutDelay } from './nagle.js';
 

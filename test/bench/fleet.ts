@@ -1,7 +1,7 @@
 /** The docks of a benchmark: their accounts in Postgres, and what EMQX was recorded to send, in their names. */
 import { serviceName, hookProvider } from '../../src/exhook/proto.js';
 import { ALLOW, type ValuedResponse } from '../../src/exhook/translate.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import type { Question } from '../support/emqx-pool.js';
 import { frame, Status, unframe, type GrpcConnection } from '../support/grpc.js';

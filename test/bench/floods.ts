@@ -3,7 +3,7 @@
  * same flood on a no-op provider, which answers all at once: what is left is the stack's and the machine's.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
 import type { Bench } from './bench.js';
 import { addFleet, fixedAnswers } from './fleet.js';

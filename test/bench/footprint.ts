@@ -1,7 +1,7 @@
 /** What `serve` takes of a machine: time to start, CPU when nobody asks, memory before and after all docks have come. */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
 import { connectEmqxPool } from '../support/emqx-pool.js';
 import type { Bench } from './bench.js';

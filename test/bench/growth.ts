@@ -1,5 +1,5 @@
 /** The same calls with a hundred, ten thousand and a million accounts in Postgres. */
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
 import { connectEmqxPool, type EmqxPool } from '../support/emqx-pool.js';
 import type { TestDatabase } from '../support/postgres.js';

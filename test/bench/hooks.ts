@@ -3,7 +3,7 @@
  * dockhook gave: what is left is what dockhook itself costs. A method that reads PostgreSQL stands beside one more floor:
  * the same provider, that reads one row by its key before it answers.
  */
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashChosen, hashGenerated } from '../../src/password-hashes/index.js';
 import type { ValuedResponse } from '../../src/exhook/translate.js';
 import { connectGrpc, type GrpcConnection } from '../support/grpc.js';

@@ -3,7 +3,7 @@
  * broker with the classic design beside it.
  */
 import { randomUUID } from 'node:crypto';
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
 import { connectClient, type TestClient } from '../support/mqtt.js';
 import type { Bench } from './bench.js';

@@ -7,7 +7,7 @@ import { Server, ServerCredentials, type handleUnaryCall } from '@grpc/grpc-js';
 import { MAX_REQUEST_BYTES } from '../../src/exhook/server.js';
 import { hookProvider } from '../../src/exhook/proto.js';
 import type { Database } from '../../src/stores/database.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 
 /** What the parent sends: the answer to a method from now on, as protobuf bytes in base64. */
 export interface NoopAnswer {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { hash as bcrypt } from '@node-rs/bcrypt';
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashChosen, hashGenerated } from '../../src/password-hashes/index.js';
 import { serviceName } from '../../src/exhook/proto.js';
 import { connectGrpc, unframe, type GrpcConnection } from '../support/grpc.js';

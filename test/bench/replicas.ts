@@ -1,5 +1,5 @@
 /** One replica and two behind `deploy/haproxy`, against one without: what the proxy costs, and what the second gives. */
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
 import { freePorts, startHaproxy } from '../support/haproxy.js';
 import type { Bench } from './bench.js';

@@ -4,7 +4,7 @@
  * no-op provider, which shows what the stack and the load take of it.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashChosen, hashGenerated } from '../../src/password-hashes/index.js';
 import { freePorts } from '../support/haproxy.js';
 import { FULL, type Bench } from './bench.js';

@@ -1,7 +1,7 @@
 /** Telemetry beside the requests: how many calls an osd message costs, and how much later it arrives. */
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { connectClient, type TestClient } from '../support/mqtt.js';
 import type { TestDatabase } from '../support/postgres.js';

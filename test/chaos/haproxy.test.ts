@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { serviceName, VERSIONS } from '../../src/exhook/proto.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { startCommand, type Running } from '../support/cli.js';
 import { addDocks, keepLoading, startLoad, STEPS, type Dock, type Tally } from '../support/dock-load.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
 import { startCommand, type Running } from '../support/cli.js';

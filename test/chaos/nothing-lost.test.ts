@@ -1,6 +1,6 @@
 /** What a dock was told is on disk, whatever dies; and of many who want one device, one gets it. */
 import { expect } from 'chai';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { connectAsker, type Asker } from '../support/asker.js';
 import { run, startCommand } from '../support/cli.js';

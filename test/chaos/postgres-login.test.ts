@@ -135,7 +135,7 @@ describeWithOwnPostgres('while Postgres refuses to let the server in', function 
       said = await get('/readyz');
       return said[1] !== 'ready\n';
     });
-    expect(said).to.match(/^200,ready: the database refuses .* password authentication failed/);
+    expect(said).to.match(/^200,ready: the database has refused .* password authentication failed/);
     writeFileSync(file(), urlOf('second'));
     while (!(await isIn()));
     expect(await get('/readyz')).to.deep.equal([200, 'ready\n']);

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { migrationScript } from '../../src/stores/migrations/script.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import type { Stores, TimelineEntry } from '../../src/stores/types.js';
 import { aBinding, anAccount, anOrganization, rejection } from '../contract/store-suite.js';

@@ -1,7 +1,7 @@
 /** The stores behind a real PgBouncer in transaction mode, which gives each transaction whatever connection is free. */
 import { expect } from 'chai';
 import { adviceFor } from '../../src/stores/database-errors.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openServerStores, openStores } from '../../src/stores/stores.js';
 import type { Database } from '../../src/stores/database.js';
 import { describeWithPgbouncer, startPgbouncer, type TestPgbouncer } from '../support/pgbouncer.js';

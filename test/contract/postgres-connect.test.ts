@@ -5,7 +5,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DockhookError } from '../../src/errors.js';
 import type { Database } from '../../src/stores/database.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { adviceFor } from '../../src/stores/database-errors.js';
 import { openServerStores } from '../../src/stores/stores.js';
 import { certificateDirectories } from '../support/certificates.js';

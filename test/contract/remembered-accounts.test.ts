@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import pg from 'pg';
 import { openServerStores } from '../../src/stores/stores.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { migrationScript } from '../../src/stores/migrations/script.js';
 import type { Account, Stores } from '../../src/stores/types.js';
 import { describeWithOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.js';

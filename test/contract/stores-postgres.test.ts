@@ -2,8 +2,8 @@
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import type { Database } from '../../src/stores/database.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
-import { keepsClientIdIn, listsGatewayIn } from '../../src/stores/sql.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
+import { keepsClientIdIn, listsGatewayIn } from '../../src/stores/record-sql.js';
 import { openStores } from '../../src/stores/stores.js';
 import type { Stores } from '../../src/stores/types.js';
 import {

@@ -1,6 +1,6 @@
 import { openPglite } from '../../src/embedded-database/pglite.js';
 import type { Database } from '../../src/stores/database.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 import { describeSqlStores, describeStores } from './store-suite.js';

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { openPglite } from '../../src/embedded-database/pglite.js';
 import type { Database } from '../../src/stores/database.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import type { Stores, TimelineEntry } from '../../src/stores/types.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';

@@ -1,6 +1,6 @@
 /** `dockhook dock`: faults injected through the gRPC port, and each named by the command that operators use. */
 import { expect } from 'chai';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import type { Account } from '../../src/stores/types.js';
 import { run, type Result } from '../support/cli.js';

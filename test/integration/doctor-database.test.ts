@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkDatabase } from '../../src/doctor/database.js';
 import type { Finding } from '../../src/finding.js';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { aBinding, anAccount, anOrganization, rejection } from '../contract/store-suite.js';
 import { expectComplete, found, troubles } from '../support/findings.js';

@@ -1,7 +1,7 @@
 /** The timeline while everything else goes on: locked tables, floods, replicas and restarts. */
 import { expect } from 'chai';
 import pg from 'pg';
-import { connectPostgres } from '../../src/stores/postgres.js';
+import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
 import { openStage, type Actor, type Stage } from '../support/exhook-actor.js';

@@ -3,7 +3,7 @@
  * again, at a given number of calls a second. Whatever they do not get as they should is told.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { generatePassword } from '../../src/access/new-passwords.js';
+import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
 import type { Stores } from '../../src/stores/types.js';
 import type { EmqxPool } from './emqx-pool.js';

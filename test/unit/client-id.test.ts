@@ -1,7 +1,7 @@
 /** The account inside the client id: taken apart, and in one way only. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { accountNameFault, isUnsafeClientId, isUnsafeName } from '../../src/access/safe-names.js';
+import { accountNameFault, isUnsafeClientId, isUnsafeName } from '../../src/access/unsafe-names.js';
 import { ownClientId } from '../../src/client-id.js';
 
 /** What EMQX does with `mqtt.clientid_override`. */

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { createHash, pbkdf2Sync } from 'node:crypto';
-import { generated } from '../../src/password-hashes/generated.js';
+import { generated } from '../../src/password-hashes/dockhook-sha256.js';
 import {
   findAlgorithm,
   fromEmqx,

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { gatewayOfRequest, isSerialNumber, parseDeviceTopic } from '../../src/topics.js';
+import { isSerialNumber } from '../../src/serial-number.js';
+import { gatewayOfRequest, parseDeviceTopic } from '../../src/topics.js';
 
 describe('device topics', () => {
   it('are taken apart into root, SN and the rest', () => {

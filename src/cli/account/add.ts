@@ -1,6 +1,6 @@
 /** `dockhook account add` and `account hash`. */
 import type { Command } from 'commander';
-import { accountNameFault } from '../../access/safe-names.js';
+import { accountNameFault } from '../../access/unsafe-names.js';
 import { changeAccount } from '../../accounts/change.js';
 import { publicAccount } from '../../accounts/public-account.js';
 import { claimsOf, describeScope, sharedClaims } from '../../accounts/scope.js';
@@ -19,6 +19,7 @@ interface AddOptions extends ScopeOptions, PasswordOptions {
   note?: string;
 }
 
+/** Rejects with `conflict` if the name is taken. Prints a generated password, which is never shown again. */
 export async function addAccount(name: string, options: AddOptions, command: Command): Promise<void> {
   const fault = accountNameFault(name);
   if (fault) throw new DockhookError('usage', `account name "${name}" ${fault}`);

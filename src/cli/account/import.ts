@@ -3,7 +3,7 @@ import { createReadStream, ReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
-import { SHORT_PASSWORD } from '../../accounts/doubts.js';
+import { SHORT_PASSWORD } from '../../accounts/warnings.js';
 import { addAccounts, readAccounts, type ImportReport, type MadePassword } from '../../accounts/import.js';
 import { readCsv } from '../../csv.js';
 import { DockhookError, messageOf, storeFault, type ErrorCode } from '../../errors.js';
@@ -24,6 +24,7 @@ interface ImportOptions {
   iterations: string;
 }
 
+/** Changes nothing if a line is bad, unless `--continue` is given. A `path` of `-` is standard input. */
 export async function importAccounts(path: string, options: ImportOptions, command: Command): Promise<void> {
   const json = wantsJson(command);
   const name = path === '-' ? 'standard input' : path;

@@ -1,6 +1,6 @@
 /** What account commands say in the same words. */
 import type { Command } from 'commander';
-import { doubtsAbout, doubtsAboutShared } from '../../accounts/doubts.js';
+import { doubtsAbout, doubtsAboutShared } from '../../accounts/warnings.js';
 import { claimsOf, type Claims } from '../../accounts/scope.js';
 import { DockhookError } from '../../errors.js';
 import type { Account, Accounts } from '../../stores/types.js';
@@ -8,6 +8,7 @@ import { disconnectClients, type Disconnected } from '../disconnect.js';
 import { wantsJson } from '../options.js';
 import { print, warn } from '../output.js';
 
+/** The `not_found` error for a command that names this account. */
 export function noAccount(name: string): DockhookError {
   return new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
 }

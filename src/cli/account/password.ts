@@ -1,13 +1,14 @@
 /** Where the password of an account comes from, for `account add`, `set` and `hash`. */
 import type { Command } from 'commander';
-import { generatePassword } from '../../access/new-passwords.js';
-import { SHORT_PASSWORD } from '../../accounts/doubts.js';
+import { generatePassword } from '../../access/generate-password.js';
+import { SHORT_PASSWORD } from '../../accounts/warnings.js';
 import { DockhookError } from '../../errors.js';
 import { hashChosen, hashGenerated } from '../../password-hashes/index.js';
 import { readPassword } from '../input.js';
 import { wantsJson } from '../options.js';
 import { warn } from '../output.js';
 
+/** Where the password comes from. Both together are a `usage` error. */
 export interface PasswordOptions {
   passwordStdin?: boolean;
   generate?: boolean;

@@ -7,6 +7,7 @@ import type { History } from '../history.js';
 import { serverFault, type ReasonText } from '../reasons.js';
 import { isOk } from './requests.js';
 
+/** Finds nothing for a dock that is not connected, or that has sent no request. */
 export function notBound({ own, sessions }: History, facts: DockFacts): DockFinding | undefined {
   const { bindings, organizations, sn } = facts;
   const session = sessions.at(-1);

@@ -7,6 +7,7 @@ import type { History } from '../history.js';
 /** More than networks and queues explain, and less than what hurts TLS, schedules and logs. In milliseconds. */
 const MAX_SKEW_MS = 60_000;
 
+/** Looks at the last message of the dock that told its time; finds nothing up to 60 s. */
 export function clockSkew({ own }: History, { hasLicense }: DockFacts): DockFinding | undefined {
   const last = own.findLast(({ details }) => details.clockSkewMs !== undefined);
   const skew = last?.details.clockSkewMs ?? 0;

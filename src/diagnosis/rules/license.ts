@@ -5,6 +5,7 @@ import type { DockFacts } from '../facts.js';
 import type { History } from '../history.js';
 import { isConfig, isOk, isRequest } from './requests.js';
 
+/** Looks at the dock's last `config` request; the license may have been set since. */
 export function licenseNotSet({ own }: History, { hasLicense }: DockFacts): DockFinding | undefined {
   const last = own.findLast(isConfig);
   if (last?.reason !== 'license_not_set') return undefined;

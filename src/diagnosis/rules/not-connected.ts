@@ -4,6 +4,7 @@ import type { DockFinding } from '../dock-finding.js';
 import { listingAccounts, type DockFacts } from '../facts.js';
 import type { History } from '../history.js';
 
+/** Finds nothing if there is any entry for this SN, even a refused one. */
 export function neverSeen({ entries, sessions }: History, facts: DockFacts): DockFinding | undefined {
   if (entries.length > 0 || sessions.length > 0) return undefined;
   const hasAccount = listingAccounts(facts).length > 0;
@@ -37,6 +38,7 @@ const ENDS: Readonly<Record<string, string>> = {
   node_restarted: 'the node of the broker that it was connected to started again',
 };
 
+/** Finds nothing while the dock has a session, or if none was seen to end. */
 export function offline({ end }: History, facts: DockFacts): DockFinding | undefined {
   if (end === undefined) return undefined;
   const { detail = '' } = end.details;

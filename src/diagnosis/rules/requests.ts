@@ -5,8 +5,10 @@ import type { DockFacts } from '../facts.js';
 import type { History } from '../history.js';
 import { serverFault } from '../reasons.js';
 
+/** A request that dockhook answered or passed on. */
 export const isRequest = ({ step, outcome }: TimelineEntry): boolean =>
   step === 'request' && outcome !== 'dropped';
+/** A `config` request, with which a dock asks for its license. */
 export const isConfig = (entry: TimelineEntry): boolean =>
   isRequest(entry) && entry.details.method === 'config';
 export const isOk = ({ outcome }: TimelineEntry): boolean => outcome === 'ok';
@@ -14,6 +16,7 @@ export const isOk = ({ outcome }: TimelineEntry): boolean => outcome === 'ok';
 /** A dock asks for its license at once; until then it is only connecting. In milliseconds. */
 const CONNECTING_MS = 30_000;
 
+/** Finds nothing for a dock that is bound, or that connected a moment ago. */
 export function noRequest(
   { own, sessions, lastAccepted }: History,
   facts: DockFacts,

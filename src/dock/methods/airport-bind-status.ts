@@ -2,7 +2,7 @@
 import type { FromSchema } from 'json-schema-to-ts';
 import type { Binding, BindingWithOrganization } from '../../stores/types.js';
 import { serialNumber, toText } from '../fields.js';
-import { MAX_DEVICES_PER_REQUEST } from '../limits.js';
+import { MAX_DEVICES_PER_REQUEST } from '../request-limits.js';
 import type { Method } from '../method.js';
 import { ok, results } from '../result-codes.js';
 
@@ -31,6 +31,7 @@ const schema = {
   },
 } as const;
 
+/** Tells any dock whether a device is bound, and to which organization only if the dock may know. */
 export const airportBindStatus: Method = {
   name: 'airport_bind_status',
   data: schema,

@@ -7,7 +7,7 @@ import type { Reason } from '../../events.js';
 import { hasCode, traceOf } from '../../errors.js';
 import type { BindOutcome } from '../../stores/types.js';
 import { optionalShortText, optionalText, serialNumber, toText } from '../fields.js';
-import { MAX_DEVICES_PER_REQUEST } from '../limits.js';
+import { MAX_DEVICES_PER_REQUEST } from '../request-limits.js';
 import type { Call, Method } from '../method.js';
 import { ok, reasonFor, results, type Result } from '../result-codes.js';
 
@@ -49,6 +49,7 @@ const schema = {
   },
 } as const;
 
+/** Binds what can be bound. A device of another organization stays there. */
 export const airportOrganizationBind: Method = {
   name: 'airport_organization_bind',
   data: schema,

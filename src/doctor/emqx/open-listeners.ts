@@ -4,13 +4,14 @@
  * runs, and that dockhook does not open, was opened by EMQX itself.
  */
 import { answers, type ListedListener } from '../../emqx/api-answers.js';
-import { closedOn, isForDocks, isRunning } from '../../emqx/listener-gate.js';
+import { closedOn, isForDocks, isRunning } from '../../emqx/listeners.js';
 import { opensBeforeHooks } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import type { EmqxContext } from './context.js';
 import { hostOf } from './listeners.js';
 import type { Finding } from '../../finding.js';
 
+/** Finds nothing from EMQX 5.9 on, which opens its listeners after its hooks. */
 export async function checkOpenListeners({ api, versions, opens }: EmqxContext): Promise<Finding[]> {
   if (!versions.some(opensBeforeHooks)) return [];
   const nodes = await api.get('/nodes', answers.nodes);
@@ -53,7 +54,7 @@ export async function checkOpenListeners({ api, versions, opens }: EmqxContext):
       level: 'error',
       code: 'emqx_listener_closed',
       what: `listener ${listener.id} is closed on ${closedOn(listener, nodes).join(', ')}`,
-      why: 'dockhook should open it, but has not: no dock can connect there',
+      why: 'it is to be opened by dockhook, and is still closed: no dock can connect there',
       fix: [
         'run dockhook serve with these settings; its log says what it is waiting for (emqx_listeners_closed)',
       ],
@@ -64,7 +65,7 @@ export async function checkOpenListeners({ api, versions, opens }: EmqxContext):
       level: 'error',
       code: 'emqx_listener_unknown',
       what: `DOCKHOOK_EMQX_LISTENERS names ${unknown.join(', ')}, which EMQX does not have`,
-      why: 'dockhook cannot open a listener that does not exist',
+      why: 'a listener that does not exist cannot be opened',
       fix: [`use the ids that EMQX has: ${listed.map(({ id }) => id).join(', ')}`],
     });
   }

@@ -1,9 +1,9 @@
 /** The accounts that are made for a probe: they expire soon, and are removed whatever happens. */
 import { randomBytes, randomInt } from 'node:crypto';
-import { PROBE_ACCOUNT } from '../../access/safe-names.js';
-import { generatePassword } from '../../access/new-passwords.js';
+import { PROBE_ACCOUNT } from '../../access/unsafe-names.js';
+import { generatePassword } from '../../access/generate-password.js';
 import { hashGenerated } from '../../password-hashes/index.js';
-import { INVENTED_SERIAL_NUMBER } from '../../topics.js';
+import { INVENTED_SERIAL_NUMBER } from '../../serial-number.js';
 import { DockhookError, hasCode, messageOf } from '../../errors.js';
 import type { Accounts, Scope } from '../../stores/types.js';
 import { findingText, type Finding } from '../../finding.js';

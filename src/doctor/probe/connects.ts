@@ -8,7 +8,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { PROBE_ACCOUNT } from '../../access/safe-names.js';
+import { PROBE_ACCOUNT } from '../../access/unsafe-names.js';
 import { messageOf } from '../../errors.js';
 import type { Finding } from '../../finding.js';
 import { CONFIGURE_EMQX } from '../../fixes.js';

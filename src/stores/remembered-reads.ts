@@ -24,6 +24,7 @@ export interface Recalled<T> {
   fault?: StoreFault | undefined;
 }
 
+/** Keeps what was read by key. Undefined means that there is no such thing. */
 export interface Memory<T> {
   /** A fresh value, else what `load` reads. Rejects as `load` does. */
   get(key: string, load: () => Promise<T | undefined>): Promise<T | undefined>;

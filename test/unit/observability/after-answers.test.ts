@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { createAfterwards } from '../../../src/observability/afterwards.js';
+import { createAfterwards } from '../../../src/observability/after-answers.js';
 
 describe('work that no answer waits for', () => {
   it('is done later, all of it, in its order', async () => {

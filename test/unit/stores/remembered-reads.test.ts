@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { DockhookError } from '../../../src/errors.js';
-import { createMemories, createMemory, type Memory } from '../../../src/stores/memory.js';
+import { createMemories, createMemory, type Memory } from '../../../src/stores/remembered-reads.js';
 
 const down = () => Promise.reject(new DockhookError('store_unavailable', 'down'));
 

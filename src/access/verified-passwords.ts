@@ -5,6 +5,7 @@ import { createBoundedMap } from '../bounded-map.js';
 /** Accounts whose last right password is remembered. */
 const MAX_ACCOUNTS = 50_000;
 
+/** One tag per account; a new one replaces the old. */
 export interface RightPasswords {
   /** Stands for an account's hash and a password. Another hash makes another tag. */
   tag(name: string, passwordHash: string, password: string): string;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { DockhookError } from '../../../src/errors.js';
-import { connectPostgres } from '../../../src/stores/postgres.js';
+import { connectPostgres } from '../../../src/stores/connect-postgres.js';
 
 describe('connectPostgres', () => {
   const unusable = [

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { CALLS_PER_PASS, createTurns } from '../../../src/exhook/turns.js';
+import { CALLS_PER_PASS, createTurns } from '../../../src/exhook/fair-turns.js';
 
 /** Turns whose passes are made by hand, and the works that began. */
 function turns() {

@@ -16,6 +16,7 @@ const TRANSACTION_QUERY_LIMIT_MS = 60_000;
 /** How often the file of the URL, and the TLS files that it names, are looked at, in milliseconds. */
 const LOOK_MS = 10_000;
 
+/** The callbacks are for a process that stays up; a command leaves them out. */
 export interface PostgresOptions {
   /** The most that are open at a time, beside that of {@link Database.openSession}; EMQX asks with 8 per node. */
   connections?: number | undefined;

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { generatePassword, randomCode } from '../../../src/access/new-passwords.js';
+import { generatePassword, randomCode } from '../../../src/access/generate-password.js';
 
 describe('new passwords', () => {
   it('generates passwords of at least 128 random bits that can be typed', () => {
