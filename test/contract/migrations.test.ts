@@ -231,6 +231,63 @@ describeWithPostgres('the upgrade from 0.1.0', function () {
   });
 });
 
+describeWithPostgres('a start of dockhook on tables that lost something', function () {
+  this.timeout(60_000);
+  let fresh: TestDatabase;
+  beforeEach(async () => {
+    fresh = await freshDatabase();
+    await start();
+  });
+  afterEach(() => fresh.drop());
+
+  /** A read works, whatever is lost. */
+  async function start(): Promise<void> {
+    const stores = openStores(connectPostgres(fresh.url));
+    try {
+      await stores.accounts.list();
+    } finally {
+      await stores.close();
+    }
+  }
+  const index = `SELECT FROM pg_class WHERE relname = 'dockhook_accounts_client_ids'`;
+  const triggers = `SELECT FROM pg_trigger WHERE tgname LIKE 'dockhook%' AND tgenabled = 'A'`;
+
+  it('switches the triggers of accounts on again', async () => {
+    await fresh.query('ALTER TABLE dockhook_accounts DISABLE TRIGGER USER');
+    await start();
+    expect(await fresh.query(triggers)).to.have.length(2);
+    await fresh.query('ALTER TABLE dockhook_accounts ENABLE TRIGGER USER');
+    await start();
+    expect(await fresh.query(triggers)).to.have.length(2);
+  });
+
+  it('makes their function and the index of client ids again', async () => {
+    await fresh.query(
+      'DROP FUNCTION dockhook_accounts_changed CASCADE; DROP INDEX dockhook_accounts_client_ids',
+    );
+    await start();
+    expect(await fresh.query(triggers)).to.have.length(2);
+    expect(await fresh.query(index)).to.have.length(1);
+  });
+
+  it('works without them while somebody locks the table', async () => {
+    await fresh.query(
+      'ALTER TABLE dockhook_accounts DISABLE TRIGGER USER; DROP INDEX dockhook_accounts_client_ids',
+    );
+    const writer = new pg.Client({ connectionString: fresh.url });
+    await writer.connect();
+    try {
+      await writer.query('BEGIN; LOCK TABLE dockhook_accounts IN ROW EXCLUSIVE MODE');
+      await start();
+      expect(await fresh.query(index)).to.have.length(0);
+    } finally {
+      await writer.end();
+    }
+    await start();
+    expect(await fresh.query(index)).to.have.length(1);
+  });
+});
+
 describeWithPostgres('the tables in a schema of their own', function () {
   this.timeout(60_000);
   const schema = 'Drone-Yard';

@@ -2,6 +2,7 @@
 import { NEWER_TABLES, NOT_UTF8 } from '../table-names.js';
 import { tables } from './0001-tables.js';
 import type { Migration } from './migration.js';
+import { repairs } from './repairs.js';
 
 /** In order. */
 export const migrations: readonly Migration[] = [tables];
@@ -57,7 +58,7 @@ IF newer IS NOT NULL THEN
   RAISE EXCEPTION 'a newer dockhook changed the tables in a way that this one does not know (%)', newer
     USING ERRCODE = '${NEWER_TABLES}';
 END IF;
-${all.map(step).join('')}END $dockhook$`;
+${all.map(step).join('')}${repairs}END $dockhook$`;
 }
 
 function step({ number, name, breaking, sql }: Migration): string {
