@@ -9,6 +9,7 @@ DO $dockhook$
 DECLARE
   dockhook_schema text := coalesce(nullif(current_setting('dockhook.schema', true), ''), 'public');
   newer text;
+  version text;
 BEGIN
 PERFORM pg_advisory_xact_lock(4022250775);
 PERFORM set_config('lock_timeout', '1s', true);
@@ -45,6 +46,15 @@ SELECT string_agg(to_char(number, 'FM0000 ') || name, ', ' ORDER BY number) INTO
 IF newer IS NOT NULL THEN
   RAISE EXCEPTION 'a newer dockhook changed the tables in a way that this one does not know (%)', newer
     USING ERRCODE = 'DH001';
+END IF;
+
+-- The record of versions before the migrations.
+IF to_regclass('dockhook_settings') IS NOT NULL THEN
+  SELECT value::jsonb #>> '{value,version}' INTO version FROM dockhook_settings WHERE key = 'schema';
+  IF version::int > 1 THEN
+    RAISE EXCEPTION 'another dockhook gave the tables version %, which this one does not know', version
+      USING ERRCODE = 'DH001';
+  END IF;
 END IF;
 
 -- 0001 tables

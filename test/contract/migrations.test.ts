@@ -142,6 +142,13 @@ describeWithPostgres('migrations', function () {
     expect(await stateOf(fresh.query(oldTables('before-migrations')))).to.equal('DH001');
   });
 
+  it('refuse tables of before whose version this dockhook does not know', async () => {
+    await fresh.query(oldTables('before-migrations'));
+    await fresh.query(`UPDATE dockhook_settings SET value = '{"value":{"version":2}}' WHERE key = 'schema'`);
+    await rejection(stores().ping(), 'store_refused');
+    expect(await tablesIn('public')).to.not.include('dockhook_migrations');
+  });
+
   it('leave nothing behind if one of them fails, and are tried again', async () => {
     const faulty = future('CREATE TABLE half (); PERFORM 1 / 0;');
     const database = dockhook(...migrations, faulty);
