@@ -9,6 +9,7 @@ import { createThrottle } from '../throttle.js';
 /** Refusals from one network, before they are only counted and not logged: a hundred a minute. */
 const LOGGED_REFUSALS = { burst: 100, refillMs: 600 };
 
+/** `detail` is for the log; nobody decides by it. */
 export interface Refusal {
   reason: Reason;
   detail?: string;
@@ -29,6 +30,7 @@ export function clientNames({ clientId, username }: Client): Pick<AccessEvent, '
   return { clientId, account: username };
 }
 
+/** `peerHost` is the client's address; its network must not fill the log. */
 export type TellRefusal = (event: Omit<AccessEvent, 'outcome'>, peerHost: string) => void;
 
 /** Tells of refusals; marks those that come too often from one network. */

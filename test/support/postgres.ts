@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import pg from 'pg';
 import type { Row } from '../../src/stores/database.js';
+import { until } from './until.js';
 
 /** Never checked (the server trusts all), but there to be looked for in errors and logs. */
 export const TEST_PASSWORD = 'password-of-the-test-server';
@@ -145,12 +146,18 @@ export async function startPostgres(
       }
     }
   };
+  /** No process is left then: the next server refuses to start beside one that still has the shared memory. */
   const die = async (): Promise<void> => {
-    if (server === undefined) return;
-    const exit = once(server, 'exit');
+    if (server?.pid === undefined) return;
+    const hasEnded = server.exitCode !== null || server.signalCode !== null;
+    const exit = hasEnded ? undefined : once(server, 'exit');
     server.ref();
+    // Stopped first, it starts no other process.
+    signal('SIGSTOP');
+    const all = childrenOf(server.pid);
     signal('SIGKILL');
     await exit;
+    await until(() => !all.some(isAlive));
     server = undefined;
   };
   const clean = (): void => {
@@ -237,6 +244,17 @@ export function childrenOf(pid: number): number[] {
     return text.split(/\s+/).filter(Boolean).map(Number);
   } catch {
     return [];
+  }
+}
+
+/** Whether a process still runs: one that has ended and that nobody has waited for does not. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch (error) {
+    // Without /proc, as on macOS, a process that can be sent a signal counts as alive.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' && !existsSync('/proc');
   }
 }
 
