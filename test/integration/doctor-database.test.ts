@@ -233,10 +233,12 @@ describeWithPostgres('doctor on a database', function () {
     const finding = found(await look(), 'tables_missing');
     expect(finding.why).to.include('may not make them there');
     expect(sqlOf(finding)).to.equal(`CREATE SCHEMA public AUTHORIZATION ${role}`);
-    const stores = openStores(connectPostgres(url));
-    const { message } = await rejection(stores.ping(), 'store_refused');
+    const refused = openStores(connectPostgres(url));
+    const { message } = await rejection(refused.ping(), 'store_refused');
+    await refused.close();
     expect(message).to.include('CREATE SCHEMA public AUTHORIZATION');
     await fresh.query(`CREATE SCHEMA public AUTHORIZATION ${role}`);
+    const stores = openStores(connectPostgres(url));
     await stores.ping();
     await stores.close();
   });
