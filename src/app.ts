@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { createAccess } from './access/access.js';
-import { createPasswordChecks } from './access/password-checks.js';
+import { createPasswordChecks, type PasswordChecks } from './access/password-checks.js';
 import type { Config } from './config.js';
 import { createRequests, type Requests } from './dock/requests.js';
 import { openEmqx } from './emqx/api.js';
@@ -112,9 +112,11 @@ export async function startServer(
  * @throws DockhookError `usage` if an address cannot be bound
  */
 export async function startApp(config: Config, parts: AppParts): Promise<App> {
+  // First: it may fail, and nothing must go on then.
+  const passwords = await createPasswordChecks(undefined, parts.stores.accounts.replaceHash);
   const records = startRecords(config, parts);
   const watch = watchListeners(config, parts);
-  const { hooks, requests } = await createHooks(config, parts, records, watch);
+  const { hooks, requests } = createHooks(config, parts, { records, passwords, watch });
   const readiness = createReadiness(parts.refusal, parts.refusedMs);
   const { http, exhook } = await openPorts(config, parts, { records, hooks, readiness }).catch(
     (error: unknown) => {
@@ -216,16 +218,16 @@ function watchListeners(config: Config, { log, metrics }: AppParts): Watch {
 }
 
 /** What a broker can ask, answered by `access/` and `dock/`. */
-async function createHooks(
+function createHooks(
   config: Config,
   { stores, log }: AppParts,
-  { tell, timeline }: Records,
-  watch: Watch,
-): Promise<{ hooks: Hooks; requests: Requests }> {
+  { records, passwords, watch }: { records: Records; passwords: PasswordChecks; watch: Watch },
+): { hooks: Hooks; requests: Requests } {
+  const { tell, timeline } = records;
   const access = createAccess({
     accounts: stores.accounts,
     bindings: stores.bindings,
-    passwords: await createPasswordChecks(undefined, stores.accounts.replaceHash),
+    passwords,
     unknownAccounts: config.unknownAccounts,
     tell,
   });

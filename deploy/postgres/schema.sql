@@ -9,6 +9,7 @@ DO $dockhook$
 DECLARE
   dockhook_schema text := coalesce(nullif(current_setting('dockhook.schema', true), ''), 'public');
   newer text;
+  version text;
 BEGIN
 PERFORM pg_advisory_xact_lock(4022250775);
 PERFORM set_config('lock_timeout', '1s', true);
@@ -47,6 +48,15 @@ IF newer IS NOT NULL THEN
     USING ERRCODE = 'DH001';
 END IF;
 
+-- The record of versions before the migrations.
+IF to_regclass('dockhook_settings') IS NOT NULL THEN
+  SELECT value::jsonb #>> '{value,version}' INTO version FROM dockhook_settings WHERE key = 'schema';
+  IF version::int > 1 THEN
+    RAISE EXCEPTION 'another dockhook gave the tables version %, which this one does not know', version
+      USING ERRCODE = 'DH001';
+  END IF;
+END IF;
+
 -- 0001 tables
 IF NOT EXISTS (SELECT FROM dockhook_migrations WHERE number = 1) THEN
 INSERT INTO dockhook_migrations (number, name, breaking) VALUES (1, 'tables', false);
@@ -70,15 +80,10 @@ IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'dockhook_accounts'::r
         '$[*] ? (@.type() != "string" || !(@ like_regex "^[A-Za-z0-9]{1,64}$"))'), false)) NOT VALID;
 END IF;
 
--- Indexes on expressions, not on columns: the lists may be long, and Keyv reads rows with SELECT *.
+-- An index on an expression, not on a column: the lists may be long, and Keyv reads rows with SELECT *.
 IF to_regclass('dockhook_accounts_gateways') IS NULL THEN
   CREATE INDEX dockhook_accounts_gateways ON dockhook_accounts
     USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off);
-END IF;
-IF to_regclass('dockhook_accounts_client_ids') IS NULL THEN
-  CREATE INDEX dockhook_accounts_client_ids ON dockhook_accounts
-    USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off)
-    WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL;
 END IF;
 
 -- Tells servers that an account changed, not which one: anybody who may connect can listen. A transaction that changes a
@@ -88,24 +93,6 @@ BEGIN
   PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
   RETURN NULL;
 END $function$;
-
--- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
--- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
-IF NOT EXISTS (SELECT FROM pg_trigger
-    WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_changed') THEN
-  CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON dockhook_accounts
-    FOR EACH ROW EXECUTE FUNCTION dockhook_accounts_changed();
-END IF;
-IF NOT EXISTS (SELECT FROM pg_trigger
-    WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_emptied') THEN
-  CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON dockhook_accounts
-    FOR EACH STATEMENT EXECUTE FUNCTION dockhook_accounts_changed();
-END IF;
-IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = 'dockhook_accounts'::regclass AND tgenabled = 'A'
-    AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied')) < 2 THEN
-  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
-  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
-END IF;
 
 CREATE TABLE IF NOT EXISTS dockhook_organizations (
   key varchar(255) COLLATE "C" PRIMARY KEY,
@@ -158,5 +145,44 @@ END IF;
 IF to_regclass('dockhook_timeline_expires_at') IS NULL THEN
   CREATE INDEX dockhook_timeline_expires_at ON dockhook_timeline (expires_at);
 END IF;
+END IF;
+
+-- Lost or never made. The tables work without it, only slower: nobody waits long for a lock, and a failure is a warning.
+IF to_regclass('dockhook_accounts_client_ids') IS NULL THEN
+BEGIN
+  PERFORM set_config('lock_timeout', '500ms', true);
+  CREATE INDEX dockhook_accounts_client_ids ON dockhook_accounts
+    USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off)
+    WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL;
+EXCEPTION WHEN OTHERS THEN
+  RAISE WARNING 'dockhook_accounts lacks the index of client ids, so that a look-up reads all accounts: %', SQLERRM;
+END;
+END IF;
+IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass('dockhook_accounts') AND tgenabled = 'A'
+    AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied')) < 2 THEN
+BEGIN
+  PERFORM set_config('lock_timeout', '500ms', true);
+  CREATE OR REPLACE FUNCTION dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+BEGIN
+  PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
+  RETURN NULL;
+END $function$;
+  -- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
+  -- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
+  IF NOT EXISTS (SELECT FROM pg_trigger
+      WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_changed') THEN
+    CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON dockhook_accounts
+      FOR EACH ROW EXECUTE FUNCTION dockhook_accounts_changed();
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_trigger
+      WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_emptied') THEN
+    CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON dockhook_accounts
+      FOR EACH STATEMENT EXECUTE FUNCTION dockhook_accounts_changed();
+  END IF;
+  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
+  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
+EXCEPTION WHEN OTHERS THEN
+  RAISE WARNING 'dockhook_accounts lacks its triggers, so that accounts are read each time: %', SQLERRM;
+END;
 END IF;
 END $dockhook$;

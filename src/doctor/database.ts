@@ -79,7 +79,7 @@ export async function checkDatabase(database: Database, where: string, schema = 
     ...findings,
     ...checkRights(tables, server, schema),
     checkGuards(tables, schema),
-    ...allOf(checkTriggers(tables, schema)),
+    ...allOf(checkTriggers(tables, server, schema)),
   ];
 }
 
@@ -330,7 +330,7 @@ function partInWords(part: Guard['part']): string {
 }
 
 /** Tables of before dockhook had triggers, or whose triggers somebody switched off. */
-function checkTriggers(tables: readonly Table[], schema: string): Finding | undefined {
+function checkTriggers(tables: readonly Table[], server: Row, schema: string): Finding | undefined {
   const triggers = tables.find(({ name }) => name === 'dockhook_accounts')?.triggers.split(' ') ?? [];
   const lacks = ACCOUNT_TRIGGERS.filter((name) => !triggers.includes(name));
   if (lacks.length === 0) return undefined;
@@ -340,7 +340,7 @@ function checkTriggers(tables: readonly Table[], schema: string): Finding | unde
     what: `dockhook_accounts lacks the triggers ${lacks.join(' and ')}, or they are off`,
     why: 'the server is not told of changed accounts, and so reads the account at each call: right, but slower',
     fix: [
-      `as the owner of the tables, and then run deploy/postgres/schema.sql or restart dockhook serve: ${applyAgain(schema)}`,
+      `restart dockhook serve if its role owns the tables, or as their owner: ${schemaCommand(String(server['database']), schema)}`,
     ],
   };
 }

@@ -47,7 +47,7 @@ export async function* checkAll(options: DoctorOptions): AsyncGenerator<CheckedP
   const isUnsure = (...names: SettingName[]): boolean =>
     faults.some(({ setting }) => setting !== undefined && names.includes(setting));
   yield { title: 'Settings', findings: checkSettings(config, faults) };
-  const { findings, stores } = isUnsure('databaseUrl', 'dataDir')
+  const { findings, stores } = isUnsure('databaseUrl', 'dataDir', 'databaseSchema')
     ? { findings: [notChecked('the database', 'it is not known which one is meant')] }
     : await openChecked(config);
   try {

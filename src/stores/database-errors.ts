@@ -84,8 +84,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   '40P01': 'others changed it at the same time, again and again: try again',
   [INSUFFICIENT_PRIVILEGE]: LACKS_RIGHT,
   '42P01':
-    'the table was dropped: restore it from a backup. If you want an empty one: DELETE FROM dockhook_migrations WHERE ' +
-    'number = 1, and a statement after that makes what is missing',
+    'the table was dropped: restore it from a backup. If you want an empty one: dockhook doctor prints the SQL',
   '42703': TABLES_DIFFER,
   '42P10': TABLES_DIFFER,
   '42P07': TABLES_DIFFER,

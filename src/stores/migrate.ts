@@ -9,6 +9,7 @@ import {
   type Row,
   type SessionListener,
 } from './database.js';
+import { needsRepairs } from './migrations/repairs.js';
 import { migrations, migrationScript, titleOf } from './migrations/script.js';
 import { inSchema, MAY_NOT_MIGRATE, PUBLIC, quoted } from './table-names.js';
 
@@ -78,8 +79,8 @@ async function migrate(
   onFailure: (error: unknown) => void,
 ): Promise<void> {
   try {
-    const { pending, isNewer } = await migrationState(database.query, schema, all);
-    if (pending.length === 0 && !isNewer) return;
+    const { pending, isNewer, needsRepairs } = await migrationState(database.query, schema, all);
+    if (pending.length === 0 && !isNewer && !needsRepairs) return;
     await database.transaction(async (query) => {
       await query(`SELECT set_config('dockhook.schema', $1, true)`, [schema]);
       await query(migrationScript(all)).catch((error: unknown) => {
@@ -99,6 +100,8 @@ interface MigrationState {
   pending: string[];
   /** Whether a newer dockhook made a breaking change: {@link migrationScript} then ends with an error that names it. */
   isNewer: boolean;
+  /** Whether something that is not vital is missing: {@link migrationScript} makes it if the role may. */
+  needsRepairs: boolean;
 }
 
 /** Looks only. */
@@ -107,7 +110,7 @@ export async function migrationState(
   schema: string,
   all = migrations,
 ): Promise<MigrationState> {
-  const sql = `SELECT number, breaking FROM ${inSchema(schema, 'dockhook_migrations')}`;
+  const sql = `SELECT number, breaking, ${needsRepairs(schema)} AS needs_repairs FROM ${inSchema(schema, 'dockhook_migrations')}`;
   const applied = await query(sql).catch((error: unknown): Row[] => {
     if (sqlState(error) === UNDEFINED_TABLE) return [];
     throw error;
@@ -116,6 +119,7 @@ export async function migrationState(
   return {
     pending: all.filter(({ number }) => applied.every((row) => row['number'] !== number)).map(titleOf),
     isNewer: applied.some((row) => row['breaking'] === true && Number(row['number']) > known),
+    needsRepairs: applied.some((row) => row['needs_repairs'] === true),
   };
 }
 

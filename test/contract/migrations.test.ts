@@ -142,6 +142,13 @@ describeWithPostgres('migrations', function () {
     expect(await stateOf(fresh.query(oldTables('before-migrations')))).to.equal('DH001');
   });
 
+  it('refuse tables of before whose version this dockhook does not know', async () => {
+    await fresh.query(oldTables('before-migrations'));
+    await fresh.query(`UPDATE dockhook_settings SET value = '{"value":{"version":2}}' WHERE key = 'schema'`);
+    await rejection(stores().ping(), 'store_refused');
+    expect(await tablesIn('public')).to.not.include('dockhook_migrations');
+  });
+
   it('leave nothing behind if one of them fails, and are tried again', async () => {
     const faulty = future('CREATE TABLE half (); PERFORM 1 / 0;');
     const database = dockhook(...migrations, faulty);
@@ -228,6 +235,63 @@ describeWithPostgres('the upgrade from 0.1.0', function () {
     await stores.close();
     const checks = `SELECT FROM pg_constraint WHERE conrelid = 'dockhook_accounts'::regclass AND contype = 'c'`;
     expect(await fresh.query(checks)).to.have.length(2);
+  });
+});
+
+describeWithPostgres('a start of dockhook on tables that lost something', function () {
+  this.timeout(60_000);
+  let fresh: TestDatabase;
+  beforeEach(async () => {
+    fresh = await freshDatabase();
+    await start();
+  });
+  afterEach(() => fresh.drop());
+
+  /** A read works, whatever is lost. */
+  async function start(): Promise<void> {
+    const stores = openStores(connectPostgres(fresh.url));
+    try {
+      await stores.accounts.list();
+    } finally {
+      await stores.close();
+    }
+  }
+  const index = `SELECT FROM pg_class WHERE relname = 'dockhook_accounts_client_ids'`;
+  const triggers = `SELECT FROM pg_trigger WHERE tgname LIKE 'dockhook%' AND tgenabled = 'A'`;
+
+  it('switches the triggers of accounts on again', async () => {
+    await fresh.query('ALTER TABLE dockhook_accounts DISABLE TRIGGER USER');
+    await start();
+    expect(await fresh.query(triggers)).to.have.length(2);
+    await fresh.query('ALTER TABLE dockhook_accounts ENABLE TRIGGER USER');
+    await start();
+    expect(await fresh.query(triggers)).to.have.length(2);
+  });
+
+  it('makes their function and the index of client ids again', async () => {
+    await fresh.query(
+      'DROP FUNCTION dockhook_accounts_changed CASCADE; DROP INDEX dockhook_accounts_client_ids',
+    );
+    await start();
+    expect(await fresh.query(triggers)).to.have.length(2);
+    expect(await fresh.query(index)).to.have.length(1);
+  });
+
+  it('works without them while somebody locks the table', async () => {
+    await fresh.query(
+      'ALTER TABLE dockhook_accounts DISABLE TRIGGER USER; DROP INDEX dockhook_accounts_client_ids',
+    );
+    const writer = new pg.Client({ connectionString: fresh.url });
+    await writer.connect();
+    try {
+      await writer.query('BEGIN; LOCK TABLE dockhook_accounts IN ROW EXCLUSIVE MODE');
+      await start();
+      expect(await fresh.query(index)).to.have.length(0);
+    } finally {
+      await writer.end();
+    }
+    await start();
+    expect(await fresh.query(index)).to.have.length(1);
   });
 });
 

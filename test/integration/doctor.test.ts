@@ -59,6 +59,16 @@ describe('doctor without a database', function () {
     rmSync(cwd, { recursive: true });
   });
 
+  it('looks at no other schema if the name of the schema cannot be used', async () => {
+    const { findings } = await doctor({
+      ...NOWHERE,
+      DATABASE_URL: 'postgres://u@127.0.0.1:1/d',
+      DOCKHOOK_DATABASE_SCHEMA: 'no"schema',
+    });
+    expect(found(findings, 'not_checked').what).to.include('the database');
+    expect(findings.map(({ code }) => code)).to.not.include('database_unreachable');
+  });
+
   it('says that there is none, makes none, and goes on', async () => {
     const { code, stdout } = await run(['doctor'], {
       cwd,

@@ -1,4 +1,5 @@
 import type { Migration } from './migration.js';
+import { accountsChanged } from './repairs.js';
 
 /**
  * An account's list of gateways must be a list of serial numbers: if it were anything else, those gateways would look like
@@ -14,7 +15,7 @@ const GATEWAYS_ARE_SERIAL_NUMBERS = `CHECK (
  * All tables of the first numbered state. It changes nothing that is already there, for earlier versions of dockhook made
  * the same tables without numbers. For each statement that would lock a table it first looks whether it is needed: on the
  * tables of 0.1.0 it waits for no reader and no writer. (`CREATE INDEX IF NOT EXISTS` locks the table even if the index
- * exists.)
+ * exists.) The triggers of accounts and the index of client ids are in `repairs.ts`.
  *
  * One row of accounts, organizations, bindings and settings is one record: `key` verbatim, `value` Keyv's envelope
  * `{"value":…}` as JSON text. The timeline is a plain table: rows are only added and swept away.
@@ -40,42 +41,15 @@ IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'dockhook_accounts'::r
   ALTER TABLE dockhook_accounts ADD CONSTRAINT dockhook_accounts_check ${GATEWAYS_ARE_SERIAL_NUMBERS} NOT VALID;
 END IF;
 
--- Indexes on expressions, not on columns: the lists may be long, and Keyv reads rows with SELECT *.
+-- An index on an expression, not on a column: the lists may be long, and Keyv reads rows with SELECT *.
 IF to_regclass('dockhook_accounts_gateways') IS NULL THEN
   CREATE INDEX dockhook_accounts_gateways ON dockhook_accounts
     USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off);
 END IF;
-IF to_regclass('dockhook_accounts_client_ids') IS NULL THEN
-  CREATE INDEX dockhook_accounts_client_ids ON dockhook_accounts
-    USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off)
-    WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL;
-END IF;
 
 -- Tells servers that an account changed, not which one: anybody who may connect can listen. A transaction that changes a
 -- million rows sends one notification. A new account needs none: nobody remembers an absent one.
-CREATE OR REPLACE FUNCTION dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
-BEGIN
-  PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
-  RETURN NULL;
-END $function$;
-
--- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
--- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
-IF NOT EXISTS (SELECT FROM pg_trigger
-    WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_changed') THEN
-  CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON dockhook_accounts
-    FOR EACH ROW EXECUTE FUNCTION dockhook_accounts_changed();
-END IF;
-IF NOT EXISTS (SELECT FROM pg_trigger
-    WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_emptied') THEN
-  CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON dockhook_accounts
-    FOR EACH STATEMENT EXECUTE FUNCTION dockhook_accounts_changed();
-END IF;
-IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = 'dockhook_accounts'::regclass AND tgenabled = 'A'
-    AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied')) < 2 THEN
-  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
-  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
-END IF;
+${accountsChanged}
 
 CREATE TABLE IF NOT EXISTS dockhook_organizations (
   key varchar(255) COLLATE "C" PRIMARY KEY,

@@ -2,6 +2,7 @@
 import { NEWER_TABLES, NOT_UTF8 } from '../table-names.js';
 import { tables } from './0001-tables.js';
 import type { Migration } from './migration.js';
+import { repairs } from './repairs.js';
 
 /** In order. */
 export const migrations: readonly Migration[] = [tables];
@@ -20,6 +21,7 @@ export function migrationScript(all: readonly Migration[] = migrations): string 
 DECLARE
   dockhook_schema text := coalesce(nullif(current_setting('dockhook.schema', true), ''), 'public');
   newer text;
+  version text;
 BEGIN
 PERFORM pg_advisory_xact_lock(${MIGRATION_LOCK});
 PERFORM set_config('lock_timeout', '1s', true);
@@ -57,7 +59,16 @@ IF newer IS NOT NULL THEN
   RAISE EXCEPTION 'a newer dockhook changed the tables in a way that this one does not know (%)', newer
     USING ERRCODE = '${NEWER_TABLES}';
 END IF;
-${all.map(step).join('')}END $dockhook$`;
+
+-- The record of versions before the migrations.
+IF to_regclass('dockhook_settings') IS NOT NULL THEN
+  SELECT value::jsonb #>> '{value,version}' INTO version FROM dockhook_settings WHERE key = 'schema';
+  IF version::int > ${all.some(({ breaking }) => breaking) ? 2 : 1} THEN
+    RAISE EXCEPTION 'another dockhook gave the tables version %, which this one does not know', version
+      USING ERRCODE = '${NEWER_TABLES}';
+  END IF;
+END IF;
+${all.map(step).join('')}${repairs}END $dockhook$`;
 }
 
 function step({ number, name, breaking, sql }: Migration): string {
