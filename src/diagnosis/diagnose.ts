@@ -21,7 +21,7 @@ export interface Diagnosis {
   state: State;
   /** Since when, in milliseconds since the epoch; undefined if it was never seen. */
   since: number | undefined;
-  /** First what keeps it from being online (`error`), then what is good to know (`warning`). */
+  /** First the reasons why it is not online (`error`), then what is good to know (`warning`). */
   findings: DockFinding[];
   isConnected: boolean;
   /** The session it has, or had last. */
@@ -53,7 +53,7 @@ const FALLBACKS: readonly Rule[] = [neverSeen, noRequest, notBound, offline];
 export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): Diagnosis {
   const history = createHistory(entries, facts.boots);
   const findings = RULES.flatMap((rule) => rule(history, facts));
-  // First: whatever else is to be done takes a dock that is let in.
+  // First, because every other step needs a dock that may connect.
   findings.unshift(...unusableAccount(history, facts, findings));
   for (const rule of FALLBACKS) {
     if (!findings.some(isError)) findings.push(...rule(history, facts));
