@@ -47,6 +47,7 @@ const GRACE_MS = 5000;
 /** For one call to EMQX, in milliseconds: it may hang while a node of its cluster boots. */
 const EMQX_MS = 3000;
 
+/** The app closes `stores` when it stops. */
 export interface AppParts {
   stores: ServerStores;
   metrics: Metrics;

@@ -189,7 +189,9 @@ const settings = {
   }),
 };
 
+/** The name in code, such as `grpcListen` for `DOCKHOOK_GRPC_LISTEN`. */
 export type SettingName = keyof typeof settings;
+/** Every setting, read and checked. What is not set has its default, or is undefined. */
 export type Config = { [Name in SettingName]: ReturnType<(typeof settings)[Name]['parse']> };
 
 /** The table, for the command line and docs/reference.md. */

@@ -10,6 +10,7 @@ import { DockhookError, messageOf } from './errors.js';
 /** Longer lines are a quote that was never closed. */
 const MAX_LINE_CHARACTERS = 65_536;
 
+/** One record, which may span several lines of the file. */
 export interface CsvLine {
   /** In the file, from 1; of a record with line ends inside, the last. */
   line: number;

@@ -1,11 +1,13 @@
 /** Dates, times and durations: as RFC 3339 has them, and as people write and read them. */
 import { DockhookError } from './errors.js';
 
+/** The form alone: month 13 fits, too. */
 export const RFC3339_PATTERN =
   '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$';
 
 const rfc3339 = new RegExp(RFC3339_PATTERN);
 
+/** Does not check that the date exists. */
 export function isRfc3339(text: string): boolean {
   return rfc3339.test(text);
 }

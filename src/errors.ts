@@ -46,6 +46,7 @@ export function storeFault(error: unknown): StoreFault | undefined {
   return faults.find((code) => hasCode(error, code));
 }
 
+/** The codes with which any store may reject, whatever it was asked. */
 export type StoreFault = 'store_unavailable' | 'store_refused' | 'bad_row';
 
 /** For the log: of an error of ours its text, of any other, which is a mistake in dockhook, the stack. */

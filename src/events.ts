@@ -5,6 +5,7 @@
 
 import type { Action } from './hooks.js';
 
+/** Stable words: they stand in logs, metrics and the timeline. */
 export type Step =
   /** An MQTT CONNECT was accepted or refused. */
   | 'authenticate'
@@ -23,6 +24,7 @@ export type Step =
   /** A node of the broker started, so all its earlier sessions had ended. EMQX does not report their ends. */
   | 'booted';
 
+/** Stable words, as those of {@link Step}. */
 export type Outcome =
   /** It was done or answered as asked. */
   | 'ok'
@@ -137,4 +139,5 @@ export interface AccessEvent {
   detail?: string;
 }
 
+/** Hooks call it before they answer, so it must be quick and must not throw. */
 export type Tell = (event: AccessEvent) => void;

@@ -16,6 +16,7 @@ export function parseListen(text: string): Listen {
   return { host, port };
 }
 
+/** As {@link parseListen} reads it, with brackets around an IPv6 address. */
 export function formatListen({ host, port }: Listen): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -15,6 +15,7 @@ interface OpenOptions {
 /** Commands that do not stay up do one thing after the other. */
 const CONNECTIONS_OF_A_COMMAND = 2;
 
+/** With `command`, rejects with `locked` while another process holds the embedded database. */
 export async function openDatabase(config: Config, options: OpenOptions): Promise<Database> {
   const { command, onProgress, postgres } = options;
   if (config.databaseUrl !== undefined) {

@@ -11,6 +11,7 @@ const serialNumber = new RegExp(SERIAL_NUMBER_PATTERN);
 /** Begins SNs that `dockhook doctor` and `dockhook emqx status` invent; DJI's have 14 and 20 characters. */
 export const INVENTED_SERIAL_NUMBER = 'DOCKHOOKPROBE';
 
+/** Looks at the form alone, not at whether there is such a device. */
 export function isSerialNumber(text: string): boolean {
   return serialNumber.test(text);
 }

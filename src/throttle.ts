@@ -1,5 +1,5 @@
 /** How much somebody may do at once: token buckets by key, in bounded memory. */
-import { BoundedMap } from './bounded-map.js';
+import { createBoundedMap } from './bounded-map.js';
 
 /** Keys remembered at most; beyond that the one untouched longest is forgotten, and so starts anew. */
 const MAX_KEYS = 50_000;
@@ -27,7 +27,7 @@ export function createThrottle(
   { burst, refillMs }: Rate,
   now: () => number = () => performance.now(),
 ): Throttle {
-  const buckets = new BoundedMap<string, { tokens: number; at: number }>(MAX_KEYS);
+  const buckets = createBoundedMap<{ tokens: number; at: number }>(MAX_KEYS);
 
   function tokensLeft(key: string): number {
     const bucket = buckets.get(key);

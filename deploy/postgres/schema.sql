@@ -16,6 +16,12 @@ IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = dockhook_schema) THEN
   EXECUTE format('CREATE SCHEMA %I', dockhook_schema);
 END IF;
 PERFORM set_config('search_path', format('%I, pg_temp', dockhook_schema), true);
+-- PostgreSQL skips a schema that the role may not use, and would make the tables in the temporary one.
+IF current_schema() IS DISTINCT FROM dockhook_schema THEN
+  RAISE EXCEPTION 'role % may not use schema %: GRANT USAGE, CREATE ON SCHEMA % TO %',
+    current_user, dockhook_schema, quote_ident(dockhook_schema), quote_ident(current_user)
+    USING ERRCODE = 'insufficient_privilege';
+END IF;
 
 -- A new database must be UTF8. One with tables in another encoding goes on.
 IF current_setting('server_encoding') <> 'UTF8' AND to_regclass('dockhook_settings') IS NULL THEN
@@ -46,13 +52,17 @@ IF NOT EXISTS (SELECT FROM dockhook_migrations WHERE number = 1) THEN
 INSERT INTO dockhook_migrations (number, name, breaking) VALUES (1, 'tables', false);
 CREATE TABLE IF NOT EXISTS dockhook_accounts (
   key varchar(255) COLLATE "C" PRIMARY KEY,
-  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false))
+  value text NOT NULL CHECK (coalesce(jsonb_typeof(value::jsonb -> 'value') = 'object', false)),
+  CONSTRAINT dockhook_accounts_check CHECK (
+    value::jsonb #>> '{value,scope,kind}' IS DISTINCT FROM 'gateways'
+    OR coalesce(jsonb_typeof(value::jsonb #> '{value,scope,gateways}') = 'array'
+      AND NOT jsonb_path_exists(value::jsonb #> '{value,scope,gateways}',
+        '$[*] ? (@.type() != "string" || !(@ like_regex "^[A-Za-z0-9]{1,64}$"))'), false))
 );
-
--- If the list of gateways were anything else than a list of serial numbers, those gateways would look like nobody's. The
--- first tables lacked this check. NOT VALID: what they hold is kept, and refused when it is read.
-IF NOT EXISTS (SELECT FROM pg_constraint
-    WHERE conrelid = 'dockhook_accounts'::regclass AND conname = 'dockhook_accounts_check') THEN
+-- The first tables lacked the second check, and in 0.1.0 it had another name. NOT VALID: what they hold is kept, and refused
+-- when it is read.
+IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'dockhook_accounts'::regclass AND contype = 'c'
+    AND pg_get_constraintdef(oid) LIKE '%like_regex%') THEN
   ALTER TABLE dockhook_accounts ADD CONSTRAINT dockhook_accounts_check CHECK (
     value::jsonb #>> '{value,scope,kind}' IS DISTINCT FROM 'gateways'
     OR coalesce(jsonb_typeof(value::jsonb #> '{value,scope,gateways}') = 'array'
@@ -61,11 +71,15 @@ IF NOT EXISTS (SELECT FROM pg_constraint
 END IF;
 
 -- Indexes on expressions, not on columns: the lists may be long, and Keyv reads rows with SELECT *.
-CREATE INDEX IF NOT EXISTS dockhook_accounts_gateways ON dockhook_accounts
-  USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off);
-CREATE INDEX IF NOT EXISTS dockhook_accounts_client_ids ON dockhook_accounts
-  USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off)
-  WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL;
+IF to_regclass('dockhook_accounts_gateways') IS NULL THEN
+  CREATE INDEX dockhook_accounts_gateways ON dockhook_accounts
+    USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off);
+END IF;
+IF to_regclass('dockhook_accounts_client_ids') IS NULL THEN
+  CREATE INDEX dockhook_accounts_client_ids ON dockhook_accounts
+    USING gin ((value::jsonb #> '{value,scope,clientIds}') jsonb_path_ops) WITH (fastupdate = off)
+    WHERE (value::jsonb #> '{value,scope,clientIds}') IS NOT NULL;
+END IF;
 
 -- Tells servers that an account changed, not which one: anybody who may connect can listen. A transaction that changes a
 -- million rows sends one notification. A new account needs none: nobody remembers an absent one.
@@ -87,8 +101,11 @@ IF NOT EXISTS (SELECT FROM pg_trigger
   CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON dockhook_accounts
     FOR EACH STATEMENT EXECUTE FUNCTION dockhook_accounts_changed();
 END IF;
-ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
-ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
+IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = 'dockhook_accounts'::regclass AND tgenabled = 'A'
+    AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied')) < 2 THEN
+  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
+  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
+END IF;
 
 CREATE TABLE IF NOT EXISTS dockhook_organizations (
   key varchar(255) COLLATE "C" PRIMARY KEY,
@@ -102,7 +119,9 @@ CREATE TABLE IF NOT EXISTS dockhook_bindings (
   organization_id text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value::jsonb #>> '{value,organizationId}') STORED
     REFERENCES dockhook_organizations (key)
 );
-CREATE INDEX IF NOT EXISTS dockhook_bindings_organization_id ON dockhook_bindings (organization_id);
+IF to_regclass('dockhook_bindings_organization_id') IS NULL THEN
+  CREATE INDEX dockhook_bindings_organization_id ON dockhook_bindings (organization_id);
+END IF;
 
 CREATE TABLE IF NOT EXISTS dockhook_settings (
   key varchar(255) COLLATE "C" PRIMARY KEY,
@@ -126,10 +145,18 @@ CREATE TABLE IF NOT EXISTS dockhook_timeline (
   count integer NOT NULL,
   details jsonb NOT NULL
 );
-CREATE INDEX IF NOT EXISTS dockhook_timeline_gateway ON dockhook_timeline (gateway, id) WHERE own;
-CREATE INDEX IF NOT EXISTS dockhook_timeline_strangers ON dockhook_timeline (id) WHERE NOT own;
-CREATE INDEX IF NOT EXISTS dockhook_timeline_drone ON dockhook_timeline ((details ->> 'drone'))
-  WHERE own AND step = 'status';
-CREATE INDEX IF NOT EXISTS dockhook_timeline_expires_at ON dockhook_timeline (expires_at);
+IF to_regclass('dockhook_timeline_gateway') IS NULL THEN
+  CREATE INDEX dockhook_timeline_gateway ON dockhook_timeline (gateway, id) WHERE own;
+END IF;
+IF to_regclass('dockhook_timeline_strangers') IS NULL THEN
+  CREATE INDEX dockhook_timeline_strangers ON dockhook_timeline (id) WHERE NOT own;
+END IF;
+IF to_regclass('dockhook_timeline_drone') IS NULL THEN
+  CREATE INDEX dockhook_timeline_drone ON dockhook_timeline ((details ->> 'drone'))
+    WHERE own AND step = 'status';
+END IF;
+IF to_regclass('dockhook_timeline_expires_at') IS NULL THEN
+  CREATE INDEX dockhook_timeline_expires_at ON dockhook_timeline (expires_at);
+END IF;
 END IF;
 END $dockhook$;

@@ -29,6 +29,7 @@ export interface AccessOptions {
 
 export type Access = Publishers & Pick<Hooks, 'authenticate' | 'authorize'>;
 
+/** Remembers decisions and limits, so make one for a whole server. */
 export function createAccess(options: AccessOptions): Access {
   const { accounts, bindings, now = Date.now } = options;
   const owners = createGatewayOwners(accounts, bindings, now);

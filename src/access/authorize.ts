@@ -19,6 +19,7 @@ interface AuthorizeOptions {
   now: () => number;
 }
 
+/** The hook answers from memory while the store is away, and says no if it remembers nothing. */
 export function createAuthorize(options: AuthorizeOptions): Hooks['authorize'] {
   const { accounts, bindings, decide, owners, unknownAccounts, tellRefusal, now } = options;
 

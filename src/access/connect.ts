@@ -32,6 +32,7 @@ interface Attempt {
   decideBy: Promise<void>;
 }
 
+/** The hook delays each refusal, so that its time does not tell whether the account exists. */
 export function createConnect(options: ConnectOptions): Hooks['authenticate'] {
   const { accounts, owners, passwords, unknownAccounts, tell, tellRefusal, now } = options;
   const ticks = createTicks();

@@ -13,6 +13,7 @@ export type Decide = (
   decide: () => Promise<Reason | undefined>,
 ) => Promise<Reason | undefined>;
 
+/** Remembers for ten minutes. Rejects as `decide` does if nothing is remembered. */
 export function rememberDecisions(): Decide {
   const memories = createMemories<{ refusal: Reason | undefined }>(DECISIONS_PER_ACCOUNT);
   return async (account, clientId, sn, decide) => {

@@ -2,7 +2,7 @@
  * Who owns an SN. An account of scope `client-id` lists no gateways: its client id claims one. We check such a claim
  * against everything that accounts list and that gateways have bound.
  */
-import { BoundedMap } from '../bounded-map.js';
+import { createBoundedMap } from '../bounded-map.js';
 import type { Reason } from '../events.js';
 import type { Accounts, Binding, Bindings } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
@@ -16,6 +16,7 @@ const NEWCOMERS = { burst: 10_000, refillMs: 10_000 };
 /** How many newcomers of all accounts are remembered: a remembered one may come again as often as it likes. */
 const MAX_NEWCOMERS = 50_000;
 
+/** Both reject as the store does, and when the time of `within` is over. */
 export interface GatewayOwners {
   /** Whether an SN is known as a gateway, and its binding. */
   lookUp(sn: string, within: Within): Promise<{ isGateway: boolean; binding: Binding | undefined }>;
@@ -31,6 +32,7 @@ export interface GatewayOwners {
   ): Promise<Reason | undefined>;
 }
 
+/** `now` is in milliseconds from any start. */
 export function createGatewayOwners(
   accounts: Accounts,
   bindings: Bindings,
@@ -85,7 +87,7 @@ export function createGatewayOwners(
 /** For SNs that belong to nobody yet: a dock must connect before it can be bound. */
 function limitNewcomers(now: () => number): (claimant: string, sn: string) => Reason | undefined {
   const newcomers = createThrottle(NEWCOMERS, now);
-  const known = new BoundedMap<string, true>(MAX_NEWCOMERS);
+  const known = createBoundedMap<true>(MAX_NEWCOMERS);
   return (claimant, sn) => {
     const newcomer = JSON.stringify([claimant, sn]);
     if (!known.has(newcomer) && !newcomers.take(claimant)) return 'too_many_gateways';

@@ -6,6 +6,7 @@ const MAX_WAIT_MS = 1000;
 /** Share of the queue that the checks of one account may fill, from all addresses. */
 const QUEUE_SHARE = 1 / 10;
 
+/** Refuses no work by itself: ask `isFull` first. */
 export interface HashQueue {
   /** Whether a check of this account would wait too long, or the account has its share of the queue already. */
   isFull(account: string): boolean;

@@ -14,6 +14,7 @@ interface IdentifyPublisherOptions {
   now: () => number;
 }
 
+/** Answers from memory while the store is away, and rejects if it remembers nothing. */
 export function createIdentifyPublisher({
   accounts,
   decide,

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { BoundedMap } from '../bounded-map.js';
+import { createBoundedMap } from '../bounded-map.js';
 import { clientNetwork } from '../client-network.js';
 import { findAlgorithm, hashChosen, loadAlgorithms } from '../password-hashes/index.js';
 import type { FastAlgorithm } from '../password-hashes/algorithm.js';
@@ -25,6 +25,7 @@ const MAX_KNOWN_WRONG = 10_000;
  */
 const HASHES = { burst: 10, refillMs: 6_000 };
 
+/** Only `right` lets the client in; the last two say nothing about this password. */
 export type PasswordResult =
   | 'right'
   | 'wrong'
@@ -116,7 +117,7 @@ function fastChecks() {
 /** Starts a check, or joins an equal one. It goes on when nobody waits for it any longer. */
 function slowChecks(queue: HashQueue, remembered: RightPasswords) {
   const hashes = createThrottle(HASHES);
-  const knownWrong = new BoundedMap<string, true>(MAX_KNOWN_WRONG);
+  const knownWrong = createBoundedMap<true>(MAX_KNOWN_WRONG);
   const running = new Map<string, Promise<boolean>>();
 
   return async (

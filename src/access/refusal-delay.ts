@@ -47,6 +47,7 @@ export function startDelay(ticks: Ticks, checkMs: number): RefusalDelay {
   };
 }
 
+/** Moments, 50 ms apart, at which refusals leave together. */
 export interface Ticks {
   /** The first tick from this time on; in milliseconds by the same clock. */
   at(time: number): Tick;

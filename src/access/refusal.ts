@@ -9,6 +9,7 @@ import { createThrottle } from '../throttle.js';
 /** Refusals from one network that are logged: a hundred a minute. More are only counted. */
 const LOGGED_REFUSALS = { burst: 100, refillMs: 600 };
 
+/** `detail` is for the log; nobody decides by it. */
 export interface Refusal {
   reason: Reason;
   detail?: string;
@@ -29,6 +30,7 @@ export function clientNames({ clientId, username }: Client): Pick<AccessEvent, '
   return { clientId, account: username };
 }
 
+/** `peerHost` is the client's address; its network must not fill the log. */
 export type TellRefusal = (event: Omit<AccessEvent, 'outcome'>, peerHost: string) => void;
 
 /** Reports refusals, and marks those that come too often from one network. */

@@ -8,6 +8,7 @@ import type { Action } from '../hooks.js';
 import type { Scope } from '../stores/types.js';
 import { covers } from './topic-filters.js';
 
+/** The two objects leave a question open, which only the store can answer. */
 export type Judgement =
   | 'yes'
   | 'no'

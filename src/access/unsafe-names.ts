@@ -9,6 +9,7 @@ const UNSAFE = /[+#/\p{Control}]/u;
 /** MQTT allows 65,535 bytes. We look up, remember and log no name that long. */
 const MAX_NAME = 255;
 
+/** True for a wildcard, a slash, a control character, or more than 255 characters. */
 export function isUnsafeName(name: string): boolean {
   return name.length > MAX_NAME || UNSAFE.test(name);
 }

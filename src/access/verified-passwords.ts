@@ -1,10 +1,11 @@
 /** Passwords that were right before, so that a login costs no second hash. */
 import { hash, randomBytes } from 'node:crypto';
-import { BoundedMap } from '../bounded-map.js';
+import { createBoundedMap } from '../bounded-map.js';
 
 /** Accounts whose last right password is remembered. */
 const MAX_ACCOUNTS = 50_000;
 
+/** One tag per account; a new one replaces the old. */
 export interface RightPasswords {
   /** Stands for an account's hash and a password. Another hash makes another tag. */
   tag(name: string, passwordHash: string, password: string): string;
@@ -18,7 +19,7 @@ export interface RightPasswords {
  */
 export function createRightPasswords(): RightPasswords {
   const key = randomBytes(32).toString('hex');
-  const tags = new BoundedMap<string, string>(MAX_ACCOUNTS);
+  const tags = createBoundedMap<string>(MAX_ACCOUNTS);
   return {
     /** In one call, because each login needs it: an HMAC object takes Node five times as long. */
     tag: (name, passwordHash, password) =>

@@ -1,6 +1,6 @@
 /** Changing an account, and whether its sessions must end after that. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Account, Scope } from '../stores/types.js';
-import { describeScope } from './scope.js';
 
 /** What is undefined stays as it is; null removes it. */
 export interface AccountChanges {
@@ -12,6 +12,7 @@ export interface AccountChanges {
   disabled?: true | null | undefined;
 }
 
+/** Returns a changed copy, and leaves `account` as it is. */
 export function changeAccount(account: Account, changes: AccountChanges): Account {
   const { scope = account.scope, passwordHash = account.passwordHash } = changes;
   const changed = { ...account, scope, passwordHash };
@@ -29,7 +30,7 @@ export function changeAccount(account: Account, changes: AccountChanges): Accoun
 /** Whether the account's present sessions must end: clients that reconnect are checked against the new account. */
 export function endsSessions(before: Account, after: Account): boolean {
   return (
-    describeScope(before.scope) !== describeScope(after.scope) ||
+    !isDeepStrictEqual(before.scope, after.scope) ||
     before.passwordHash !== after.passwordHash ||
     before.certificateCn !== after.certificateCn ||
     before.expiresAt !== after.expiresAt

@@ -18,4 +18,5 @@ export const COLUMNS = {
   created: 'a date (default: now)',
 } as const;
 
+/** A name in the header line. */
 export type Column = keyof typeof COLUMNS;

@@ -27,6 +27,7 @@ const HINTS: Readonly<Record<string, string>> = {
 type Secret =
   { kind: 'generate' } | { kind: 'chosen'; password: string } | { kind: 'hash'; passwordHash: string };
 
+/** An account of which the password is not hashed yet. */
 export interface ImportedLine {
   account: Omit<Account, 'passwordHash'>;
   secret: Secret;

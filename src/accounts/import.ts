@@ -2,7 +2,6 @@
  * Accounts from CSV: every line is checked, and every password hashed, before the database is asked for anything. While
  * a transaction is open, an embedded database answers nobody else, not even a dock, and the input may be slow.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { hasExpired } from '../access/expiry.js';
 import { generatePassword } from '../access/generate-password.js';
 import type { CsvLine } from '../csv.js';
@@ -37,6 +36,7 @@ interface ImportOptions {
   algorithm: EmqxAlgorithm | undefined;
 }
 
+/** A password that dockhook made for an account, to be shown once. */
 export interface MadePassword {
   name: string;
   password: string;
@@ -53,8 +53,9 @@ interface Ready {
   password?: string;
 }
 
-/** Accounts that are ready to be added, packed. */
+/** Accounts that are ready to be added. */
 interface ReadyAccounts {
+  /** Each as JSON: as objects they would fill the heap. */
   batches: Buffer[];
   count: number;
 }
@@ -73,7 +74,7 @@ export async function readAccounts(
   for await (const batch of batchesOf(readLines(lines, options, report))) {
     const isTrial = report.isTrial();
     const accounts = await Promise.all(batch.map((item) => makeReady(item, isTrial)));
-    ready.batches.push(pack(accounts));
+    ready.batches.push(Buffer.from(JSON.stringify(accounts)));
     ready.count += batch.length;
     options.onReady(ready.count);
   }
@@ -101,7 +102,7 @@ export async function addAccounts(
   await accounts.addTogether(async (addMany) => {
     // Releases each: their passwords take much memory.
     for (let next = ready.batches.shift(); next !== undefined; next = ready.batches.shift()) {
-      const batch = unpack(next);
+      const batch = JSON.parse(next.toString()) as Ready[];
       const leftOut = await addMany(batch.map(({ account }) => account));
       for (const { line, account } of batch) {
         const why = leftOut.get(account.name);
@@ -167,15 +168,6 @@ async function* batchesOf(items: AsyncIterable<Item>): AsyncGenerator<Item[]> {
     batch = [];
   }
   if (batch.length > 0) yield batch;
-}
-
-/** Outside of the heap, and small: a million accounts with made passwords are 93 MB, and 290 MB as JSON. */
-function pack(batch: readonly Ready[]): Buffer {
-  return deflateRawSync(JSON.stringify(batch), { level: 1 });
-}
-
-function unpack(packed: Buffer): Ready[] {
-  return JSON.parse(inflateRawSync(packed).toString()) as Ready[];
 }
 
 async function makeReady({ line, account, secret }: Item, isTrial: boolean): Promise<Ready> {

@@ -9,6 +9,7 @@ export function publicAccount(account: Account): Record<string, unknown> {
   return { ...rest, disabled: account.disabled ?? false, passwordKind: passwordKind(passwordHash) };
 }
 
+/** The state now, by this machine's clock. */
 export function stateOf(account: Account): 'enabled' | 'disabled' | 'expired' {
   return disabledOrExpired(account, Date.now()) ?? 'enabled';
 }

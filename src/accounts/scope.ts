@@ -37,6 +37,7 @@ export function checkedClientIds(where: string, clientIds: string[]): string[] {
   );
 }
 
+/** For people, in one line. */
 export function describeScope(scope: Scope): string {
   switch (scope.kind) {
     case 'gateways':

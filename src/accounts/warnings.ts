@@ -7,6 +7,7 @@ import { gatewaysIn, type Claims } from './scope.js';
 /** A chosen password with fewer characters can be guessed. */
 export const SHORT_PASSWORD = 12;
 
+/** One sentence for each doubt; empty if there is none. */
 export function doubtsAbout(name: string, scope: Scope): string[] {
   const texts: string[] = [];
   if (name !== name.trim()) texts.push(`the name "${name}" begins or ends with a space`);

@@ -23,6 +23,7 @@ const DEMO = {
   drone: '1581FDEMO0000000000B',
 };
 
+/** The command uses an embedded database of its own, even if `DATABASE_URL` is set. */
 export function addDevCommand(program: Command): void {
   const command = program
     .command('dev')

@@ -6,6 +6,7 @@ import { messageOf } from '../errors.js';
 import { configOf, wantsJson } from './options.js';
 import { warn } from './output.js';
 
+/** What became of the sessions that a change should end. */
 export interface Disconnected {
   /** The sentences that tell the operator what happened to the sessions. */
   text: string;

@@ -20,6 +20,7 @@ interface DoctorFlags extends MqttFlags {
   provider?: string;
 }
 
+/** The exit code is 1 if a check finds an error; warnings do not count. */
 export function addDoctorCommand(program: Command): void {
   const command = program
     .command('doctor')

@@ -6,6 +6,7 @@ import { serialNumberFault } from '../serial-number.js';
 /** More than any password, license or list of names that a person pipes in. */
 const MAX_STDIN_BYTES = 64 * 1024 * 1024;
 
+/** All of standard input as UTF-8. Rejects with `usage` beyond 64 MiB. */
 export async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;

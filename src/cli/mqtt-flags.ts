@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { ClientTls, MqttOptions } from '../simulator/mqtt-connect.js';
 import { DockhookError, messageOf } from '../errors.js';
 
+/** The flags as typed: `timeout` in seconds, `mqtt` as `3.1.1` or `5`. */
 export interface MqttFlags {
   ca?: string;
   cert?: string;

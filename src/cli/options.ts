@@ -43,6 +43,7 @@ function asChosen(flags: Flags, config: Config): Config {
     : { ...config, databaseUrl: undefined, databaseUrlFile: undefined };
 }
 
+/** Whether `--json` was given, before the command or after it. */
 export function wantsJson(command: Command): boolean {
   return command.optsWithGlobals<GlobalOptions>().json ?? false;
 }

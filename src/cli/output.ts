@@ -60,6 +60,7 @@ export function printRaw(text: string): Promise<void> {
   });
 }
 
+/** For scripts: one line of JSON on stdout, without control characters. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${toJson(value)}\n`);
 }

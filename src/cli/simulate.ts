@@ -22,6 +22,7 @@ interface SimulateOptions extends MqttFlags {
   atOnce: string;
 }
 
+/** The command binds the SNs that it is given, as a real dock would. */
 export function addSimulateCommand(program: Command): void {
   const command = program
     .command('simulate')

@@ -30,9 +30,9 @@ export interface Diagnosis {
   drone: string | undefined;
 }
 
-type Rule = (history: History, facts: DockFacts) => DockFinding[];
+type Rule<Found> = (history: History, facts: DockFacts) => Found | undefined;
 
-const RULES: readonly Rule[] = [
+const RULES: readonly Rule<DockFinding | DockFinding[]>[] = [
   emqxBan,
   refusedConnect,
   sessionsCollide,
@@ -48,15 +48,18 @@ const RULES: readonly Rule[] = [
 ];
 
 /** Asked in this order, and only until one finds why the dock is not online. */
-const FALLBACKS: readonly Rule[] = [neverSeen, noRequest, notBound, offline];
+const FALLBACKS: readonly Rule<DockFinding>[] = [neverSeen, noRequest, notBound, offline];
 
+/** `entries` may be in any order, and may include refused attempts of others under the dock's SN. */
 export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): Diagnosis {
   const history = createHistory(entries, facts.boots);
-  const findings = RULES.flatMap((rule) => rule(history, facts));
+  const findings = RULES.flatMap((rule) => rule(history, facts) ?? []);
   // First, because every other step needs a dock that may connect.
-  findings.unshift(...unusableAccount(history, facts, findings));
+  const unusable = unusableAccount(history, facts, findings);
+  if (unusable !== undefined) findings.unshift(unusable);
   for (const rule of FALLBACKS) {
-    if (!findings.some(isError)) findings.push(...rule(history, facts));
+    const found = findings.some(isError) ? undefined : rule(history, facts);
+    if (found !== undefined) findings.push(found);
   }
   findings.sort((a, b) => Number(isError(b)) - Number(isError(a)));
   const { own, sessions, lastAccepted } = history;

@@ -14,6 +14,7 @@ export type State =
   | 'offline'
   | 'never seen';
 
+/** Something that is wrong with one dock, or good to know of it. */
 export interface DockFinding extends Finding {
   level: 'warning' | 'error';
   /** The state of a dock for which this is the first finding. */

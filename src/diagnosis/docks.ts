@@ -15,6 +15,7 @@ const ENTRIES_IN_LIST = 60;
 const DOCKS_AT_ONCE = 200;
 const PAGE = 2000;
 
+/** A dock as commands show it: its diagnosis, and what the stores know about it. */
 export interface Dock extends Diagnosis {
   sn: string;
   callsign: string | undefined;

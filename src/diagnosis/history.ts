@@ -1,6 +1,7 @@
 /** A dock's timeline entries in order of time, and what follows from the order: its sessions, and what came last. Pure. */
 import type { TimelineEntry } from '../stores/types.js';
 
+/** An MQTT session of a dock; `since` is in milliseconds since the epoch. */
 export interface Session {
   clientId: string;
   account: string;
@@ -10,6 +11,7 @@ export interface Session {
   node?: string | undefined;
 }
 
+/** One dock's entries, and what follows from their order. */
 export interface History {
   /** In order of time. */
   entries: readonly TimelineEntry[];

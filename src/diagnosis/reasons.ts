@@ -12,6 +12,7 @@ import { shellWord } from '../shell.js';
 import type { TimelineEntry } from '../stores/types.js';
 import { listingAccounts, type DockFacts } from './facts.js';
 
+/** What an operator is told of a {@link Reason}. */
 export interface ReasonText {
   /** In a few words, for a list. */
   brief: string;
@@ -54,6 +55,7 @@ export function serverFault(reason: Reason | undefined): ReasonText | undefined 
 /** Why nobody can connect with an account. */
 export type AccountFault = 'unknown_account' | 'disabled' | 'expired';
 
+/** Why this account cannot be used now, with the command that repairs it. */
 export function accountFault(fault: AccountFault, name: string, facts: DockFacts): ReasonText {
   switch (fault) {
     case 'disabled':

@@ -19,6 +19,7 @@ interface Strangers {
   refusedOthers(): TimelineEntry[];
 }
 
+/** Reads all such entries that are kept, at most 25,000. */
 export async function readStrangers(timeline: Timeline, { accounts }: Facts): Promise<Strangers> {
   const entries = await readEntries(timeline);
   const named = entries.flatMap((entry) =>

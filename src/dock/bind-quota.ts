@@ -1,5 +1,5 @@
 /** Keeps anybody with a valid binding code from filling the table of bindings with invented devices. */
-import { BoundedMap } from '../bounded-map.js';
+import { createBoundedMap } from '../bounded-map.js';
 import { createGatewayThrottle, type Asker } from './gateway-throttle.js';
 
 /** Different devices that are bound at once, and the time in which one more may be bound, in milliseconds. */
@@ -12,6 +12,7 @@ const NEW_DEVICES = {
 /** How many already counted devices are remembered: a dock may bind them again as often as it likes. */
 const MAX_KNOWN = 50_000;
 
+/** A limit on how many different devices a gateway and its account bind. */
 export interface BindQuota {
   /** Whether this gateway may try to bind this device now. */
   take(asker: Asker, sn: string): boolean;
@@ -20,7 +21,7 @@ export interface BindQuota {
 /** @param now milliseconds since the epoch */
 export function createBindQuota(now: () => number): BindQuota {
   const newDevices = createGatewayThrottle(NEW_DEVICES, now);
-  const known = new BoundedMap<string, true>(MAX_KNOWN);
+  const known = createBoundedMap<true>(MAX_KNOWN);
 
   return {
     take(asker, sn) {

@@ -1,6 +1,7 @@
 /** A limit for each gateway, and one for its account: an account may act as many gateways. */
 import { createThrottle, type Rate } from '../throttle.js';
 
+/** Who sends a request: the gateway in the topic, and the account of the session. */
 export interface Asker {
   gateway: string;
   account: string;

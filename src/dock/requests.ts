@@ -26,6 +26,7 @@ export interface DockOptions extends Publishers, Omit<AnswerOptions, 'now'> {
   storeBudgetMs?: number;
 }
 
+/** Answers docks on the `requests` topic. */
 export interface Requests {
   /** Decides on one published message; never rejects. */
   publish(message: Message): Promise<PublishVerdict>;
@@ -36,6 +37,7 @@ export interface Requests {
 /** `method` is the sender's text and may be megabytes; events keep this much of it. */
 const MAX_TOLD_METHOD = 64;
 
+/** Remembers limits of gateways and accounts, so make one for a whole server. */
 export function createRequests(options: DockOptions): Requests {
   const now = options.now ?? Date.now;
   const answer = createAnswers({ ...options, now });

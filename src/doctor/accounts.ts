@@ -11,6 +11,7 @@ import { badRowFindings } from './bad-rows.js';
 /** Time to notice and to renew. */
 const SOON_MS = 7 * 24 * 3_600_000;
 
+/** Rejects if the accounts cannot be read. `now` is in milliseconds since the epoch. */
 export async function checkAccounts(accounts: Accounts, now = Date.now()): Promise<Finding[]> {
   const { records, badRows } = await accounts.list();
   return [

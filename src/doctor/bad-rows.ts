@@ -5,6 +5,7 @@ import { counted } from '../text.js';
 
 const SHOWN = 20;
 
+/** One finding for each of the first 20 rows, and one that counts the rest. */
 export function badRowFindings(badRows: readonly DockhookError[]): Finding[] {
   const findings = badRows.slice(0, SHOWN).map(({ message }) => badRow(message));
   const rest = badRows.length - SHOWN;

@@ -92,6 +92,7 @@ const NOT_FOR_TABLES = {
 
 const isEncoding = ({ code }: Pick<Finding, 'code'>): boolean => code === 'database_encoding';
 
+/** The finding for a database that failed with `error`; `where` names it without a password. */
 export function unreachable(where: string, error: unknown): Finding {
   return {
     level: 'error',

@@ -9,6 +9,7 @@ const FIX = [
 ];
 const WHY = 'a dock verifies it, and disconnects at once if that fails; DJI Pilot 2 then shows no binding';
 
+/** An error if the license is missing, damaged, or the demo license. Rejects for other store errors. */
 export async function checkLicense(store: LicenseStore): Promise<Finding[]> {
   let license: License | undefined;
   try {

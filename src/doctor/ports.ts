@@ -18,6 +18,7 @@ function reachable({ host, port }: Listen): Listen {
   return { host: own[host] ?? host, port };
 }
 
+/** Asks `/readyz` on this machine, and waits at most 3 s. Never rejects. */
 export async function checkHttp(listen: Listen): Promise<Finding[]> {
   if (listen.port === 0) return [portUnknown('HTTP', 'DOCKHOOK_HTTP_LISTEN')];
   const url = `http://${formatListen(reachable(listen))}/readyz`;
@@ -76,6 +77,7 @@ export async function checkHttp(listen: Listen): Promise<Finding[]> {
   ];
 }
 
+/** Asks gRPC's health check on this machine. If the port demands a client certificate, only tries TLS. */
 export async function checkGrpc(config: Config): Promise<Finding[]> {
   if (config.grpcListen.port === 0) return [portUnknown('ExHook', 'DOCKHOOK_GRPC_LISTEN')];
   const listen = reachable(config.grpcListen);

@@ -3,6 +3,7 @@ import type { Config, ConfigFault } from '../config.js';
 import { formatListen, isLoopback } from '../listen.js';
 import type { Finding } from '../finding.js';
 
+/** An error for each fault, and a warning for each setting that can be used but is risky. */
 export function checkSettings(config: Config, faults: readonly ConfigFault[]): Finding[] {
   const findings: Finding[] = faults.map(({ text }) => ({
     level: 'error',

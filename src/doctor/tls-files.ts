@@ -10,6 +10,7 @@ import type { Finding } from '../finding.js';
 
 type Files = Pick<Config, 'grpcTlsCert' | 'grpcTlsKey' | 'grpcTlsClientCa'>;
 
+/** Reads the files on this machine. Finds nothing if the port has no TLS. */
 export async function checkGrpcTls({
   grpcTlsCert: cert,
   grpcTlsKey: key,

@@ -31,6 +31,7 @@ export async function lock(directory: string, server: Server): Promise<void> {
   });
 }
 
+/** Words for the holder; undefined stands for one that does not answer. */
 export function nameOf(holder: Holder | undefined): string {
   return holder === undefined
     ? 'a process that does not answer'

@@ -18,8 +18,10 @@ export interface Holder {
   command: string;
 }
 
+/** What a command sends to the holder. */
 export type Request = { sql: string; parameters: readonly unknown[] } | { transaction: 'begin' | Ending };
 
+/** Either `rows` or `error`; `code` is the SQLSTATE. */
 export interface Answer {
   rows?: Row[];
   error?: { message: string; code: string | undefined };
@@ -34,6 +36,7 @@ export interface Channel {
   receiveWithin<T>(limitMs: number): Promise<T | undefined>;
 }
 
+/** A broken socket ends the messages: `receive` then rejects. */
 export function openChannel(socket: Socket): Channel {
   const reader = createInterface({ input: socket });
   const lines = reader[Symbol.asyncIterator]();

@@ -197,20 +197,28 @@ const clients = page({
   },
 } as const);
 
+/** `node_status` says of each node whether it is connected to the provider. */
 export type Provider = FromSchema<typeof provider>;
+/** A hook that EMQX mounted for a provider, with the counts of its calls if EMQX tells them. */
 export type Hook = FromSchema<typeof hook>;
+/** A node of the cluster; only one whose `node_status` is `running` serves clients. */
 export type Node = FromSchema<typeof nodes>[number];
+/** A listener in the list of all, with its state on each node, but without its settings. */
 export type ListedListener = FromSchema<typeof listeners>[number];
+/** Enabled unless `enable` is false. */
 export type Authenticator = FromSchema<typeof authenticator>;
 export type Mqtt = FromSchema<typeof zone>['mqtt'];
 export type Flapping = FromSchema<typeof zone>['flapping_detect'];
+/** The settings of one listener. Enabled unless `enable`, or before 5.1.2 `enabled`, is false. */
 export type Listener = FromSchema<typeof listener>;
+/** EMQX's settings for all listeners, unless a zone of their own overrides them. */
 export type Zone = FromSchema<typeof zone>;
 
 const ajv = new Ajv({ allowUnionTypes: true });
 /** Checks an answer; what does not fit is no answer of EMQX's. */
 export type Answer<T> = ValidateFunction<T>;
 
+/** A check for each kind of answer, to be given to the calls of the API. */
 export const answers = {
   nodes: ajv.compile<FromSchema<typeof nodes>>(nodes),
   provider: ajv.compile<Provider>(provider),

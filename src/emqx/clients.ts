@@ -14,6 +14,7 @@ const MAX_PAGES = 200;
 /** Requests under way at once. */
 const PARALLEL = 8;
 
+/** One session. A client that is away may still have one. */
 export interface EmqxClient {
   /** As EMQX has it, perhaps with the account in front. */
   clientId: string;

@@ -8,6 +8,7 @@ import { overridesClientId, type Line, type Version } from './versions.js';
 
 /** `client-certificate` demands and verifies a certificate of the dock. */
 export const LISTENERS = ['tcp', 'tls', 'client-certificate'] as const;
+/** As `dockhook emqx config --listeners` takes it; not EMQX's own id. */
 export type ListenerName = (typeof LISTENERS)[number];
 
 /** EMQX's ids of them. */
@@ -26,6 +27,7 @@ export interface BrokerFiles {
   docksCa: string;
 }
 
+/** Where the files are unless the operator names others. */
 export const BROKER_FILES: BrokerFiles = {
   cert: '/etc/emqx/certs/broker.pem',
   key: '/etc/emqx/certs/broker.key',

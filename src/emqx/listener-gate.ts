@@ -3,24 +3,18 @@
  * authenticators and hooks are there, so our configuration keeps them closed at boot, and they are started over REST.
  *
  * A start goes to all nodes of a cluster at once, and a node that is just booting carries it out before it has hooks
- * (seen on 5.8.9): that is why no node may be missing. "Seen" is what a running EMQX did.
+ * (seen on 5.8.9), so no node may be missing. "Seen" is what a running EMQX did.
  */
 import { messageOf } from '../errors.js';
-import { answers, type ListedListener, type Node } from './api-answers.js';
+import { createAbsentNodes } from './absent-nodes.js';
+import { answers, type ListedListener, type Node, type Provider } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';
+import { closedOn, isRunning, unknownText } from './listeners.js';
 import { whatIsWrong } from './provider.js';
+import { createStoppedListeners, type Span } from './stopped-listeners.js';
 
-/**
- * A node that was seen stopped or missing for this long, without a gap, is taken for dead, in milliseconds: a booting
- * one is there sooner, and without such an end a dead node would keep its restarted neighbours closed for ever.
- */
-const DEAD_MS = 60_000;
-/** A longer time without a look is such a gap, in milliseconds. */
-const GAP_MS = 5000;
-/** A listener is not started again before this, in milliseconds: what opens nothing is not repeated at each look. */
+/** A listener is started again after this at the earliest, in milliseconds, since a start may open nothing. */
 const START_AGAIN_MS = 1000;
-/** A node tells how long it runs this precisely; two of its starts are further apart. In milliseconds. */
-const UPTIME_MS = 1000;
 
 interface GateOptions {
   /** EMQX's ids of the listeners to open, such as `tcp:default`; no other is touched. */
@@ -37,7 +31,7 @@ export interface Round {
   waitingFor?: string;
   /** Ids that were started in this round. */
   opened: string[];
-  /** Ids that ran since the node's start and do not any more: somebody stopped them, and that stands. */
+  /** Ids that somebody stopped: they stay closed. */
   stopped: string[];
   /** Ids that EMQX does not have; empty if it was not asked. */
   unknown: string[];
@@ -50,113 +44,69 @@ export interface Round {
 
 interface Checked {
   nodes: Node[];
-  /** When they were told: between these two, which are as far apart as EMQX took to answer. */
+  /** When EMQX told them: between its being asked and its answer. */
   told: Span;
   withoutHooks: string[];
-  /** What stands in the way of a start. */
-  no?: string;
-}
-
-interface Span {
-  from: number;
-  to: number;
+  /** What forbids a start; undefined if nothing does. */
+  obstacle?: string | undefined;
 }
 
 export interface Gate {
-  /** Looks once, and starts what may be started. Rejects if EMQX gives no answer: that is never a yes. */
+  /** Looks once, and starts what may be started. Rejects if EMQX gives no answer, and starts nothing more. */
   round(api: EmqxApi): Promise<Round>;
 }
 
-/** Remembers which nodes were away, so the same one is to be used round after round. */
+/** Remembers which nodes were away and which listeners ran, so use the same one round after round. */
 export function createGate({ listeners, provider, now = () => performance.now() }: GateOptions): Gate {
-  /** Nodes that were seen running, and since when others are away. */
-  const known = new Set<string>();
-  const away = new Map<string, number>();
+  const absent = createAbsentNodes(now);
+  const findStopped = createStoppedListeners();
   const startedAt = new Map<string, number>();
-  /** By listener and node: the start of the node after which it was seen running. */
-  const ranSince = new Map<string, Span>();
-  let lookedAt = -Infinity;
 
   /** Asks for nodes and hooks. */
   async function check(api: EmqxApi): Promise<Checked> {
-    // In this order: a node that comes between the two is in the second answer alone, and that is a no.
+    // Nodes first: one that joins between the two calls is only in the second answer, and forbids a start.
     const from = now();
     const nodes = await api.get('/nodes', answers.nodes);
     const told = { from, to: now() };
-    const running = nodes.filter(isRunning).map(({ node }) => node);
-    const missing = whoIsAway(running, nodes);
-    const answer: Checked = { nodes, told, withoutHooks: [] };
-    if (missing.length > 0) return { ...answer, no: `not running: ${missing.join(', ')}` };
+    const checked: Checked = { nodes, told, withoutHooks: [] };
+    const missing = absent.look(nodes);
+    if (missing.length > 0) return { ...checked, obstacle: `not running: ${missing.join(', ')}` };
     const found = await api.find(`/exhooks/${encodeURIComponent(provider)}`, answers.provider);
-    if (!found) return { ...answer, no: `EMQX has no provider "${provider}" (dockhook emqx register)` };
-    for (const { node, status } of found.node_status)
-      if (status !== 'connected') answer.withoutHooks.push(node);
-    const wrong = whatIsWrong(found);
-    if (wrong !== undefined) return { ...answer, no: wrong };
-    const asking = found.node_status.map(({ node }) => node);
-    const others = [
-      ...running.filter((node) => !asking.includes(node)),
-      ...asking.filter((node) => !running.includes(node)),
-    ];
-    return others.length > 0 ? { ...answer, no: `coming or going: ${others.join(', ')}` } : answer;
+    if (!found)
+      return { ...checked, obstacle: `EMQX has no provider "${provider}" (dockhook emqx register)` };
+    const withoutHooks = found.node_status
+      .filter(({ status }) => status !== 'connected')
+      .map(({ node }) => node);
+    return { ...checked, withoutHooks, obstacle: whatIsWrong(found) ?? whoComesOrGoes(nodes, found) };
   }
 
-  /** Nodes that do not run and may be booting. */
-  function whoIsAway(running: readonly string[], listed: readonly Node[]): string[] {
-    if (now() - lookedAt > GAP_MS) watchAnew();
-    lookedAt = now();
-    for (const node of running) {
-      known.add(node);
-      away.delete(node);
+  /** @returns what keeps it closed, or undefined if it was started */
+  async function start(api: EmqxApi, id: string): Promise<string | undefined> {
+    startedAt.set(id, now());
+    try {
+      await api.send('POST', `/listeners/${encodeURIComponent(id)}/start`, undefined);
+      return undefined;
+    } catch (error) {
+      // Its port may be taken, or its certificate missing. The others may still open.
+      if (statusOf(error) === undefined) throw error;
+      return messageOf(error);
     }
-    const names = new Set(listed.map(({ node }) => node));
-    for (const node of [...known, ...names]) {
-      if (!running.includes(node) && !away.has(node)) away.set(node, now());
-    }
-    const isDead = (node: string): boolean => now() - (away.get(node) ?? now()) >= DEAD_MS;
-    for (const node of [...away.keys()].filter((one) => isDead(one) && !names.has(one))) {
-      away.delete(node);
-      known.delete(node);
-    }
-    return [...away.keys()].filter((node) => !isDead(node));
-  }
-
-  /** Who was not watched may be booting by now. */
-  function watchAnew(): void {
-    for (const node of away.keys()) away.set(node, now());
-  }
-
-  /** A start goes to all nodes: where it was stopped on one, it is started on none. */
-  function whichWereStopped(listed: readonly ListedListener[], nodes: readonly Node[], told: Span): string[] {
-    const stopped = new Set<string>();
-    for (const listener of listed) {
-      const closed = closedOn(listener, nodes);
-      for (const { node, uptime } of nodes.filter(isRunning)) {
-        if (uptime === undefined) continue;
-        const boot = { from: told.from - uptime, to: told.to - uptime };
-        const key = `${listener.id} ${node}`;
-        const ran = ranSince.get(key);
-        if (!closed.includes(node)) ranSince.set(key, boot);
-        else if (ran && mayBeOne(ran, boot)) stopped.add(listener.id);
-      }
-    }
-    return listeners.filter((id) => stopped.has(id));
   }
 
   async function open(api: EmqxApi): Promise<Round> {
-    const { nodes, told, withoutHooks, no } = await check(api);
-    if (no !== undefined)
-      return { waitingFor: no, opened: [], stopped: [], unknown: [], nodes, withoutHooks };
+    const { nodes, told, withoutHooks, obstacle } = await check(api);
+    const round: Round = { opened: [], stopped: [], unknown: [], nodes, withoutHooks };
+    if (obstacle !== undefined) return { ...round, waitingFor: obstacle };
     const listed = await api.get('/listeners', answers.listeners);
-    const stopped = whichWereStopped(listed, nodes, told);
-    const unknown = listeners.filter((id) => !listed.some((listener) => listener.id === id));
+    round.listeners = listed;
+    // A start goes to all nodes: where it was stopped on one, it is started on none.
+    const stopped = findStopped(listed, nodes, told);
+    round.stopped = listeners.filter((id) => stopped.has(id));
+    round.unknown = listeners.filter((id) => !listed.some((listener) => listener.id === id));
     const closed = listed.filter(
       (listener) =>
-        listeners.includes(listener.id) &&
-        closedOn(listener, nodes).length > 0 &&
-        !stopped.includes(listener.id),
+        listeners.includes(listener.id) && closedOn(listener, nodes).length > 0 && !stopped.has(listener.id),
     );
-    const round: Round = { opened: [], stopped, unknown, listeners: listed, nodes, withoutHooks };
     for (const { id } of closed) {
       if (now() - (startedAt.get(id) ?? -Infinity) < START_AGAIN_MS) {
         round.waitingFor = `${id} was started, and does not run yet`;
@@ -164,20 +114,12 @@ export function createGate({ listeners, provider, now = () => performance.now() 
       }
       // A node may have gone since.
       const again = await check(api);
-      if (again.no !== undefined) return { ...round, waitingFor: again.no };
-      startedAt.set(id, now());
-      try {
-        await api.send('POST', `/listeners/${encodeURIComponent(id)}/start`, undefined);
-        round.opened.push(id);
-      } catch (error) {
-        // Its port is taken, its certificate missing: the others may still open.
-        if (statusOf(error) === undefined) throw error;
-        round.waitingFor = messageOf(error);
-      }
+      if (again.obstacle !== undefined) return { ...round, waitingFor: again.obstacle };
+      const refusal = await start(api, id);
+      if (refusal === undefined) round.opened.push(id);
+      else round.waitingFor = refusal;
     }
-    if (unknown.length > 0) {
-      round.waitingFor = unknownText(unknown, listed);
-    }
+    if (round.unknown.length > 0) round.waitingFor = unknownText(round.unknown, listed);
     return round;
   }
 
@@ -186,36 +128,21 @@ export function createGate({ listeners, provider, now = () => performance.now() 
       try {
         return await open(api);
       } catch (error) {
-        watchAnew();
+        absent.watchAnew();
         throw error;
       }
     },
   };
 }
 
-/** Whether two boots, each known to lie in a span, may be the same. */
-function mayBeOne(one: Span, other: Span): boolean {
-  return one.from - UPTIME_MS < other.to && other.from - UPTIME_MS < one.to;
-}
-
-export function isRunning({ node_status: status }: Node): boolean {
-  return status === 'running';
-}
-
-/** The running nodes on which it does not run. */
-export function closedOn({ node_status: states = [] }: ListedListener, nodes: readonly Node[]): string[] {
-  return nodes
-    .filter(isRunning)
-    .map(({ node }) => node)
-    .filter((node) => states.find((one) => one.node === node)?.status.running !== true);
-}
-
-/** Docks use no other type. */
-export function isForDocks({ id }: { id: string }): boolean {
-  return /^(?:tcp|ssl):/.test(id);
-}
-
-export function unknownText(ids: readonly string[], listed: readonly ListedListener[]): string {
-  const has = listed.map(({ id }) => id).join(', ') || 'none';
-  return `EMQX has no listener ${ids.join(', ')}; it has ${has} (--emqx-listeners, DOCKHOOK_EMQX_LISTENERS)`;
+/** Nodes that are in only one of the two answers, in one line; undefined if there are none. */
+function whoComesOrGoes(nodes: readonly Node[], { node_status: asking }: Provider): string | undefined {
+  const running = nodes.filter(isRunning);
+  const isIn = (list: readonly { node: string }[], node: string): boolean =>
+    list.some((one) => one.node === node);
+  const others = [
+    ...running.filter(({ node }) => !isIn(asking, node)),
+    ...asking.filter(({ node }) => !isIn(running, node)),
+  ];
+  return others.length > 0 ? `coming or going: ${others.map(({ node }) => node).join(', ')}` : undefined;
 }

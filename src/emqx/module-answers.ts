@@ -63,10 +63,12 @@ const load = list({
   properties: { node: text, connections: { type: 'number' }, cluster_sessions: { type: 'number' } },
 } as const);
 
+/** A message transformation or schema validation; enabled unless `enable` is false. */
 export type Transformation = FromSchema<typeof transformations>[number];
 
 const ajv = new Ajv({ allowUnionTypes: true });
 
+/** As `answers` in `api-answers.ts`, for bans, the license, and modules that an EMQX may lack. */
 export const moduleAnswers = {
   bans: ajv.compile<FromSchema<typeof bans>>(bans),
   rewrites: ajv.compile<FromSchema<typeof rewrites>>(rewrites),

@@ -2,7 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DockhookError, messageOf } from '../errors.js';
 import { statusOf, type EmqxApi } from './api.js';
-import { createGate, unknownText } from './listener-gate.js';
+import { createGate } from './listener-gate.js';
+import { unknownText } from './listeners.js';
 
 /** Between two looks, in milliseconds. */
 const LOOK_MS = 200;

@@ -3,11 +3,12 @@ import { DockhookError } from '../errors.js';
 import { printableUrl } from '../text.js';
 import { answers, type Hook, type ListedListener, type Node, type Provider } from './api-answers.js';
 import type { EmqxApi } from './api.js';
-import { closedOn, isForDocks, isRunning } from './listener-gate.js';
+import { closedOn, isForDocks, isRunning } from './listeners.js';
 import { whatIsWrong } from './provider.js';
 import { faultOfCall, makeTestCall, type TestCall } from './test-call.js';
 import { dialectOf, opensBeforeHooks, parseVersion } from './versions.js';
 
+/** What `dockhook emqx status` found; `listeners` are all that EMQX has. */
 export interface EmqxStatus {
   provider: Provider;
   hooks: Hook[];
@@ -24,6 +25,7 @@ export interface EmqxStatus {
   fault: { problem: string; text: string } | undefined;
 }
 
+/** A listener, and the running nodes on which it is closed. */
 export interface ListenerState {
   id: string;
   bind: string;

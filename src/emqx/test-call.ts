@@ -11,6 +11,7 @@ import { answers, type Provider } from './api-answers.js';
 import { statusOf, type EmqxApi } from './api.js';
 import { durationMs } from './durations.js';
 
+/** What EMQX did with the message that {@link makeTestCall} published. */
 export type TestCall =
   /** On these nodes; a publish over REST runs on the node that takes it. */
   | { kind: 'answered'; nodes: string[] }

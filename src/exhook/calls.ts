@@ -28,6 +28,7 @@ type CallOutcome =
   /** The answer came too late for the caller: its `grpc-timeout` ran out, or its connection is gone. */
   | 'cancelled';
 
+/** Callbacks that throw neither change nor lose an answer. */
 export interface CallOptions {
   /** How long a hook may take before it is answered for, in milliseconds; `HOOK_DEADLINE_MS` unless given. */
   hookDeadlineMs: number;
@@ -37,6 +38,7 @@ export interface CallOptions {
   onError: (hook: string, error: unknown) => void;
 }
 
+/** What EMQX gets, and how the call is counted. */
 export interface Answer<Response> {
   response: Response;
   outcome: CallOutcome;
@@ -44,6 +46,7 @@ export interface Answer<Response> {
 
 type Respond<Response> = (answer: Answer<Response>) => void;
 
+/** Makers of the methods that grpc-js wants, and a safe way to report an error. */
 export type Calls = ReturnType<typeof createCalls>;
 
 /** Makes the methods that grpc-js wants. */

@@ -16,6 +16,7 @@ interface TlsFiles {
   clientCa?: string | undefined;
 }
 
+/** The files are read again while the server runs, so a renewed certificate needs no restart. */
 export interface TlsSettings {
   files: TlsFiles;
   /** How often the files are looked at, in milliseconds; 10 s unless given. */

@@ -34,6 +34,13 @@ interface Port {
   close(): void;
 }
 
+/** What becomes of a connection. */
+interface Gate {
+  /** @param connection what the socket runs on, if it is a TLS session */
+  accept(socket: Socket, connection?: Socket): void;
+  refuse(connection: Socket, reason: RefusalReason, code?: string): void;
+}
+
 /** Rejects if the address cannot be bound; throws DockhookError `usage` if TLS files cannot be used. */
 export async function openPort({ listen, tls, ...options }: PortOptions): Promise<Port> {
   const { onConnection, onRefused, handshakeMs } = options;
@@ -47,69 +54,12 @@ export async function openPort({ listen, tls, ...options }: PortOptions): Promis
     if (!isClosed) onRefused({ reason, ...peerOf(socket), detail: adviceOn(reason, code) });
   }
 
-  function accept(socket: Socket, stranger: Socket): void {
-    strangers.delete(stranger);
+  function accept(socket: Socket, connection = socket): void {
+    strangers.delete(connection);
     onConnection(socket);
   }
 
-  const secure = tls && (await secureServer(tls));
-
-  /** TLS from the first byte on; grpc-js is handed what is inside. */
-  async function secureServer(settings: TlsSettings) {
-    const server = createTlsServer({
-      // OpenSSL ends the handshake of who shows no certificate, and Node that of who shows a wrong one: it is never left
-      // to us to look at `authorized`.
-      requestCert: settings.files.clientCa !== undefined,
-      rejectUnauthorized: settings.files.clientCa !== undefined,
-      ALPNProtocols: ['h2'],
-      handshakeTimeout: handshakeMs,
-    });
-    const following = await followTlsFiles(settings, (context) => {
-      server.setSecureContext(context);
-    });
-    server.on('secureConnection', (socket) => {
-      // It is destroyed with the connection; nobody need know.
-      socket.on('error', () => undefined);
-      if (socket.alpnProtocol === 'h2') accept(socket, outerOf(socket));
-      else refuse(outerOf(socket), 'no_http2');
-    });
-    server.on('tlsClientError', (error, socket) => {
-      const outer = outerOf(socket);
-      const { reason, code } = reasonOfTlsError(error, socket, outer.bytesRead);
-      refuse(outer, reason, code);
-    });
-    return { server, following };
-  }
-
-  /** Looks at the first bytes of what should be HTTP/2 without TLS. */
-  function receivePlain(socket: Socket): void {
-    const look = (): void => {
-      const first = socket.read() as Buffer | null;
-      // At the end of a connection there is nothing to read, too; that is told next.
-      if (first === null) return;
-      forget();
-      if (first[0] === TLS_HANDSHAKE) refuse(socket, 'tls_on_plain_port');
-      else if (!HTTP2_PREFACE.subarray(0, first.length).equals(first.subarray(0, HTTP2_PREFACE.length))) {
-        refuse(socket, 'not_http2');
-      } else {
-        socket.unshift(first);
-        accept(socket, socket);
-      }
-    };
-    const leave = (): void => {
-      forget();
-      refuse(socket, 'silent');
-    };
-    const timer = setTimeout(() => {
-      forget();
-      accept(socket, socket);
-    }, FIRST_BYTES_MS);
-    const forget = (): void => {
-      clearTimeout(timer);
-      socket.off('readable', look).off('end', leave).off('close', leave);
-    };
-    socket.on('readable', look).on('end', leave).on('close', leave);
-  }
+  const secure = tls && (await openTls(tls, handshakeMs, { accept, refuse }));
 
   function receive(socket: Socket): void {
     // It comes before the end, which is told.
@@ -119,7 +69,7 @@ export async function openPort({ listen, tls, ...options }: PortOptions): Promis
     strangers.add(socket);
     socket.once('close', () => strangers.delete(socket));
     if (secure) secure.server.emit('connection', socket);
-    else receivePlain(socket);
+    else readPreface(socket, { accept, refuse });
   }
 
   const servers: Server[] = [];
@@ -136,6 +86,63 @@ export async function openPort({ listen, tls, ...options }: PortOptions): Promis
     close();
     throw error;
   }
+}
+
+/** TLS from the first byte on; grpc-js is handed what is inside. */
+async function openTls(settings: TlsSettings, handshakeMs: number, { accept, refuse }: Gate) {
+  const server = createTlsServer({
+    // OpenSSL ends the handshake of who shows no certificate, and Node that of who shows a wrong one: it is never left
+    // to us to look at `authorized`.
+    requestCert: settings.files.clientCa !== undefined,
+    rejectUnauthorized: settings.files.clientCa !== undefined,
+    ALPNProtocols: ['h2'],
+    handshakeTimeout: handshakeMs,
+  });
+  const following = await followTlsFiles(settings, (context) => {
+    server.setSecureContext(context);
+  });
+  server.on('secureConnection', (socket) => {
+    // It is destroyed with the connection; nobody need know.
+    socket.on('error', () => undefined);
+    if (socket.alpnProtocol === 'h2') accept(socket, outerOf(socket));
+    else refuse(outerOf(socket), 'no_http2');
+  });
+  server.on('tlsClientError', (error, socket) => {
+    const outer = outerOf(socket);
+    const { reason, code } = reasonOfTlsError(error, socket, outer.bytesRead);
+    refuse(outer, reason, code);
+  });
+  return { server, following };
+}
+
+/** Looks at the first bytes of what should be HTTP/2 without TLS. */
+function readPreface(socket: Socket, { accept, refuse }: Gate): void {
+  const look = (): void => {
+    const first = socket.read() as Buffer | null;
+    // At the end of a connection there is nothing to read, too; that is told next.
+    if (first === null) return;
+    forget();
+    if (first[0] === TLS_HANDSHAKE) refuse(socket, 'tls_on_plain_port');
+    else if (!HTTP2_PREFACE.subarray(0, first.length).equals(first.subarray(0, HTTP2_PREFACE.length))) {
+      refuse(socket, 'not_http2');
+    } else {
+      socket.unshift(first);
+      accept(socket);
+    }
+  };
+  const leave = (): void => {
+    forget();
+    refuse(socket, 'silent');
+  };
+  const timer = setTimeout(() => {
+    forget();
+    accept(socket);
+  }, FIRST_BYTES_MS);
+  const forget = (): void => {
+    clearTimeout(timer);
+    socket.off('readable', look).off('end', leave).off('close', leave);
+  };
+  socket.on('readable', look).on('end', leave).on('close', leave);
 }
 
 /** A name may stand for several addresses, as localhost does: all that this machine has are listened on. */

@@ -5,6 +5,7 @@ import { loadSync, type Options } from '@grpc/proto-loader';
 
 /** EMQX 5.0–5.8 speak v2, 5.9 and later v3; one node speaks one of them. */
 export const VERSIONS = ['v2', 'v3'] as const;
+/** A version of EMQX's protocol, as it stands in the name of the service. */
 export type Version = (typeof VERSIONS)[number];
 
 /**

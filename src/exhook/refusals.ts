@@ -1,6 +1,7 @@
 /** Why a connection to the gRPC port ends before its first call, in words and with what to do. */
 import type { TLSSocket } from 'node:tls';
 
+/** Words of a log line and a metric; see {@link adviceOn} for what each means. */
 export type RefusalReason =
   | 'silent'
   | 'hung_up'
@@ -19,6 +20,7 @@ export type RefusalReason =
   | 'not_trusted'
   | 'tls_failed';
 
+/** A connection that ended before its first call. */
 export interface Refusal {
   reason: RefusalReason;
   peerHost: string;

@@ -28,6 +28,7 @@ export const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
  */
 const KEEPALIVE_MS = 30_000;
 
+/** Only `hooks` and `listen` are needed. */
 export interface ExhookServerOptions extends Partial<Omit<ServiceOptions, 'hooks'>> {
   hooks: Hooks;
   /** Port 0 takes a free one. */
@@ -40,6 +41,7 @@ export interface ExhookServerOptions extends Partial<Omit<ServiceOptions, 'hooks
   keepaliveMs?: number | undefined;
 }
 
+/** A server that takes calls already. */
 export interface ExhookServer {
   host: string;
   /** The port really taken. */

@@ -31,6 +31,7 @@ export interface WireMessage {
   headers: Record<string, string>;
 }
 
+/** A node loads the provider. Both may be null in a request that EMQX did not write. */
 export interface LoadedRequest {
   /** `uptime` is in milliseconds, decimal. */
   broker: { version: string; uptime: string } | null;
@@ -42,6 +43,7 @@ export interface ClientRequest {
   clientinfo: ClientInfo | null;
 }
 
+/** `reason` is EMQX's own word, such as `tcp_closed`. */
 export interface DisconnectedRequest extends ClientRequest {
   reason: string;
 }
@@ -52,6 +54,7 @@ export interface AuthorizeRequest extends ClientRequest {
   topic: string;
 }
 
+/** The message may be null in a request that EMQX did not write. */
 export interface PublishRequest {
   message: WireMessage | null;
 }
@@ -62,18 +65,22 @@ export type ValuedResponse =
   | { type: 'STOP_AND_RETURN'; bool_result: boolean; message?: never }
   | { type: 'STOP_AND_RETURN'; bool_result?: never; message: WireMessage };
 
+/** The hooks that EMQX shall mount; `topics` is empty for a hook without a filter. */
 export interface LoadedResponse {
   hooks: { name: string; topics: string[] }[];
 }
 
+/** The answer to what is only reported. It has no fields. */
 export type EmptySuccess = Record<string, never>;
 
 // STOP_AND_RETURN and not CONTINUE: EMQX 5.9.0–5.10.4 may hold a provider twice and ask it again.
 export const ALLOW: ValuedResponse = { type: 'STOP_AND_RETURN', bool_result: true };
 export const DENY: ValuedResponse = { type: 'STOP_AND_RETURN', bool_result: false };
+/** EMQX goes on as if it had not asked. */
 export const IGNORE: ValuedResponse = { type: 'IGNORE' };
 export const EMPTY_SUCCESS: EmptySuccess = {};
 
+/** `uptimeMs` is undefined if the node does not say how long it has been running. */
 export function toBroker({ broker, meta }: LoadedRequest): {
   node: string;
   version: string;
@@ -118,6 +125,7 @@ export function messageIn({ message }: PublishRequest): WireMessage {
   return message;
 }
 
+/** The message has no session if no client published it. */
 export function toMessage(message: WireMessage): Message {
   const { id, topic, qos, payload } = message;
   return { id, topic, qos, payload, session: sessionOf(message) };

@@ -6,6 +6,7 @@
 /** How long it is put off, in milliseconds. */
 const PUT_OFF_MS = 5;
 
+/** Neither call throws, whatever the work throws. */
 export interface Afterwards {
   /** Works are done in the order in which they were put off. One that throws is reported, and keeps no other back. */
   putOff(work: () => void): void;

@@ -7,6 +7,7 @@ import { DockhookError, messageOf } from '../errors.js';
 import type { Metrics } from './metrics.js';
 import type { Readiness } from './readiness.js';
 
+/** `port` is the port really taken. `close` cuts open connections. */
 export interface HttpServer extends Listen {
   close(): Promise<void>;
 }

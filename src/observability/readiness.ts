@@ -13,6 +13,7 @@ export interface Readiness {
   why?: string | undefined;
 }
 
+/** Not ready until `reached` is called; never ready again after `stopping`. */
 export interface ReadinessState {
   now(): Readiness;
   /** The database answered. From here on an outage does not count: it would take out every replica at once. */

@@ -1,6 +1,7 @@
 /** What `index.ts` lists: one way to store a password. */
 import { DockhookError } from '../errors.js';
 
+/** `speed` says whether `verify` answers at once or with a promise. */
 export type HashAlgorithm = FastAlgorithm | SlowAlgorithm;
 
 interface Common {
@@ -19,6 +20,7 @@ export interface FastAlgorithm extends Common {
   verify(passwordHash: string, password: string): boolean;
 }
 
+/** For passwords that somebody may guess: their checks must wait in the queue. */
 export interface SlowAlgorithm extends Common {
   speed: 'slow';
   /** Loads the package that `verify` needs, if it needs one. Commands that verify nothing do not wait for it. */

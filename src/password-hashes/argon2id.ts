@@ -9,6 +9,7 @@ const MAX_WORK = 262_144;
 
 const load = () => import('@node-rs/argon2');
 
+/** Takes hashes with other parameters than ours, if their cost is no more than some seven times ours. */
 export const argon2id: SlowAlgorithm = {
   prefixes: ['$argon2id$'],
   passwordKind: 'chosen',

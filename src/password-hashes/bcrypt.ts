@@ -8,6 +8,7 @@ const BYTES_READ = 72;
 
 const load = () => import('@node-rs/bcrypt');
 
+/** Takes costs from 4 to 12. */
 export const bcrypt: SlowAlgorithm = {
   prefixes: ['$2a$', '$2b$', '$2y$'],
   passwordKind: 'imported',

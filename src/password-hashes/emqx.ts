@@ -35,6 +35,7 @@ const HEX = '((?:[0-9a-f]{2})*)';
 const PBKDF2 = new RegExp(`^\\$emqx-pbkdf2\\$([a-z0-9]+)\\$([1-9]\\d{0,8})\\$${HEX}\\$${HEX}$`);
 const SALTED = new RegExp(`^\\$emqx-hash\\$([a-z0-9]+)\\$(prefix|suffix)\\$${HEX}\\$${HEX}$`);
 
+/** Takes digests of the SHA family, and a limited number of rounds; see {@link DIGESTS}. */
 export const emqxPbkdf2: SlowAlgorithm = {
   prefixes: ['$emqx-pbkdf2$'],
   passwordKind: 'imported',
@@ -70,6 +71,7 @@ export const emqxPbkdf2: SlowAlgorithm = {
     Buffer.byteLength(password) <= HMAC_BLOCK_BYTES && !password.includes('\0'),
 };
 
+/** One plain digest of salt and password. Takes the SHA family only. */
 export const emqxSalted: SlowAlgorithm = {
   prefixes: ['$emqx-hash$'],
   passwordKind: 'imported',

@@ -18,6 +18,7 @@ import {
   type MqttOptions,
 } from './mqtt-connect.js';
 
+/** The `data` of a message. */
 export type Data = Record<string, unknown>;
 
 /** `timeoutMs` is for each step. */
@@ -27,12 +28,14 @@ interface ConnectionOptions extends MqttOptions {
   onStep: OnStep;
 }
 
+/** The reply to a request. `data` is empty if the reply has none. */
 export interface Reply {
   data: Data;
   /** Reports the reply, once its content has been judged. */
   tell: (seen: { ok: boolean; text: string; result?: number | undefined }) => void;
 }
 
+/** All but `close` reject with `failed` if the broker refuses, hangs up, or is silent for too long. */
 export interface DockConnection {
   subscribe(topics: string[]): Promise<void>;
   /** Sends a request up to `tries` times under one tid, and resolves with its reply. */
@@ -43,28 +46,77 @@ export interface DockConnection {
 
 const CLOSED = Symbol('closed');
 
-interface Pending {
+interface SentRequest {
   tid: string;
   bid: string;
   method: string;
-  resolve: (data: Data) => void;
 }
 
+/** Never reconnects. Rejects with `failed`, or with `usage` if the URL is not one of a broker. */
 export async function connectDock(options: ConnectionOptions): Promise<DockConnection> {
-  const { gateway, onStep, timeoutMs } = options;
+  const { gateway, username, onStep, timeoutMs } = options;
   const client = await connect(options);
   const requests = `thing/product/${gateway}/requests`;
   const replies = `${requests}_reply`;
-  let pending: Pending | undefined;
+  const { within, publish } = senderOn(client, options);
+  const expect = replyWaiter(client, replies);
 
-  client.on('message', (topic, payload) => {
-    if (topic !== replies || !pending) return;
-    const reply = parse(payload);
-    // Another responder may also answer, or answer late: only all three together identify this request.
-    if (reply['tid'] !== pending.tid || reply['bid'] !== pending.bid || reply['method'] !== pending.method)
-      return;
-    pending.resolve(isData(reply['data']) ? reply['data'] : {});
-  });
+  return {
+    async subscribe(topics) {
+      const started = performance.now();
+      const asked = subscribeCodes(client, topics).catch((cause: unknown) => {
+        throw lost('subscribe', cause);
+      });
+      const codes = await within(asked, 'subscribe', timeoutMs);
+      if (!codes) throw notAcknowledged('subscribe', timeoutMs);
+      const milliseconds = performance.now() - started;
+      const refused = topics.filter((_, index) => (codes[index] ?? 128) >= 128);
+      const tell = (topic: string, ok: boolean, text: string): void => {
+        const result = ok ? 0 : (codes[topics.indexOf(topic)] ?? 128);
+        onStep({ direction: '→', method: 'subscribe', topic, result, milliseconds, ok, text });
+      };
+      if (refused.length === 0) {
+        tell(replies, true, `and ${topics.length - 1} more`);
+        return;
+      }
+      for (const topic of refused) tell(topic, false, 'refused');
+      throw failed(
+        `the broker refused the subscription to ${refused.join(', ')}: check that account "${username}" ` +
+          `may act for gateway ${gateway}`,
+      );
+    },
+
+    async request(method, data, tries = 1) {
+      const ids = newIds();
+      const started = performance.now();
+      const answered = expect({ ...ids, method });
+      for (let attempt = 1; attempt <= tries; attempt++) {
+        await publish(requests, method, data, ids, attempt === 1 ? '' : `again, try ${attempt} of ${tries}`);
+        const answer = await within(answered, method, timeoutMs / tries);
+        if (!answer) continue;
+        const milliseconds = performance.now() - started;
+        return {
+          data: answer,
+          tell: (seen) => {
+            onStep({ direction: '←', method, topic: replies, milliseconds, ...seen });
+          },
+        };
+      }
+      const text = `no reply in ${timeoutMs / 1000} s`;
+      onStep({ direction: '←', method, topic: replies, milliseconds: timeoutMs, ok: false, text });
+      throw failed(
+        `${method} got ${text}: check that the ExHook server runs and is registered with the broker, ` +
+          `that account "${username}" may act for gateway ${gateway}, and the log of the server`,
+      );
+    },
+
+    publish: (topic, method, data) => publish(topic, method, data),
+    close: () => closeMqtt(client),
+  };
+}
+
+/** Sends on the connection, and waits for answers while it is open. */
+function senderOn(client: MqttClient, { gateway, onStep, timeoutMs }: ConnectionOptions) {
   const closed = new Promise<typeof CLOSED>((resolve) => {
     client.once('close', () => {
       resolve(CLOSED);
@@ -93,70 +145,24 @@ export async function connectDock(options: ConnectionOptions): Promise<DockConne
     if (!(await within(sent, method, timeoutMs))) throw notAcknowledged(method, timeoutMs);
   }
 
-  return {
-    async subscribe(topics) {
-      const started = performance.now();
-      const asked = subscribeCodes(client, topics).catch((cause: unknown) => {
-        throw lost('subscribe', cause);
-      });
-      const codes = await within(asked, 'subscribe', timeoutMs);
-      if (!codes) throw notAcknowledged('subscribe', timeoutMs);
-      const milliseconds = performance.now() - started;
-      const refused = topics.filter((_, index) => (codes[index] ?? 128) >= 128);
-      const tell = (topic: string, ok: boolean, text: string): void => {
-        const result = ok ? 0 : (codes[topics.indexOf(topic)] ?? 128);
-        onStep({ direction: '→', method: 'subscribe', topic, result, milliseconds, ok, text });
-      };
-      if (refused.length === 0) {
-        tell(replies, true, `and ${topics.length - 1} more`);
-        return;
-      }
-      for (const topic of refused) tell(topic, false, 'refused');
-      throw failed(
-        `the broker refused the subscription to ${refused.join(', ')}: check that account "${options.username}" ` +
-          `may act for gateway ${gateway}`,
-      );
-    },
+  return { within, publish };
+}
 
-    async request(method, data, tries = 1) {
-      const ids = newIds();
-      const started = performance.now();
-      const answered = new Promise<Data>((resolve) => {
-        pending = { ...ids, method, resolve };
-      });
-      try {
-        for (let attempt = 1; attempt <= tries; attempt++) {
-          await publish(
-            requests,
-            method,
-            data,
-            ids,
-            attempt === 1 ? '' : `again, try ${attempt} of ${tries}`,
-          );
-          const answer = await within(answered, method, timeoutMs / tries);
-          if (!answer) continue;
-          const milliseconds = performance.now() - started;
-          return {
-            data: answer,
-            tell: (seen) => {
-              onStep({ direction: '←', method, topic: replies, milliseconds, ...seen });
-            },
-          };
-        }
-      } finally {
-        pending = undefined;
-      }
-      const text = `no reply in ${timeoutMs / 1000} s`;
-      onStep({ direction: '←', method, topic: replies, milliseconds: timeoutMs, ok: false, text });
-      throw failed(
-        `${method} got ${text}: check that the ExHook server runs and is registered with the broker, ` +
-          `that account "${options.username}" may act for gateway ${gateway}, and the log of the server`,
-      );
-    },
-
-    publish: (topic, method, data) => publish(topic, method, data),
-    close: () => closeMqtt(client),
-  };
+/** Waits for the reply to one request at a time. */
+function replyWaiter(client: MqttClient, replies: string): (request: SentRequest) => Promise<Data> {
+  let pending: (SentRequest & { resolve: (data: Data) => void }) | undefined;
+  client.on('message', (topic, payload) => {
+    if (topic !== replies || !pending) return;
+    const reply = parse(payload);
+    // Another responder may also answer, or answer late: only all three together identify this request.
+    if (reply['tid'] !== pending.tid || reply['bid'] !== pending.bid || reply['method'] !== pending.method)
+      return;
+    pending.resolve(isData(reply['data']) ? reply['data'] : {});
+  });
+  return (request) =>
+    new Promise((resolve) => {
+      pending = { ...request, resolve };
+    });
 }
 
 async function connect(options: ConnectionOptions): Promise<MqttClient> {
@@ -187,6 +193,7 @@ function parse(payload: Buffer): Data {
   }
 }
 
+/** False for null and for arrays. */
 export function isData(value: unknown): value is Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

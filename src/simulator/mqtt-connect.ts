@@ -97,6 +97,7 @@ export async function subscribeCodes(client: MqttClient, filters: string[]): Pro
   }
 }
 
+/** The error for what the broker or the network does; `message` says what to check. */
 export function failed(message: string, cause?: unknown): DockhookError {
   return new DockhookError('failed', message, { cause });
 }

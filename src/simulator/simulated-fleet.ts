@@ -6,6 +6,7 @@ import { messageOf } from '../errors.js';
 import type { Step } from './step-report.js';
 import { simulateDock, type Session, type SimulatedDockOptions } from './simulated-dock.js';
 
+/** One dock of a fleet; the fleet itself listens to its steps. */
 export type FleetDock = Omit<SimulatedDockOptions, 'onStep'>;
 
 interface FleetOptions {
@@ -34,6 +35,7 @@ interface FleetFailure {
   example: string;
 }
 
+/** What became of all docks. `docks` less `online` have failed. */
 export interface FleetSummary {
   docks: number;
   online: number;
@@ -56,6 +58,7 @@ export function numberedDocks(dock: FleetDock, count: number): FleetDock[] {
   });
 }
 
+/** Counts docks that fail, and goes on. Closes all sessions at the end. */
 export async function simulateFleet(
   docks: readonly FleetDock[],
   options: FleetOptions,

@@ -21,6 +21,7 @@ export interface Step {
   text: string;
 }
 
+/** Called at once for each step, also for one that failed. */
 export type OnStep = (step: Step) => void;
 
 /** Length of a line about two devices with the whole topic. */

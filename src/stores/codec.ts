@@ -29,6 +29,7 @@ export interface RecordType<T, V = unknown> {
   split(record: T): { key: string; value: unknown };
 }
 
+/** The key is the account's name. */
 export const accountType: RecordType<Account, Omit<Account, 'name'>> = {
   table: 'dockhook_accounts',
   noun: 'account',
@@ -37,6 +38,7 @@ export const accountType: RecordType<Account, Omit<Account, 'name'>> = {
   split: ({ name: key, ...value }) => ({ key, value }),
 };
 
+/** The key is the organization's id. */
 export const organizationType: RecordType<Organization, Omit<Organization, 'id'>> = {
   table: 'dockhook_organizations',
   noun: 'organization',
@@ -45,6 +47,7 @@ export const organizationType: RecordType<Organization, Omit<Organization, 'id'>
   split: ({ id: key, ...value }) => ({ key, value }),
 };
 
+/** The key is the device's SN. */
 export const bindingType: RecordType<Binding, Omit<Binding, 'sn'>> = {
   table: 'dockhook_bindings',
   noun: 'binding of device',
@@ -56,6 +59,7 @@ export const bindingType: RecordType<Binding, Omit<Binding, 'sn'>> = {
 /** There is one license; its row in the settings table has this key. */
 export const LICENSE_KEY = 'license';
 
+/** There is one row, with the key {@link LICENSE_KEY}. */
 export const licenseType: RecordType<License, License> = {
   table: 'dockhook_settings',
   noun: 'setting',

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { DockhookError, messageOf } from '../errors.js';
 import { refusesOneMore } from './connect-advice.js';
 import { readDatabaseUrl } from './database-url.js';
-import type { Database, Query, Session, SessionListener } from './database.js';
+import type { Database, Session, SessionListener } from './database.js';
 import { PostgresClient, type ConnectWatch } from './postgres-client.js';
 import { openPool } from './postgres-pool.js';
 
@@ -16,6 +16,7 @@ const TRANSACTION_QUERY_LIMIT_MS = 60_000;
 /** How often the file of the URL, and the TLS files that it names, are looked at, in milliseconds. */
 const LOOK_MS = 10_000;
 
+/** The callbacks are for a process that stays up; a command leaves them out. */
 export interface PostgresOptions {
   /** The most that are open at a time, beside that of {@link Database.openSession}; EMQX asks with 8 per node. */
   connections?: number | undefined;
@@ -82,47 +83,8 @@ export function connectPostgres(url: string, options: PostgresOptions = {}): Dat
   }
 
   return {
-    async query(sql, parameters = []) {
-      const client = await acquire();
-      let isSound = false;
-      try {
-        const { rows } = await client.query<Record<string, unknown>>(sql, [...parameters]);
-        isSound = true;
-        return rows;
-      } catch (error) {
-        // Where messages are translated it reads otherwise, and the connection is closed for nothing.
-        isSound = error instanceof pg.DatabaseError && error.severity === 'ERROR';
-        throw error;
-      } finally {
-        client.release(!isSound);
-      }
-    },
-    async transaction(work) {
-      const client = await acquire();
-      const run = (statement: string, parameters: readonly unknown[] = []) => {
-        const limited = {
-          text: statement,
-          values: [...parameters],
-          query_timeout: TRANSACTION_QUERY_LIMIT_MS,
-        };
-        return client.query<Record<string, unknown>>(limited);
-      };
-      const query: Query = async (sql, parameters) => (await run(sql, parameters)).rows;
-      let ended = false;
-      try {
-        // A stricter default would end it when others write beside it, and all would have to be done anew.
-        await run('BEGIN ISOLATION LEVEL READ COMMITTED');
-        const ending = await work(query);
-        const { command } = await run(ending);
-        // A transaction in which a statement failed answers COMMIT with a rollback.
-        if (command.toLowerCase() !== ending)
-          throw new Error(`the server answered ${ending} with ${command}`);
-        ended = true;
-      } finally {
-        // A connection that is closed rolls back, whatever state it is in.
-        client.release(!ended);
-      }
-    },
+    query: async (sql, parameters = []) => runQuery(await acquire(), sql, parameters),
+    transaction: async (work) => runTransaction(await acquire(), work),
     async openSession(listener) {
       const open = async (): Promise<Session> => {
         const session = await openSession(settings, pool.watch, {
@@ -150,6 +112,46 @@ export function connectPostgres(url: string, options: PostgresOptions = {}): Dat
       return pool.end();
     },
   };
+}
+
+/** One statement, and gives the connection back. */
+async function runQuery(client: pg.PoolClient, sql: string, parameters: readonly unknown[]) {
+  let isSound = false;
+  try {
+    const { rows } = await client.query<Record<string, unknown>>(sql, [...parameters]);
+    isSound = true;
+    return rows;
+  } catch (error) {
+    // Where messages are translated it reads otherwise, and the connection is closed for nothing.
+    isSound = error instanceof pg.DatabaseError && error.severity === 'ERROR';
+    throw error;
+  } finally {
+    client.release(!isSound);
+  }
+}
+
+/** A transaction, and gives the connection back. */
+async function runTransaction(
+  client: pg.PoolClient,
+  work: Parameters<Database['transaction']>[0],
+): Promise<void> {
+  const run = (text: string, parameters: readonly unknown[] = []) => {
+    const limited = { text, values: [...parameters], query_timeout: TRANSACTION_QUERY_LIMIT_MS };
+    return client.query<Record<string, unknown>>(limited);
+  };
+  let ended = false;
+  try {
+    // A stricter default would end it when others write beside it, and all would have to be done anew.
+    await run('BEGIN ISOLATION LEVEL READ COMMITTED');
+    const ending = await work(async (sql, parameters) => (await run(sql, parameters)).rows);
+    const { command } = await run(ending);
+    // A transaction in which a statement failed answers COMMIT with a rollback.
+    if (command.toLowerCase() !== ending) throw new Error(`the server answered ${ending} with ${command}`);
+    ended = true;
+  } finally {
+    // A connection that is closed rolls back, whatever state it is in.
+    client.release(!ended);
+  }
 }
 
 async function openSession(

@@ -36,6 +36,7 @@ export interface Violated<T> {
   reference?: () => T | Promise<T>;
 }
 
+/** `onQuery` is told of every attempt, with a failure only if PostgreSQL did not do its part. */
 export function createAttempt(table: TableName | 'all', onQuery: OnQuery | undefined): Attempt {
   return async (operation, subject, work, violated = {}) => {
     const start = performance.now();

@@ -11,6 +11,7 @@ export type Query = (sql: string, parameters?: readonly unknown[]) => Promise<Ro
 /** How a transaction ends. */
 export type Ending = 'commit' | 'rollback';
 
+/** Errors are the driver's own here; `database-errors.ts` turns them into errors of dockhook. */
 export interface Database {
   query: Query;
   /**
@@ -26,6 +27,7 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** PostgreSQL refuses the user or the password of `DATABASE_URL`. */
 export interface Refusal {
   /** In the server's words. */
   why: string;
@@ -42,6 +44,7 @@ export interface Session {
   close: () => void;
 }
 
+/** What a session tells while it is open. */
 export interface SessionListener {
   /** A notification came, on any channel listened to. */
   notified: (payload: string) => void;

@@ -37,17 +37,8 @@ export function openPool(
   onError: ((error: Error) => void) | undefined,
 ): PostgresPool {
   let connecting = 0;
-  let refused: Refusal | undefined;
   let moreLater: NodeJS.Timeout | undefined;
-
-  const letIn = (): void => {
-    refused = undefined;
-  };
-  const turnedAway = (error: Error): void => {
-    refused = isRefusedLogin(error)
-      ? { why: messageOf(error), since: refused?.since ?? performance.now() }
-      : undefined;
-  };
+  const logins = watchLogins();
 
   class Client extends PostgresClient {
     constructor() {
@@ -57,11 +48,11 @@ export function openPool(
         },
         connected: () => {
           connecting -= 1;
-          letIn();
+          logins.watch.connected();
         },
         failed: (error) => {
           connecting -= 1;
-          turnedAway(error);
+          logins.watch.failed(error);
           // Before the pool, which counts this one still, starts another in its place.
           if (refusesOneMore(error)) haveAtMost(pool.totalCount - 1);
         },
@@ -94,27 +85,11 @@ export function openPool(
 
   const connected = (): number => pool.totalCount - connecting;
 
-  async function acquire(within: number): Promise<pg.PoolClient> {
-    const end = performance.now() + within;
-    let refusal: Error | undefined;
-    for (;;) {
-      try {
-        return await pool.connect();
-      } catch (error) {
-        // Time ran out while it waited for one: why it had to wait is what people must know.
-        if (refusal !== undefined && sqlState(error) === undefined) throw refusal;
-        if (!refusesOneMore(error) || performance.now() > end) throw error;
-        refusal = error as Error;
-        if (pool.totalCount === 0) await pause(NONE_LEFT_PAUSE_MS);
-      }
-    }
-  }
-
   return {
-    acquire,
+    acquire: (within) => acquire(pool, within),
     async giveOneUp(within) {
       if (connected() < 2) return false;
-      const client = await acquire(within);
+      const client = await acquire(pool, within);
       haveAtMost(pool.totalCount - 1);
       // The server counts it until it has gone.
       const ended = new Promise((resolve) => client.once('end', resolve));
@@ -122,8 +97,8 @@ export function openPool(
       await Promise.race([ended, pause(within)]);
       return true;
     },
-    refusal: () => (connected() > 0 ? undefined : refused),
-    watch: { started: () => undefined, connected: letIn, failed: turnedAway },
+    refusal: () => (connected() > 0 ? undefined : logins.refusal()),
+    watch: logins.watch,
     retire: function retire() {
       if (pool.waitingCount > 0) setTimeout(retire, RETIRE_MS).unref();
       else pool.end().catch(() => undefined);
@@ -133,4 +108,40 @@ export function openPool(
       return pool.end();
     },
   };
+}
+
+/** Whether the server turned the last of those away that connected. */
+function watchLogins(): { watch: ConnectWatch; refusal: () => Refusal | undefined } {
+  let refused: Refusal | undefined;
+  return {
+    watch: {
+      started: () => undefined,
+      connected() {
+        refused = undefined;
+      },
+      failed(error) {
+        refused = isRefusedLogin(error)
+          ? { why: messageOf(error), since: refused?.since ?? performance.now() }
+          : undefined;
+      },
+    },
+    refusal: () => refused,
+  };
+}
+
+/** Waits for a connection while the server refuses one more. */
+async function acquire(pool: pg.Pool, within: number): Promise<pg.PoolClient> {
+  const end = performance.now() + within;
+  let refusal: Error | undefined;
+  for (;;) {
+    try {
+      return await pool.connect();
+    } catch (error) {
+      // Time ran out while it waited for one: why it had to wait is what people must know.
+      if (refusal !== undefined && sqlState(error) === undefined) throw refusal;
+      if (!refusesOneMore(error) || performance.now() > end) throw error;
+      refusal = error as Error;
+      if (pool.totalCount === 0) await pause(NONE_LEFT_PAUSE_MS);
+    }
+  }
 }

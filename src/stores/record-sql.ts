@@ -181,6 +181,7 @@ FROM ${inSchema(schema, 'dockhook_bindings')} AS binding
 LEFT JOIN ${inSchema(schema, 'dockhook_organizations')} AS organization ON organization.key = binding.organization_id
 WHERE binding.key = ANY($1)`;
 
+/** The statements on the tables of records, bound to one database and schema. */
 export type Sql = ReturnType<typeof openSql>;
 
 /** Returns at once: the tables are made sure of by the first query. */

@@ -24,6 +24,7 @@ interface Table<T> {
   remove(key: string, violated?: Violated<void>): Promise<void>;
 }
 
+/** Runs no statement yet. Reads that come at the same time share one statement. */
 export function openRecordTable<T, V>(sql: Sql, type: RecordType<T, V>, attempt: Attempt): Table<T> {
   const rows = sql.rows(type.table);
   const subject = (key: string): string => nameOf(type, key);

@@ -64,6 +64,7 @@ const scopeSchema = {
   ],
 } as const;
 
+/** Without `expiresAt` an account never expires. The name is the row's key. */
 export const accountSchema = {
   type: 'object',
   required: ['passwordHash', 'scope'],
@@ -80,6 +81,7 @@ export const accountSchema = {
   },
 } as const;
 
+/** The id is the row's key. */
 export const organizationSchema = {
   type: 'object',
   required: ['name', 'bindingCode'],
@@ -91,6 +93,7 @@ export const organizationSchema = {
   },
 } as const;
 
+/** The SN of the device is the row's key. */
 export const bindingSchema = {
   type: 'object',
   required: ['organizationId', 'callsign', 'modelKey', 'gateway', 'boundAt'],
@@ -109,6 +112,7 @@ export const bindingSchema = {
   },
 } as const;
 
+/** What DJI issues for an app. `appKey` and `appLicense` are secrets. */
 export const licenseSchema = {
   type: 'object',
   required: ['appId', 'appKey', 'appLicense'],
@@ -122,6 +126,7 @@ export const licenseSchema = {
   },
 } as const;
 
+/** What an account may act for; `kind` says which fields there are. */
 export type Scope = FromSchema<typeof scopeSchema>;
 export type Account = { name: string } & FromSchema<typeof accountSchema>;
 export type Organization = { id: string } & FromSchema<typeof organizationSchema>;

@@ -4,7 +4,6 @@
  * reconnects.
  */
 import { LRUCache } from 'lru-cache';
-import { BoundedMap } from '../bounded-map.js';
 import { storeFault, type StoreFault } from '../errors.js';
 
 /** How long a value may stand in for an unreachable database, in milliseconds. */
@@ -25,6 +24,7 @@ export interface Recalled<T> {
   fault?: StoreFault | undefined;
 }
 
+/** Keeps what was read by key. Undefined means that there is no such thing. */
 export interface Memory<T> {
   /** A fresh value, else what `load` reads. Rejects as `load` does. */
   get(key: string, load: () => Promise<T | undefined>): Promise<T | undefined>;
@@ -54,6 +54,21 @@ interface Entries<T> {
   set(key: string, entry: Entry<T>): unknown;
 }
 
+/** The entries that were set last, `max` of them: few, or `set` becomes slow (see `bounded-map.ts`). */
+class LastEntries<T> extends Map<string, Entry<T>> {
+  constructor(private readonly max: number) {
+    super();
+  }
+
+  override set(key: string, entry: Entry<T>): this {
+    this.delete(key);
+    super.set(key, entry);
+    const [oldest] = this.keys();
+    if (this.size > this.max && oldest !== undefined) this.delete(oldest);
+    return this;
+  }
+}
+
 /** Remembers the 50,000 values that were used last. */
 export function createMemory<T>(options: MemoryOptions = {}): Memory<T> {
   return memoryOf(new LRUCache<string, Entry<T>>({ max: MAX_ENTRIES }), options);
@@ -68,7 +83,7 @@ export function createMemories<T>(max: number, options: MemoryOptions = {}): (ow
   const memories = new LRUCache<string, Memory<T>>({
     max: MAX_ENTRIES,
     // An LRUCache of 200 takes 5 KiB although it is empty, 25 times as much as a map.
-    memoMethod: () => memoryOf(new BoundedMap<string, Entry<T>>(max), options),
+    memoMethod: () => memoryOf(new LastEntries<T>(max), options),
   });
   return (owner) => memories.memo(owner);
 }

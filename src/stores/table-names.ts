@@ -4,8 +4,10 @@
 export type RecordTable =
   'dockhook_accounts' | 'dockhook_organizations' | 'dockhook_bindings' | 'dockhook_settings';
 
+/** Any of {@link tableNames}. */
 export type TableName = RecordTable | 'dockhook_timeline';
 
+/** The tables that dockhook reads and writes, beside `dockhook_migrations`. */
 export const tableNames: readonly TableName[] = [
   'dockhook_accounts',
   'dockhook_organizations',

@@ -122,6 +122,7 @@ function entryOf(row: EntryRow): TimelineEntry {
   };
 }
 
+/** Runs no statement yet. Rejects with the driver's own errors. */
 export function timelineOn(database: Database, schema: string): Timeline {
   const table = inSchema(schema, 'dockhook_timeline');
   return {

@@ -20,6 +20,7 @@ export interface Listing<T> {
   badRows: DockhookError[];
 }
 
+/** `get` resolves with undefined if there is no such account. */
 export interface Accounts {
   get(name: string): Promise<Account | undefined>;
   list(): Promise<Listing<Account>>;
@@ -48,6 +49,7 @@ export interface Accounts {
   keepsClientId(clientId: string): Promise<boolean>;
 }
 
+/** Both look-ups resolve with undefined if there is no such organization. */
 export interface Organizations {
   get(id: string): Promise<Organization | undefined>;
   byBindingCode(code: string): Promise<Organization | undefined>;
@@ -60,13 +62,16 @@ export interface Organizations {
   remove(id: string): Promise<void>;
 }
 
+/** The organization is only checked when it is asked for. */
 export type BindingWithOrganization = Binding & {
   /** Throws `bad_row`; `undefined` if it is gone, which only a broken reference allows. */
   organization(): Organization | undefined;
 };
 
+/** `bound_elsewhere`: the device belongs to another organization, and stays there. */
 export type BindOutcome = 'bound' | 'bound_elsewhere' | 'no_such_organization';
 
+/** One binding for each device; the key is its SN. */
 export interface Bindings {
   /** The bindings of those SNs that have one. */
   getMany(sns: readonly string[]): Promise<Map<string, Binding>>;
@@ -91,6 +96,7 @@ export interface Bindings {
   remove(sn: string): Promise<void>;
 }
 
+/** There is at most one license. `get` resolves with undefined if none is set. */
 export interface LicenseStore {
   get(): Promise<License | undefined>;
   set(license: License): Promise<void>;
@@ -109,6 +115,7 @@ export interface RememberedAccounts extends Accounts {
   recall(name: string, within: Within): Promise<Account | undefined>;
 }
 
+/** The license of a server, which goes on answering while the database is away. */
 export interface RememberedLicense extends LicenseStore {
   /**
    * As `get`; but while the store is away, the license as it was last read, however long ago: a dock takes none for
@@ -168,6 +175,7 @@ export interface TimelineLimits {
   total: number;
 }
 
+/** What docks did and what became of it, kept for 30 days. */
 export interface Timeline {
   /**
    * Adds entries, to be kept for 30 days. Waits for a locked table no longer than a second.
@@ -192,6 +200,7 @@ export interface Timeline {
   gatewayOfDrone(sn: string): Promise<string | undefined>;
 }
 
+/** All that dockhook keeps, over one database. */
 export interface Stores {
   accounts: Accounts;
   organizations: Organizations;

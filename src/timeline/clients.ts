@@ -31,6 +31,7 @@ export interface Client {
   burst: number;
 }
 
+/** Holds at most 50,000 clients that were let in, and 1000 that were not. */
 export interface Clients {
   /** Finds or makes the client of an event. Forgets the client that was silent for longest if there are too many. */
   find(event: AccessEvent): Client;

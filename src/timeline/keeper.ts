@@ -6,6 +6,7 @@ import { storeBudget, type Within } from '../time-limits.js';
 import type { Timeline, TimelineEntry, TimelineLimits } from '../stores/types.js';
 import { createRecorder, type Recorder } from './recorder.js';
 
+/** `tell` and `booted` only note the event, and return at once. */
 export interface TimelineKeeper {
   tell: Recorder['tell'];
   /** A node of the broker said how long it has been running. The same node may say it again. */
@@ -14,6 +15,7 @@ export interface TimelineKeeper {
   stop(): Promise<void>;
 }
 
+/** The times are for tests. */
 export interface TimelineKeeperOptions {
   store: Timeline;
   /** Told of events that were not kept. */
@@ -40,6 +42,7 @@ const GATEWAYS_AT_ONCE = 200;
 const PER_GATEWAY = 200;
 const LIMITS: TimelineLimits = { strangers: 10_000, total: 2_000_000 };
 
+/** Sets its timer only at the first event. Stop it to write what waits. */
 export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
   const { store, onDropped, onError, writeMs = WRITE_MS, sweepMs = SWEEP_MS } = options;
   const recorder = createRecorder({ onDropped });

@@ -8,6 +8,7 @@ import { createThrottle } from '../throttle.js';
 import { attribute, isAgain, isDoubled, isRefused, rememberClients, type Client } from './clients.js';
 import { createEntry, isSame } from './entry.js';
 
+/** Turns events into entries, and holds them in memory until they are taken. */
 export interface Recorder {
   /** @param at when it happened, in milliseconds since the epoch; now unless given */
   tell(event: AccessEvent, at?: number): void;
@@ -47,6 +48,7 @@ const REPEATS_MS = 30_000;
  */
 const PER_ACCOUNT = { burst: 50_000, refillMs: 500 };
 
+/** `onDropped` is told how many entries were too many for a client, an account, or the memory. */
 export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): Recorder {
   const queue = createQueue();
   const repeating = new Set<Client>();

@@ -28,6 +28,7 @@ interface BrokerOptions {
   onError?: (error: Error) => void;
 }
 
+/** A broker that takes connections already. */
 export interface Broker {
   host: string;
   port: number;

@@ -1,15 +1,17 @@
 /** How tables come to be, on real databases: new ones, those of every earlier dockhook, many replicas, other schemas. */
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import pg from 'pg';
 import { openPglite } from '../../src/embedded-database/pglite.js';
 import { sqlState, type Database } from '../../src/stores/database.js';
 import { withTables } from '../../src/stores/migrate.js';
-import { migrations } from '../../src/stores/migrations/script.js';
+import { migrations, migrationScript } from '../../src/stores/migrations/script.js';
 import type { Migration } from '../../src/stores/migrations/migration.js';
 import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openServerStores, openStores, type StoresOptions } from '../../src/stores/stores.js';
+import { tableNames } from '../../src/stores/table-names.js';
 import type { Stores } from '../../src/stores/types.js';
 import { oldTables } from '../support/old-tables.js';
 import {
@@ -20,6 +22,7 @@ import {
   type TestDatabase,
   type TestPostgres,
 } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import {
   aBinding,
   anAccount,
@@ -55,9 +58,9 @@ describeWithPostgres('migrations', function () {
     opened.push(one);
     return one;
   }
-  /** A dockhook that knows these migrations. */
+  /** A dockhook that knows these migrations. It does not wait before it tries again. */
   function dockhook(...known: Migration[]): Database {
-    const one = withTables(connectPostgres(fresh.url), 'public', known);
+    const one = withTables(connectPostgres(fresh.url), 'public', known, 0);
     opened.push(one);
     return one;
   }
@@ -144,7 +147,6 @@ describeWithPostgres('migrations', function () {
     const database = dockhook(...migrations, faulty);
     expect(await stateOf(database.query('SELECT 1'))).to.equal('22012');
     expect(await tablesIn('public')).to.deep.equal([]);
-    expect(await stateOf(database.query('SELECT 1'))).to.equal('22012');
     await stores().accounts.add(anAccount('dock'));
     expect(await stateOf(database.query('SELECT 1'))).to.equal('22012');
     expect(await stores().accounts.get('dock')).to.deep.equal(anAccount('dock'));
@@ -157,6 +159,19 @@ describeWithPostgres('migrations', function () {
     expect(await fresh.query('SELECT FROM dockhook_migrations')).to.have.length(migrations.length + 1);
   });
 
+  it('make no temporary tables for a role that may not use the schema', async () => {
+    const role = `stranger_${randomUUID().slice(0, 8)}`;
+    await fresh.query(`CREATE ROLE ${role}; CREATE SCHEMA closed`);
+    try {
+      const asStranger = fresh.query(
+        `SET ROLE ${role}; SET dockhook.schema = 'closed'; ${migrationScript()}`,
+      );
+      expect(await stateOf(asStranger)).to.equal('42501');
+    } finally {
+      await fresh.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }
+  });
+
   it('do not keep others waiting behind a table that somebody has locked', async () => {
     await fresh.query(oldTables('first'));
     const writer = new pg.Client({ connectionString: fresh.url });
@@ -167,10 +182,52 @@ describeWithPostgres('migrations', function () {
       const { message } = await rejection(upgraded.accounts.list(), 'store_refused');
       expect(message).to.include('somebody has locked the table');
       await writer.query('COMMIT');
+      await until(() =>
+        upgraded.accounts.list().then(
+          () => true,
+          () => false,
+        ),
+      );
       expect((await upgraded.accounts.list()).records).to.deep.equal([]);
     } finally {
       await writer.end();
     }
+  });
+});
+
+describeWithPostgres('the upgrade from 0.1.0', function () {
+  this.timeout(60_000);
+  let fresh: TestDatabase;
+  beforeEach(async () => {
+    fresh = await freshDatabase();
+    await fresh.query(oldTables('before-migrations'));
+  });
+  afterEach(() => fresh.drop());
+
+  it('waits for nobody who reads the tables or writes to them', async () => {
+    const backup = new pg.Client({ connectionString: fresh.url });
+    const server = new pg.Client({ connectionString: fresh.url });
+    await Promise.all([backup.connect(), server.connect()]);
+    const stores = openStores(connectPostgres(fresh.url));
+    try {
+      const all = tableNames.join(', ');
+      await backup.query(`BEGIN; LOCK TABLE ${all} IN ACCESS SHARE MODE`);
+      await server.query(`BEGIN; LOCK TABLE ${all} IN ROW EXCLUSIVE MODE`);
+      await server.query(`INSERT INTO dockhook_timeline
+        (at, last_at, expires_at, own, client_id, account, step, outcome, count, details)
+        VALUES (now(), now(), now(), false, '', '', 'authenticate', 'ok', 1, '{}')`);
+      await stores.accounts.add(anAccount('dock'));
+    } finally {
+      await Promise.all([backup.end(), server.end(), stores.close()]);
+    }
+  });
+
+  it('leaves each check there once', async () => {
+    const stores = openStores(connectPostgres(fresh.url));
+    await stores.ping();
+    await stores.close();
+    const checks = `SELECT FROM pg_constraint WHERE conrelid = 'dockhook_accounts'::regclass AND contype = 'c'`;
+    expect(await fresh.query(checks)).to.have.length(2);
   });
 });
 
@@ -278,6 +335,26 @@ describeWithOwnPostgres('a role that may not make tables', function () {
   });
   after(() => postgres.stop());
 
+  it('is told the right that it lacks if the tables are its own, and then works', async () => {
+    const fresh = await freshDatabase(postgres);
+    await fresh.query(`${oldTables('before-migrations')}; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
+    for (const name of tableNames) await fresh.query(`ALTER TABLE ${name} OWNER TO dockhook_server`);
+    await fresh.query('ALTER FUNCTION dockhook_accounts_changed() OWNER TO dockhook_server');
+    const url = new URL(fresh.url);
+    url.username = 'dockhook_server';
+    const refused = openStores(connectPostgres(url.href));
+    const stores = openStores(connectPostgres(url.href));
+    try {
+      const { message } = await rejection(refused.ping(), 'store_refused');
+      await fresh.query(/GRANT .*? TO \w+/.exec(message)?.[0] ?? '');
+      await stores.accounts.add(anAccount('dock'));
+    } finally {
+      await refused.close();
+      await stores.close();
+      await fresh.drop();
+    }
+  });
+
   for (const schema of ['public', 'Drone-Yard']) {
     for (const [title, tables] of [
       ['an empty database', ''],
@@ -288,9 +365,10 @@ describeWithOwnPostgres('a role that may not make tables', function () {
         if (schema === 'public') await fresh.query(`${tables}; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
         const url = new URL(fresh.url);
         url.username = 'dockhook_server';
+        const refused = openStores(connectPostgres(url.href), { schema });
         const stores = openStores(connectPostgres(url.href), { schema });
         try {
-          const { message } = await rejection(stores.ping(), 'store_refused');
+          const { message } = await rejection(refused.ping(), 'store_refused');
           const command = /psql -v .* -f deploy\/postgres\/roles\.sql/.exec(message)?.[0] ?? '';
           execFileSync('sh', ['-c', command], {
             cwd: ROOT,
@@ -309,6 +387,7 @@ describeWithOwnPostgres('a role that may not make tables', function () {
           expect(await stores.timeline.gateways('', 1)).to.deep.equal([]);
           await rejection(stores.accounts.add(anAccount('dock')), 'store_refused');
         } finally {
+          await refused.close();
           await stores.close();
           await fresh.drop();
         }

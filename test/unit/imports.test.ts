@@ -70,7 +70,7 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   },
   'password-hashes': { values: ['errors.ts'] },
   stores: {
-    values: ['bounded-map.ts', 'dates.ts', 'errors.ts', 'finding.ts', 'password-hashes', 'serial-number.ts'],
+    values: ['dates.ts', 'errors.ts', 'finding.ts', 'password-hashes', 'serial-number.ts'],
     types: ['time-limits.ts', 'events.ts'],
   },
   observability: {
@@ -211,7 +211,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   pino: ['observability'],
   commander: ['cli'],
   ajv: ['stores', 'dock', 'emqx'],
-  'lru-cache': ['stores'],
+  'lru-cache': ['stores', 'bounded-map.ts'],
   'csv-parse': ['csv.ts'],
   'csv-stringify': ['cli'],
   '@electric-sql/pglite': ['embedded-database'],

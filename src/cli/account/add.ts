@@ -19,6 +19,7 @@ interface AddOptions extends ScopeOptions, PasswordOptions {
   note?: string;
 }
 
+/** Rejects with `conflict` if the name is taken. Prints a generated password, which is never shown again. */
 export async function addAccount(name: string, options: AddOptions, command: Command): Promise<void> {
   const fault = accountNameFault(name);
   if (fault) throw new DockhookError('usage', `account name "${name}" ${fault}`);

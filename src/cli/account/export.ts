@@ -10,6 +10,7 @@ import { printJson, printRaw, reportBadRows } from '../output.js';
 /** Lines that are written at once. */
 const CHUNK = 1000;
 
+/** Never writes passwords; writes their hashes only for `--with-hashes`. */
 export async function exportAccounts(options: { withHashes?: boolean }, command: Command): Promise<void> {
   const { records, badRows } = await withStores(command, (stores) => stores.accounts.list());
   const columns = (Object.keys(COLUMNS) as Column[]).filter((column) =>

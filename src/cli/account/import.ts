@@ -24,6 +24,7 @@ interface ImportOptions {
   iterations: string;
 }
 
+/** Changes nothing if a line is bad, unless `--continue` is given. A `path` of `-` is standard input. */
 export async function importAccounts(path: string, options: ImportOptions, command: Command): Promise<void> {
   const json = wantsJson(command);
   const name = path === '-' ? 'standard input' : path;

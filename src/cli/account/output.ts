@@ -8,6 +8,7 @@ import { disconnectClients, type Disconnected } from '../disconnect.js';
 import { wantsJson } from '../options.js';
 import { print, warn } from '../output.js';
 
+/** The `not_found` error for a command that names this account. */
 export function noAccount(name: string): DockhookError {
   return new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
 }

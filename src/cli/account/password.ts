@@ -8,6 +8,7 @@ import { readPassword } from '../input.js';
 import { wantsJson } from '../options.js';
 import { warn } from '../output.js';
 
+/** Where the password comes from. Both together are a `usage` error. */
 export interface PasswordOptions {
   passwordStdin?: boolean;
   generate?: boolean;

@@ -4,6 +4,7 @@ import { checkedClientIds, checkedFilters, checkedGateways } from '../../account
 import { DockhookError } from '../../errors.js';
 import type { Scope } from '../../stores/types.js';
 
+/** The first four name a kind of scope, and only one may be set; the last three go with `service`. */
 export interface ScopeOptions {
   gateway?: string[];
   clientIdIsGateway?: boolean;

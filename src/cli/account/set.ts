@@ -22,6 +22,7 @@ interface SetOptions extends ScopeOptions, PasswordOptions {
   note?: string;
 }
 
+/** Changes only what the options name; rejects with `usage` if they name nothing. */
 export async function setAccount(name: string, options: SetOptions, command: Command): Promise<void> {
   const { certCn, expires, neverExpires, note } = options;
   if (expires !== undefined && neverExpires) {
@@ -79,10 +80,12 @@ export async function setAccount(name: string, options: SetOptions, command: Com
   printOthers(others);
 }
 
+/** Rejects with `not_found`. An account that is enabled already stays as it is. */
 export function enableAccount(name: string, _options: unknown, command: Command): Promise<void> {
   return setDisabled(name, false, command);
 }
 
+/** Refuses the account from now on, and ends its sessions if EMQX can be asked. */
 export function disableAccount(name: string, _options: unknown, command: Command): Promise<void> {
   return setDisabled(name, true, command);
 }
@@ -97,6 +100,7 @@ async function setDisabled(name: string, disabled: boolean, command: Command): P
   else print(`account "${name}" enabled`);
 }
 
+/** Rejects with `not_found`. Also ends the account's sessions if EMQX can be asked. */
 export async function removeAccount(name: string, _options: unknown, command: Command): Promise<void> {
   await withStores(command, (stores) => stores.accounts.remove(name));
   const { text, disconnected } = await disconnectClients(command, { account: name });

@@ -8,6 +8,7 @@ import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
 import { print, printFields, printJson, printTable, reportBadRows } from '../output.js';
 
+/** Rows that cannot be read go to stderr and make the exit code 1. */
 export async function listAccounts(_options: unknown, command: Command): Promise<void> {
   const { records, badRows } = await withStores(command, (stores) => stores.accounts.list());
   if (wantsJson(command)) printJson(records.map(publicAccount));
@@ -27,6 +28,7 @@ export async function listAccounts(_options: unknown, command: Command): Promise
   reportBadRows(badRows, wantsJson(command));
 }
 
+/** Shows what kind of password the account has, never the hash. Rejects with `not_found`. */
 export async function showAccount(name: string, _options: unknown, command: Command): Promise<void> {
   const account = await withStores(command, (stores) => stores.accounts.get(name));
   if (!account) throw noAccount(name);

@@ -3,6 +3,7 @@ import { toRfc3339 } from '../../dates.js';
 import type { Dock } from '../../diagnosis/docks.js';
 import type { TimelineEntry } from '../../stores/types.js';
 
+/** A dock as `--json` prints it: times in RFC 3339, and null for what is not known. */
 export function publicDock({ sn, state, since, session, drone, findings, isConnected, ...dock }: Dock) {
   return {
     sn,
@@ -21,6 +22,7 @@ export function publicDock({ sn, state, since, session, drone, findings, isConne
   };
 }
 
+/** A timeline entry as `--json` prints it: times in RFC 3339, details beside the other fields. */
 export function publicEntry({ at, lastAt, own, details, ...entry }: TimelineEntry) {
   return { at: toRfc3339(at), lastAt: toRfc3339(lastAt), own, ...entry, ...details };
 }

@@ -11,6 +11,7 @@ import { publicDock } from './json.js';
 /** Refused clients that the list ends with. */
 const MAX_REFUSED = 5;
 
+/** Also shows the latest refused clients that belong to no dock. */
 export async function listCommand(_options: unknown, command: Command): Promise<void> {
   const json = wantsJson(command);
   const bans = await readBans(command);

@@ -12,6 +12,7 @@ import { print, printFields, printJson, reportBadRows, style } from '../output.j
 import { printHistory } from './history.js';
 import { publicDock, publicEntry } from './json.js';
 
+/** Shows the newest `--limit` entries. For the SN of a drone it only names the drone's dock. */
 export async function showCommand(sn: string, options: { limit: string }, command: Command): Promise<void> {
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1) {

@@ -12,6 +12,7 @@ interface ConfigOptions extends ProviderOptions {
   docksCa?: string;
 }
 
+/** Prints the configuration on stdout; warnings and what to do with it go to stderr. */
 export async function printConfiguration(options: ConfigOptions, command: Command): Promise<void> {
   const { planConfiguration } = await import('../../emqx/configuration-plan.js');
   const { emqxVersion, listeners, mqttCert: cert, mqttKey: key, docksCa } = options;

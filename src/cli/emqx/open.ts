@@ -5,6 +5,7 @@ import { apiOf, waitOf } from './api.js';
 import { configOf, wantsJson } from '../options.js';
 import { print, printJson, say } from '../output.js';
 
+/** Waits until every node of EMQX asks dockhook. Rejects with `usage` if no listener is named. */
 export async function openListeners(
   options: { name?: string; wait: string },
   command: Command,

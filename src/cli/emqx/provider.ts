@@ -6,6 +6,7 @@ import { DockhookError } from '../../errors.js';
 import { printableUrl } from '../../text.js';
 import { inspectConfigOf } from '../options.js';
 
+/** The three paths are files on the machine of EMQX, and need an `https://` URL in `exhook`. */
 export interface ProviderOptions {
   name?: string;
   exhook?: string;
@@ -47,6 +48,7 @@ export async function providerFrom(options: ProviderOptions, command: Command): 
   return settings;
 }
 
+/** A provider as `--json` prints it, without user and password in its URL. */
 export function summaryOf(provider: Provider): Record<string, unknown> {
   return {
     name: provider.name,

@@ -5,6 +5,7 @@ import { providerFrom, summaryOf, type ProviderOptions } from './provider.js';
 import { wantsJson } from '../options.js';
 import { print, printJson, say } from '../output.js';
 
+/** Waits until every node of EMQX is connected, at most as long as `--wait` says. */
 export async function registerProvider(
   options: ProviderOptions & { wait: string },
   command: Command,

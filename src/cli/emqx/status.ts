@@ -9,6 +9,7 @@ import { summaryOf } from './provider.js';
 import { configOf, wantsJson } from '../options.js';
 import { print, printFields, printJson, printTable, reportError, style } from '../output.js';
 
+/** May publish one test message, which dockhook drops. The exit code is 1 if docks cannot come in. */
 export async function showStatus(options: { name?: string }, command: Command): Promise<void> {
   const api = await apiOf(command);
   const { readStatus } = await import('../../emqx/status.js');

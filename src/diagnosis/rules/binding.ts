@@ -7,25 +7,25 @@ import type { History } from '../history.js';
 import { serverFault, type ReasonText } from '../reasons.js';
 import { isOk } from './requests.js';
 
-export function notBound({ own, sessions }: History, facts: DockFacts): DockFinding[] {
+/** Finds nothing for a dock that is not connected, or that has sent no request. */
+export function notBound({ own, sessions }: History, facts: DockFacts): DockFinding | undefined {
   const { bindings, organizations, sn } = facts;
   const session = sessions.at(-1);
-  if (session === undefined || bindings.has(sn) || !own.some(({ step }) => step === 'request')) return [];
+  if (session === undefined || bindings.has(sn) || !own.some(({ step }) => step === 'request'))
+    return undefined;
   const create = "create an organization: dockhook organization add ID --name 'NAME'";
-  return [
-    {
-      code: 'not_bound',
-      level: 'error',
-      state: 'not bound',
-      since: session.since,
-      brief: 'not bound to an organization',
-      what: 'The dock is connected and got its license, but it is not bound to an organization.',
-      fix: [
-        ...(organizations.size > 0 ? [] : [create]),
-        'type organization id and device binding code into DJI Pilot 2: dockhook organization list shows them',
-      ],
-    },
-  ];
+  return {
+    code: 'not_bound',
+    level: 'error',
+    state: 'not bound',
+    since: session.since,
+    brief: 'not bound to an organization',
+    what: 'The dock is connected and got its license, but it is not bound to an organization.',
+    fix: [
+      ...(organizations.size > 0 ? [] : [create]),
+      'type organization id and device binding code into DJI Pilot 2: dockhook organization list shows them',
+    ],
+  };
 }
 
 /** What the dock was last told about its organization and each of its devices, if that was a fault. */

@@ -6,6 +6,7 @@ import type { DockFinding } from '../dock-finding.js';
 import { listingAccounts, type DockFacts } from '../facts.js';
 import type { History } from '../history.js';
 
+/** Finds nothing while the dock has a session, or if EMQX could not be asked about bans. */
 export function emqxBan(history: History, facts: DockFacts): DockFinding[] {
   const { bans = [] } = facts;
   if (bans.length === 0 || history.sessions.length > 0) return [];

@@ -4,24 +4,23 @@ import type { DockFinding } from '../dock-finding.js';
 import { listingAccounts, type DockFacts } from '../facts.js';
 import type { History } from '../history.js';
 
-export function neverSeen({ entries, sessions }: History, facts: DockFacts): DockFinding[] {
-  if (entries.length > 0 || sessions.length > 0) return [];
+/** Finds nothing if there is any entry for this SN, even a refused one. */
+export function neverSeen({ entries, sessions }: History, facts: DockFacts): DockFinding | undefined {
+  if (entries.length > 0 || sessions.length > 0) return undefined;
   const hasAccount = listingAccounts(facts).length > 0;
-  return [
-    {
-      code: 'never_seen',
-      level: 'error',
-      state: 'never seen',
-      since: 0,
-      brief: 'it never tried to connect',
-      what: 'dockhook saw no connect of this dock in the last 30 days, accepted or refused.',
-      fix: [
-        ...(hasAccount ? [] : [`no account lists it: ${addAccount('NAME', facts.sn)}`]),
-        'check the MQTT gateway address in DJI Pilot 2: tcp://host:1883, or ssl://host:8883 for TLS. The dock must be able to reach it',
-        'check that the broker asks dockhook: dockhook doctor (EMQX), or the lines "dockhook:" in the log of Mosquitto',
-      ],
-    },
-  ];
+  return {
+    code: 'never_seen',
+    level: 'error',
+    state: 'never seen',
+    since: 0,
+    brief: 'it never tried to connect',
+    what: 'dockhook saw no connect of this dock in the last 30 days, accepted or refused.',
+    fix: [
+      ...(hasAccount ? [] : [`no account lists it: ${addAccount('NAME', facts.sn)}`]),
+      'check the MQTT gateway address in DJI Pilot 2: tcp://host:1883, or ssl://host:8883 for TLS. The dock must be able to reach it',
+      'check that the broker asks dockhook: dockhook doctor (EMQX), or the lines "dockhook:" in the log of Mosquitto',
+    ],
+  };
 }
 
 /** Why a session ended, by the broker's word for it. Other words are shown as they are. */
@@ -39,23 +38,22 @@ const ENDS: Readonly<Record<string, string>> = {
   node_restarted: 'the node of the broker that it was connected to started again',
 };
 
-export function offline({ end }: History, facts: DockFacts): DockFinding[] {
-  if (end === undefined) return [];
+/** Finds nothing while the dock has a session, or if none was seen to end. */
+export function offline({ end }: History, facts: DockFacts): DockFinding | undefined {
+  if (end === undefined) return undefined;
   const { detail = '' } = end.details;
   const why = ENDS[detail] ?? detail;
   const unbound = facts.bindings.has(facts.sn) ? '' : ' It was not bound to an organization yet.';
-  return [
-    {
-      code: 'offline',
-      level: 'error',
-      state: 'offline',
-      since: end.lastAt,
-      brief: why,
-      what: `Its last session ended: ${why} (${detail}). It has not tried to connect since.${unbound}`,
-      fix: [
-        'check power and network of the dock',
-        'a dock reconnects by itself; if it does not, restart it, or its cloud service in DJI Pilot 2',
-      ],
-    },
-  ];
+  return {
+    code: 'offline',
+    level: 'error',
+    state: 'offline',
+    since: end.lastAt,
+    brief: why,
+    what: `Its last session ended: ${why} (${detail}). It has not tried to connect since.${unbound}`,
+    fix: [
+      'check power and network of the dock',
+      'a dock reconnects by itself; if it does not, restart it, or its cloud service in DJI Pilot 2',
+    ],
+  };
 }

@@ -18,32 +18,30 @@ export function isRefusedLikeConnect({ step, reason }: TimelineEntry): boolean {
  * The last refused connect. Anybody can cause one. So it counts against the dock only if the dock is not connected and
  * did not come from another address.
  */
-export function refusedConnect(history: History, facts: DockFacts): DockFinding[] {
+export function refusedConnect(history: History, facts: DockFacts): DockFinding | undefined {
   const isOnline = history.sessions.length > 0;
   const last = isOnline ? history.entries.findLast(isRefused) : lastRefusal(history);
-  if (last === undefined) return [];
-  if (isOnline && last.lastAt < (history.sessions[0]?.since ?? 0)) return [];
+  if (last === undefined) return undefined;
+  if (isOnline && last.lastAt < (history.sessions[0]?.since ?? 0)) return undefined;
   const text = refusalText(last, facts);
   const what = `${clientInWords(last)} was refused: ${text.what}.`;
   const base = { state: 'refused', since: firstOfKind(last, history).at } as const;
   if (isOnline && last.step === 'authenticate') {
     const second = `see whether it is a second session of the dock (DRC), or a stranger at ${last.details.peerHost ?? '?'}`;
-    return [
-      {
-        ...base,
-        code: 'another_refused',
-        level: 'warning',
-        brief: `another client is refused: ${text.brief}`,
-        what: `The dock is connected, but another client was refused. ${what}`,
-        fix: [second],
-      },
-    ];
+    return {
+      ...base,
+      code: 'another_refused',
+      level: 'warning',
+      brief: `another client is refused: ${text.brief}`,
+      what: `The dock is connected, but another client was refused. ${what}`,
+      fix: [second],
+    };
   }
-  if (isFixed(last, facts)) return isOnline ? [] : [waitsForDock(base, text.brief)];
+  if (isFixed(last, facts)) return isOnline ? undefined : waitsForDock(base, text.brief);
   const code = last.reason ?? 'refused';
-  if (!isFromElsewhere(last, history)) return [{ ...base, code, level: 'error', ...text, what }];
+  if (!isFromElsewhere(last, history)) return { ...base, code, level: 'error', ...text, what };
   const doubt = 'The dock never came from this address, so it may be somebody else.';
-  return [{ ...base, code, level: 'warning', ...text, what: `${what} ${doubt}` }];
+  return { ...base, code, level: 'warning', ...text, what: `${what} ${doubt}` };
 }
 
 function waitsForDock(base: { state: 'refused'; since: number }, brief: string): DockFinding {

@@ -5,8 +5,10 @@ import type { DockFacts } from '../facts.js';
 import type { History } from '../history.js';
 import { serverFault } from '../reasons.js';
 
+/** A request that dockhook answered or passed on. */
 export const isRequest = ({ step, outcome }: TimelineEntry): boolean =>
   step === 'request' && outcome !== 'dropped';
+/** A `config` request, with which a dock asks for its license. */
 export const isConfig = (entry: TimelineEntry): boolean =>
   isRequest(entry) && entry.details.method === 'config';
 export const isOk = ({ outcome }: TimelineEntry): boolean => outcome === 'ok';
@@ -14,52 +16,52 @@ export const isOk = ({ outcome }: TimelineEntry): boolean => outcome === 'ok';
 /** A dock asks for its license at once; until then it is only connecting. In milliseconds. */
 const CONNECTING_MS = 30_000;
 
-export function noRequest({ own, sessions, lastAccepted }: History, facts: DockFacts): DockFinding[] {
+/** Finds nothing for a dock that is bound, or that connected a moment ago. */
+export function noRequest(
+  { own, sessions, lastAccepted }: History,
+  facts: DockFacts,
+): DockFinding | undefined {
   // A bound dock has asked before, and need not ask again.
-  if (lastAccepted === undefined || facts.bindings.has(facts.sn)) return [];
-  if (own.some(({ step }) => step === 'request')) return [];
+  if (lastAccepted === undefined || facts.bindings.has(facts.sn)) return undefined;
+  if (own.some(({ step }) => step === 'request')) return undefined;
   const session = sessions.at(-1);
-  if (session !== undefined && facts.now - session.since < CONNECTING_MS) return [];
-  return [
-    {
-      code: 'no_request',
-      level: 'error',
-      state: 'stopped at connect',
-      since: lastAccepted.at,
-      brief: 'connects, but asks for nothing',
-      what:
-        `Client id "${lastAccepted.clientId}" with account "${lastAccepted.account}" was let in, but dockhook never saw a request ` +
-        `on thing/product/${facts.sn}/requests.`,
-      fix: [
-        'check that EMQX passes requests to dockhook (hook message.publish): dockhook doctor',
-        'with Mosquitto, check the lines "dockhook:" in its log, and that its listener has no mount_point',
-        'check that this client is the dock itself, and not a remote controller or a test tool',
-        'start the cloud service of the dock again in DJI Pilot 2',
-      ],
-    },
-  ];
+  if (session !== undefined && facts.now - session.since < CONNECTING_MS) return undefined;
+  return {
+    code: 'no_request',
+    level: 'error',
+    state: 'stopped at connect',
+    since: lastAccepted.at,
+    brief: 'connects, but asks for nothing',
+    what:
+      `Client id "${lastAccepted.clientId}" with account "${lastAccepted.account}" was let in, but dockhook never saw a request ` +
+      `on thing/product/${facts.sn}/requests.`,
+    fix: [
+      'check that EMQX passes requests to dockhook (hook message.publish): dockhook doctor',
+      'with Mosquitto, check the lines "dockhook:" in its log, and that its listener has no mount_point',
+      'check that this client is the dock itself, and not a remote controller or a test tool',
+      'start the cloud service of the dock again in DJI Pilot 2',
+    ],
+  };
 }
 
 /** A dock that sends a request again under the same tid did not get our reply. */
-export function repliesLost({ own }: History, { sn }: DockFacts): DockFinding[] {
+export function repliesLost({ own }: History, { sn }: DockFacts): DockFinding | undefined {
   const last = own.findLast((entry) => isRequest(entry) && entry.details.result !== undefined);
-  if (!last?.details.again || !isOk(last)) return [];
+  if (!last?.details.again || !isOk(last)) return undefined;
   const { method = '' } = last.details;
-  return [
-    {
-      code: 'replies_lost',
-      level: 'error',
-      state: method === 'config' ? 'stopped at config' : 'stopped at bind',
-      since: last.at,
-      brief: `does not get the reply to ${method}`,
-      what: `The dock sends the same ${method} request again and again. dockhook replies, but the reply does not reach the dock.`,
-      fix: [
-        'in EMQX, set mqtt.ignore_loop_deliver = false: dockhook doctor checks it',
-        `check that client id "${last.clientId}" subscribes to thing/product/${sn}/requests_reply, and not with MQTT 5 "No Local"`,
-        `see whether a simulated dock gets a reply: dockhook simulate --gateway ${sn} …`,
-      ],
-    },
-  ];
+  return {
+    code: 'replies_lost',
+    level: 'error',
+    state: method === 'config' ? 'stopped at config' : 'stopped at bind',
+    since: last.at,
+    brief: `does not get the reply to ${method}`,
+    what: `The dock sends the same ${method} request again and again. dockhook replies, but the reply does not reach the dock.`,
+    fix: [
+      'in EMQX, set mqtt.ignore_loop_deliver = false: dockhook doctor checks it',
+      `check that client id "${last.clientId}" subscribes to thing/product/${sn}/requests_reply, and not with MQTT 5 "No Local"`,
+      `see whether a simulated dock gets a reply: dockhook simulate --gateway ${sn} …`,
+    ],
+  };
 }
 
 const UNREADABLE = new Set<string>(['invalid_data', 'too_large', 'not_json', 'no_method']);
@@ -103,7 +105,7 @@ function failedRequest({ reason, outcome, details, at }: TimelineEntry): DockFin
 const BEFORE_TAKE_OFF = ['offline_map_get', 'flight_areas_get'];
 
 /** Methods for a backend that nobody answers. The only sign is that the dock asks again. */
-export function unanswered({ own }: History): DockFinding[] {
+export function unanswered({ own }: History): DockFinding | undefined {
   const methods = new Map<string, TimelineEntry>();
   for (const entry of own) {
     const { method } = entry.details;
@@ -112,7 +114,7 @@ export function unanswered({ own }: History): DockFinding[] {
     else if (BEFORE_TAKE_OFF.includes(method) || entry.details.again) methods.set(method, entry);
   }
   const [first] = methods.values();
-  if (first === undefined) return [];
+  if (first === undefined) return undefined;
   const names = [...methods.keys()];
   const slow = names.filter((name) => BEFORE_TAKE_OFF.includes(name));
   const others = names.filter((name) => !BEFORE_TAKE_OFF.includes(name));
@@ -126,15 +128,13 @@ export function unanswered({ own }: History): DockFinding[] {
     what.push(`The dock asked for ${others.join(', ')} again: nobody answered.`);
     fix.push('check that your backend subscribes to thing/product/+/requests and answers');
   }
-  return [
-    {
-      code: 'method_unanswered',
-      level: 'warning',
-      state: 'online',
-      since: first.at,
-      brief: `${names.join(', ')} left to your backend`,
-      what: what.join(' '),
-      fix,
-    },
-  ];
+  return {
+    code: 'method_unanswered',
+    level: 'warning',
+    state: 'online',
+    since: first.at,
+    brief: `${names.join(', ')} left to your backend`,
+    what: what.join(' '),
+    fix,
+  };
 }

@@ -12,7 +12,7 @@ const TAKEOVERS = 3;
 const TAKEOVERS_WITHIN_MS = 10 * 60_000;
 
 /** Two clients with one client id end each other's sessions. */
-export function sessionsCollide({ own }: History, { now }: DockFacts): DockFinding[] {
+export function sessionsCollide({ own }: History, { now }: DockFacts): DockFinding | undefined {
   const taken = own.filter(
     ({ step, details, lastAt }) =>
       step === 'disconnected' &&
@@ -20,25 +20,23 @@ export function sessionsCollide({ own }: History, { now }: DockFacts): DockFindi
       now - lastAt < TAKEOVERS_WITHIN_MS,
   );
   const [first] = taken;
-  if (first === undefined || totalCount(taken) < TAKEOVERS) return [];
+  if (first === undefined || totalCount(taken) < TAKEOVERS) return undefined;
   const hosts = new Set(taken.flatMap(({ details }) => details.peerHost ?? []));
-  return [
-    {
-      code: 'client_id_twice',
-      level: 'error',
-      state: 'unstable',
-      since: first.at,
-      brief: 'two clients with one client id',
-      what:
-        `Sessions with client id "${first.clientId}" keep ending because another one connects with the same client id, ` +
-        `from ${[...hosts].join(' and ') || 'unknown addresses'}. Two clients use it, or one client opens connections ` +
-        'without closing the old ones.',
-      fix: [
-        'find the second client (another dock with this account, a test tool, a simulator) and give it another client id',
-        `if it is a stranger, make a new password: ${newPassword(first.account)}`,
-      ],
-    },
-  ];
+  return {
+    code: 'client_id_twice',
+    level: 'error',
+    state: 'unstable',
+    since: first.at,
+    brief: 'two clients with one client id',
+    what:
+      `Sessions with client id "${first.clientId}" keep ending because another one connects with the same client id, ` +
+      `from ${[...hosts].join(' and ') || 'unknown addresses'}. Two clients use it, or one client opens connections ` +
+      'without closing the old ones.',
+    fix: [
+      'find the second client (another dock with this account, a test tool, a simulator) and give it another client id',
+      `if it is a stranger, make a new password: ${newPassword(first.account)}`,
+    ],
+  };
 }
 
 /** Ends that have their own cause, which another rule reports or an operator knows. */
@@ -51,40 +49,38 @@ const SILENCES = { ends: 3, withinMs: 30 * 60_000, recentMs: 30 * 60_000 };
 const SILENT = 'keepalive_timeout';
 
 /** A dock that comes and goes: each session is fine, and none lasts. */
-export function reconnects(history: History, facts: DockFacts): DockFinding[] {
+export function reconnects(history: History, facts: DockFacts): DockFinding | undefined {
   const ends = history.own.filter(
     ({ step, details }) => step === 'disconnected' && !CAUSED.has(details.detail ?? ''),
   );
   const silent = ends.filter(({ details }) => details.detail === SILENT);
   const found = closeEnds(ends, STORM, history, facts) ?? closeEnds(silent, SILENCES, history, facts);
   // A dock that refuses its license also comes and goes.
-  if (found === undefined || licenseRefused(history, facts).length > 0) return [];
+  if (found === undefined || licenseRefused(history, facts) !== undefined) return undefined;
   const { times, first, last } = found;
   const reasons = [...new Set(found.ends.map(({ details }) => details.detail || 'unknown'))].join(', ');
   // In a storm, not every entry is kept.
   const within = durationText(Math.max(1000, last.lastAt - first.at));
   const isSilent = found.ends.every(({ details }) => details.detail === SILENT);
-  return [
-    {
-      code: 'reconnects',
-      level: 'error',
-      state: 'unstable',
-      since: first.at,
-      brief: `${times} sessions ended within ${within}`,
-      what:
-        `Client id "${last.clientId}" with account "${last.account}" is let in, but its sessions keep ending: at least ` +
-        `${times} within ${within} (${reasons}), the last from ${last.details.peerHost ?? 'an unknown address'}.`,
-      fix: [
-        isSilent
-          ? 'its link falls silent: check the signal of the dock’s network, and what drops idle connections on the way'
-          : 'check the network of the dock, and what is between it and the broker: proxy, firewall, NAT',
-        ...(reasons.includes('normal')
-          ? ['it ended some sessions itself: check whether this client is the dock, or a test tool in a loop']
-          : []),
-        'look for the client id in the log of the broker',
-      ],
-    },
-  ];
+  return {
+    code: 'reconnects',
+    level: 'error',
+    state: 'unstable',
+    since: first.at,
+    brief: `${times} sessions ended within ${within}`,
+    what:
+      `Client id "${last.clientId}" with account "${last.account}" is let in, but its sessions keep ending: at least ` +
+      `${times} within ${within} (${reasons}), the last from ${last.details.peerHost ?? 'an unknown address'}.`,
+    fix: [
+      isSilent
+        ? 'its link falls silent: check the signal of the dock’s network, and what drops idle connections on the way'
+        : 'check the network of the dock, and what is between it and the broker: proxy, firewall, NAT',
+      ...(reasons.includes('normal')
+        ? ['it ended some sessions itself: check whether this client is the dock, or a test tool in a loop']
+        : []),
+      'look for the client id in the log of the broker',
+    ],
+  };
 }
 
 /** The last ends of one client's sessions, if they are so close together and this is not over. */

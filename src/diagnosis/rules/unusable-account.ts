@@ -15,26 +15,24 @@ export function unusableAccount(
   history: History,
   facts: DockFacts,
   found: readonly DockFinding[],
-): DockFinding[] {
+): DockFinding | undefined {
   const name = accountInUse(history, facts);
   const code = name === undefined ? undefined : faultOf(name, facts);
-  if (name === undefined || code === undefined) return [];
+  if (name === undefined || code === undefined) return undefined;
   const other = found.find(({ level }) => level === 'error');
   // The refused connect says the same already.
-  if (found.some((finding) => finding.level === 'error' && finding.code === code)) return [];
+  if (found.some((finding) => finding.level === 'error' && finding.code === code)) return undefined;
   const isConnected = history.sessions.length > 0;
   const { brief, what, fix } = accountFault(code, name, facts);
-  return [
-    {
-      code,
-      // A dock that is online stays online. But if anything makes it connect again, the account will stop it.
-      level: !isConnected || other !== undefined ? 'error' : 'warning',
-      ...stateAndSince(history, other),
-      brief,
-      what: `${what.charAt(0).toUpperCase()}${what.slice(1)}. ${consequence(history)}`,
-      fix,
-    },
-  ];
+  return {
+    code,
+    // A dock that is online stays online. But if anything makes it connect again, the account will stop it.
+    level: !isConnected || other !== undefined ? 'error' : 'warning',
+    ...stateAndSince(history, other),
+    brief,
+    what: `${what.charAt(0).toUpperCase()}${what.slice(1)}. ${consequence(history)}`,
+    fix,
+  };
 }
 
 function faultOf(name: string, { accounts, now }: DockFacts): AccountFault | undefined {

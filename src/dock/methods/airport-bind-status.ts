@@ -31,6 +31,7 @@ const schema = {
   },
 } as const;
 
+/** Tells any dock whether a device is bound, and to which organization only if the dock may know. */
 export const airportBindStatus: Method = {
   name: 'airport_bind_status',
   data: schema,

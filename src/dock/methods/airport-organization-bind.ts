@@ -49,6 +49,7 @@ const schema = {
   },
 } as const;
 
+/** Binds what can be bound. A device of another organization stays there. */
 export const airportOrganizationBind: Method = {
   name: 'airport_organization_bind',
   data: schema,

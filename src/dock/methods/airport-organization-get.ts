@@ -10,6 +10,7 @@ const schema = {
   properties: { device_binding_code: requiredText, organization_id: optionalText },
 } as const;
 
+/** After too many wrong codes it refuses right ones, too, for a while. */
 export const airportOrganizationGet: Method = {
   name: 'airport_organization_get',
   data: schema,

@@ -16,6 +16,7 @@ const schema = {
   ],
 } as const;
 
+/** The reply holds the app key and the license: never log it. */
 export const config: Method = {
   name: 'config',
   data: schema,

@@ -8,6 +8,7 @@ import type { EmqxContext } from './context.js';
 const CLOSING =
   'authentication = [{ mechanism = password_based, backend = built_in_database, user_id_type = username }]';
 
+/** Whether EMQX lets somebody in, or refuses somebody, before it asks dockhook about a password. */
 export async function checkAuthentication(context: EmqxContext): Promise<Finding[]> {
   const all = await context.api.get('/authentication', answers.authenticators);
   const enabled = all.filter(({ enable }) => enable !== false);

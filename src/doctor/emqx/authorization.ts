@@ -5,6 +5,7 @@ import type { Finding } from '../../finding.js';
 import { deniesRetainedRequests, verdictForAll } from './acl-rules.js';
 import type { EmqxContext } from './context.js';
 
+/** Whether EMQX decides about topics without dockhook: by its own rules, its cache, or its default. */
 export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[]> {
   const settings = await api.get('/authorization/settings', answers.authorization);
   const { sources } = await api.get('/authorization/sources', answers.sources);

@@ -4,6 +4,7 @@ import type { Finding } from '../../finding.js';
 import { counted, listed } from '../../text.js';
 import type { EmqxContext } from './context.js';
 
+/** An error if EMQX bans a client that has an account in dockhook, a warning for any other ban. */
 export async function checkBans({ api, accounts }: EmqxContext): Promise<Finding[]> {
   const findings: Finding[] = [];
   const bans = await bansOf(api);

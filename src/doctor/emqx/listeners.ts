@@ -12,6 +12,7 @@ interface NamedListener extends Listener {
   type: string;
 }
 
+/** Looks only at listeners that are enabled or run. */
 export async function checkListeners(context: EmqxContext): Promise<Finding[]> {
   const { api, accounts } = context;
   const listed = await api.get('/listeners', answers.listeners);

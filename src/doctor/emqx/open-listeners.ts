@@ -4,13 +4,14 @@
  * runs, and that dockhook does not open, was opened by EMQX itself.
  */
 import { answers, type ListedListener } from '../../emqx/api-answers.js';
-import { closedOn, isForDocks, isRunning } from '../../emqx/listener-gate.js';
+import { closedOn, isForDocks, isRunning } from '../../emqx/listeners.js';
 import { opensBeforeHooks } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import type { EmqxContext } from './context.js';
 import { hostOf } from './listeners.js';
 import type { Finding } from '../../finding.js';
 
+/** Finds nothing from EMQX 5.9 on, which opens its listeners after its hooks. */
 export async function checkOpenListeners({ api, versions, opens }: EmqxContext): Promise<Finding[]> {
   if (!versions.some(opensBeforeHooks)) return [];
   const nodes = await api.get('/nodes', answers.nodes);

@@ -14,6 +14,7 @@ const ANSWER_MS = 2000;
 /** With a longer `auto_reconnect`, EMQX refuses docks for much longer than dockhook was away. In milliseconds. */
 const MAX_RECONNECT_MS = 10_000;
 
+/** Whether EMQX has dockhook as a provider, reaches it, and refuses clients while it does not. */
 export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
   const name = context.provider ?? PROVIDER;
   const providers = await context.api.get('/exhooks', answers.providers);

@@ -12,6 +12,7 @@ import type { EmqxContext } from './context.js';
 
 const REQUESTS = 'thing/product/+/requests';
 
+/** Finds nothing if EMQX has no retainer, or the retainer is off. */
 export async function checkRetained(context: EmqxContext): Promise<Finding[]> {
   const { api, versions } = context;
   // If it cannot be read, the check that it belongs to says so.

@@ -5,6 +5,7 @@ import { checked, notChecked } from '../not-checked.js';
 import { inventSerialNumber, withProbeAccounts } from './accounts.js';
 import { probeConnects, type ConnectOptions } from './connects.js';
 
+/** Without `dock`, the probe makes two accounts and removes them when it ends. */
 export interface ProbeOptions extends Omit<ConnectOptions, 'dock' | 'foreign' | 'watcher'> {
   /** The operator's own account. */
   dock?: ConnectOptions['dock'];

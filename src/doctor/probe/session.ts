@@ -1,6 +1,7 @@
 /** The session of a probe as a dock: it publishes, listens and subscribes, and never waits for ever. */
 import { subscribeCodes, type connectMqtt } from '../../simulator/mqtt-connect.js';
 
+/** A connected client of the `mqtt` package. */
 export type Client = Awaited<ReturnType<typeof connectMqtt>>;
 
 export interface DockSession {
@@ -18,6 +19,7 @@ export interface DockSession {
 /** Waits for something that may never come: `undefined` if it took too long. Rejects if the probe is stopped. */
 type Within = <T>(work: Promise<T>) => Promise<T | undefined>;
 
+/** The limit holds for each work alone. A work that takes longer goes on, and nobody waits for it. */
 export function limitTime(timeoutMs: number, signal: AbortSignal): Within {
   return async (work) => {
     signal.throwIfAborted();

@@ -27,6 +27,12 @@ IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = dockhook_schema) THEN
   EXECUTE format('CREATE SCHEMA %I', dockhook_schema);
 END IF;
 PERFORM set_config('search_path', format('%I, pg_temp', dockhook_schema), true);
+-- PostgreSQL skips a schema that the role may not use, and would make the tables in the temporary one.
+IF current_schema() IS DISTINCT FROM dockhook_schema THEN
+  RAISE EXCEPTION 'role % may not use schema %: GRANT USAGE, CREATE ON SCHEMA % TO %',
+    current_user, dockhook_schema, quote_ident(dockhook_schema), quote_ident(current_user)
+    USING ERRCODE = 'insufficient_privilege';
+END IF;
 
 -- A new database must be UTF8. One with tables in another encoding goes on.
 IF current_setting('server_encoding') <> 'UTF8' AND to_regclass('dockhook_settings') IS NULL THEN

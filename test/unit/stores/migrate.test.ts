@@ -1,13 +1,14 @@
 import { expect } from 'chai';
-import type { Database, Query, Row } from '../../../src/stores/database.js';
+import { sqlState, type Database, type Query, type Row } from '../../../src/stores/database.js';
 import { withTables } from '../../../src/stores/migrate.js';
+import { until } from '../../support/until.js';
 
 describe('withTables', () => {
   let statements: string[];
   let answer: (sql: string) => Error | undefined;
   /** What it says was applied. */
   let applied: Row[];
-  /** Whether schema and tables are there. */
+  /** What the role may do in the schema, and whether the tables there are its own. */
   let found: Row;
   const query: Query = async (sql) => {
     const name = sql.includes('CREATE TABLE')
@@ -29,12 +30,12 @@ describe('withTables', () => {
     },
     close: async () => undefined,
   };
-  const open = (): Database => withTables(bare, 'public');
+  const open = (refusedMs?: number): Database => withTables(bare, 'public', undefined, refusedMs);
   beforeEach(() => {
     statements = [];
     answer = () => undefined;
     applied = [];
-    found = { has_schema: true, has_tables: false };
+    found = { may_create: false, others_own: false };
   });
 
   it('migrates once before the first of many queries', async () => {
@@ -52,6 +53,29 @@ describe('withTables', () => {
     answer = () => undefined;
     await database.query('c');
     expect(statements).to.deep.equal(['look', 'look', 'migrate', 'c']);
+  });
+
+  it('repeats the error of a refused migration for a while, and then tries again', async () => {
+    const stateOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => 'worked', sqlState);
+    answer = (name) =>
+      name === 'migrate' ? Object.assign(new Error('locked'), { code: '55P03' }) : undefined;
+    const waiting = open();
+    expect(await stateOf(waiting.query('a'))).to.equal('55P03');
+    expect(await stateOf(waiting.query('b'))).to.equal('55P03');
+    expect(statements).to.deep.equal(['look', 'migrate']);
+    const hasty = open(0);
+    expect(await stateOf(hasty.query('a'))).to.equal('55P03');
+    answer = () => undefined;
+    await until(async () => (await stateOf(hasty.query('b'))) === 'worked');
+  });
+
+  it('does not wait after a migration that got no answer', async () => {
+    const database = open();
+    answer = (name) => (name === 'migrate' ? new Error('connection lost') : undefined);
+    await database.query('a').catch(() => undefined);
+    answer = () => undefined;
+    await database.query('b');
+    expect(statements).to.deep.equal(['look', 'migrate', 'look', 'migrate', 'b']);
   });
 
   it('does not try again because a query fails for another reason', async () => {
@@ -97,14 +121,14 @@ describe('withTables', () => {
     }
 
     it('nothing of a right that would not help, since the tables belong to another', async () => {
-      found = { has_schema: true, has_tables: true };
+      found = { may_create: false, others_own: true };
       expect(await told('must be owner of table dockhook_accounts'))
         .to.include('deploy/postgres/schema.sql')
         .and.not.include('GRANT');
     });
 
     it('to make the schema if there is none', async () => {
-      found = { has_schema: false, has_tables: false };
+      found = { may_create: null, others_own: false };
       expect(await told('permission denied for database fleet')).to.include(
         'CREATE SCHEMA public AUTHORIZATION dock',
       );
