@@ -16,6 +16,14 @@ export interface Finding {
   fix?: readonly string[];
 }
 
+/** What a check found: nothing, one thing, or several. */
+export type Found = Finding | readonly Finding[] | undefined;
+
+/** All that checks found, in one list. */
+export function allOf(...found: readonly Found[]): Finding[] {
+  return found.flatMap((one) => one ?? []);
+}
+
 /** A finding in one line, for logs and errors. */
 export function findingText({ what, why, fix = [] }: Omit<Finding, 'level' | 'code'>): string {
   return [why === undefined ? what : `${what}: ${why}`, ...fix].join('; ');

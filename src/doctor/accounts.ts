@@ -16,7 +16,7 @@ export async function checkAccounts(accounts: Accounts, now = Date.now()): Promi
   const { records, badRows } = await accounts.list();
   return [
     ...badRowFindings(badRows),
-    ...checkPresence(records, now),
+    checkPresence(records, now),
     ...RULES.flatMap((rule) => applyRule(rule, records, now)),
     ...checkSharedGateways(records),
   ];
@@ -126,23 +126,21 @@ function applyRule({ appliesTo, what, ...rest }: Rule, accounts: readonly Accoun
   return [{ ...rest, what: `${what}: ${listed(names)}` }];
 }
 
-function checkPresence(accounts: readonly Account[], now: number): Finding[] {
+function checkPresence(accounts: readonly Account[], now: number): Finding {
   const docks = accounts.filter(
     (account) => account.scope.kind !== 'service' && disabledOrExpired(account, now) === undefined,
   );
   if (docks.length > 0) {
     const what = `${counted(accounts.length, 'account')}, ${docks.length} of them can be used by docks`;
-    return [{ level: 'ok', code: 'accounts', what }];
+    return { level: 'ok', code: 'accounts', what };
   }
-  return [
-    {
-      level: 'error',
-      code: 'accounts_no_dock',
-      what: 'no account lets a dock in',
-      why: 'DJI Pilot 2 asks for an account and its password, and dockhook refuses a dock without them',
-      fix: [addAccount('NAME', 'SN')],
-    },
-  ];
+  return {
+    level: 'error',
+    code: 'accounts_no_dock',
+    what: 'no account lets a dock in',
+    why: 'DJI Pilot 2 asks for an account and its password, and dockhook refuses a dock without them',
+    fix: [addAccount('NAME', 'SN')],
+  };
 }
 
 function checkSharedGateways(accounts: readonly Account[]): Finding[] {

@@ -1,6 +1,6 @@
 /** What can be wrong with the certificate of a server, from a file or from a connection. */
 import type { X509Certificate } from 'node:crypto';
-import type { Finding } from '../finding.js';
+import { allOf, type Finding } from '../finding.js';
 
 const DAY_MS = 24 * 3_600_000;
 const SOON_DAYS = 30;
@@ -20,7 +20,7 @@ export function checkCertificate(
   { port, where, forDocks }: Judged,
   now = Date.now(),
 ): Finding[] {
-  const findings = [...checkDates(certificate, { port, where }, now)];
+  const findings = allOf(checkDates(certificate, { port, where }, now));
   if (certificate.subjectAltName === undefined) {
     findings.push({
       level: 'error',
@@ -59,39 +59,35 @@ export function checkDates(
   certificate: X509Certificate,
   { port, where }: Omit<Judged, 'forDocks'>,
   now = Date.now(),
-): Finding[] {
+): Finding | undefined {
   const renew = { fix: ['renew it; dockhook and EMQX read renewed files without a restart'] };
   const begin = Date.parse(certificate.validFrom);
   const end = Date.parse(certificate.validTo);
   const why = 'whoever verifies it refuses it';
   if (now > end) {
     const what = `the certificate ${where} expired on ${dateOf(certificate.validTo)}`;
-    return [{ level: 'error', code: `${port}_certificate_expired`, what, why, ...renew }];
+    return { level: 'error', code: `${port}_certificate_expired`, what, why, ...renew };
   }
   if (now < begin) {
     const what = `the certificate ${where} is valid only from ${dateOf(certificate.validFrom)} on`;
-    return [
-      {
-        level: 'error',
-        code: `${port}_certificate_early`,
-        what,
-        why,
-        fix: ['check the clock of this machine'],
-      },
-    ];
+    return {
+      level: 'error',
+      code: `${port}_certificate_early`,
+      what,
+      why,
+      fix: ['check the clock of this machine'],
+    };
   }
   const days = Math.floor((end - now) / DAY_MS);
-  if (days >= SOON_DAYS) return [];
+  if (days >= SOON_DAYS) return undefined;
   const what = `the certificate ${where} expires in ${days} days, on ${dateOf(certificate.validTo)}`;
-  return [
-    {
-      level: 'warning',
-      code: `${port}_certificate_expires_soon`,
-      what,
-      why: 'from then on, clients that verify it do not connect',
-      ...renew,
-    },
-  ];
+  return {
+    level: 'warning',
+    code: `${port}_certificate_expires_soon`,
+    what,
+    why: 'from then on, clients that verify it do not connect',
+    ...renew,
+  };
 }
 
 function isIssuedByGoDaddy({ issuer }: X509Certificate): boolean {

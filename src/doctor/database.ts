@@ -14,7 +14,7 @@ import {
   tableNames,
   type TableName,
 } from '../stores/table-names.js';
-import type { Finding } from '../finding.js';
+import { allOf, type Finding } from '../finding.js';
 import { listed } from '../text.js';
 import { migrationState, schemaCommand } from '../stores/migrate.js';
 import { type Guard, tableGuards } from './table-guards.js';
@@ -56,7 +56,7 @@ export async function checkDatabase(database: Database, where: string, schema = 
       fix: ['upgrade to PostgreSQL 12 or later'],
     });
   }
-  findings.push(...checkClock(Number(server['now']), asked, answered));
+  findings.push(checkClock(Number(server['now']), asked, answered));
   if (server['hasty'] === true) {
     const what =
       'synchronous_commit is off; dockhook turns it on for each binding, account and setting it writes';
@@ -78,8 +78,8 @@ export async function checkDatabase(database: Database, where: string, schema = 
   return [
     ...findings,
     ...checkRights(tables, server, schema),
-    ...checkGuards(tables, schema),
-    ...checkTriggers(tables, schema),
+    checkGuards(tables, schema),
+    ...allOf(checkTriggers(tables, schema)),
   ];
 }
 
@@ -161,21 +161,19 @@ function tableOf(row: Row): Table {
   };
 }
 
-function checkClock(now: number, asked: number, answered: number): Finding[] {
+function checkClock(now: number, asked: number, answered: number): Finding {
   // The database looked at its clock between these two.
   const skew = now < asked ? asked - now : Math.max(0, now - answered);
   if (skew <= CLOCK_TOLERANCE_MS) {
-    return [{ level: 'ok', code: 'clock', what: 'the clocks of this machine and of the database agree' }];
+    return { level: 'ok', code: 'clock', what: 'the clocks of this machine and of the database agree' };
   }
-  return [
-    {
-      level: 'warning',
-      code: 'clock_skew',
-      what: `the clock of this machine and that of the database are ${(skew / 1000).toFixed(0)} s apart`,
-      why: 'accounts expire by the clock of the server, and a dock compares clocks, too (319008)',
-      fix: ['synchronise both with NTP: timedatectl set-ntp true'],
-    },
-  ];
+  return {
+    level: 'warning',
+    code: 'clock_skew',
+    what: `the clock of this machine and that of the database are ${(skew / 1000).toFixed(0)} s apart`,
+    why: 'accounts expire by the clock of the server, and a dock compares clocks, too (319008)',
+    fix: ['synchronise both with NTP: timedatectl set-ntp true'],
+  };
 }
 
 function tablesMissing(server: Row, schema: string): Finding {
@@ -302,7 +300,7 @@ function lackingFor(needs: Needs, tables: readonly Table[]): { table: string; ri
 }
 
 /** A table made by hand, or restored in part, lacks what keeps two docks from one binding. */
-function checkGuards(tables: readonly Table[], schema: string): Finding[] {
+function checkGuards(tables: readonly Table[], schema: string): Finding {
   const lacks = tables.flatMap(({ name, constraints, generated, indexes }) =>
     tableGuards(schema)
       .filter(({ table, part }) => {
@@ -314,18 +312,16 @@ function checkGuards(tables: readonly Table[], schema: string): Finding[] {
       .map(({ part, make }) => ({ what: `${name} lacks ${partInWords(part)}`, make })),
   );
   if (lacks.length === 0)
-    return [{ level: 'ok', code: 'tables', what: 'its tables are as dockhook makes them' }];
-  return [
-    {
-      level: 'error',
-      code: 'tables_unsound',
-      what: listed(lacks.map(({ what }) => what)),
-      why: 'what PostgreSQL guards is not guarded: one code for two organizations, devices bound to none, slow look-ups',
-      fix: [
-        `as their owner, and mend the rows that it names if it is refused: ${lacks.map(({ make }) => make.replace(/\s+/g, ' ')).join('; ')}`,
-      ],
-    },
-  ];
+    return { level: 'ok', code: 'tables', what: 'its tables are as dockhook makes them' };
+  return {
+    level: 'error',
+    code: 'tables_unsound',
+    what: listed(lacks.map(({ what }) => what)),
+    why: 'what PostgreSQL guards is not guarded: one code for two organizations, devices bound to none, slow look-ups',
+    fix: [
+      `as their owner, and mend the rows that it names if it is refused: ${lacks.map(({ make }) => make.replace(/\s+/g, ' ')).join('; ')}`,
+    ],
+  };
 }
 
 function partInWords(part: Guard['part']): string {
@@ -334,21 +330,19 @@ function partInWords(part: Guard['part']): string {
 }
 
 /** Tables of before dockhook had triggers, or whose triggers somebody switched off. */
-function checkTriggers(tables: readonly Table[], schema: string): Finding[] {
+function checkTriggers(tables: readonly Table[], schema: string): Finding | undefined {
   const triggers = tables.find(({ name }) => name === 'dockhook_accounts')?.triggers.split(' ') ?? [];
   const lacks = ACCOUNT_TRIGGERS.filter((name) => !triggers.includes(name));
-  if (lacks.length === 0) return [];
-  return [
-    {
-      level: 'warning',
-      code: 'account_triggers',
-      what: `dockhook_accounts lacks the triggers ${lacks.join(' and ')}, or they are off`,
-      why: 'the server is not told of changed accounts, and so reads the account at each call: right, but slower',
-      fix: [
-        `as the owner of the tables, and then run deploy/postgres/schema.sql or restart dockhook serve: ${applyAgain(schema)}`,
-      ],
-    },
-  ];
+  if (lacks.length === 0) return undefined;
+  return {
+    level: 'warning',
+    code: 'account_triggers',
+    what: `dockhook_accounts lacks the triggers ${lacks.join(' and ')}, or they are off`,
+    why: 'the server is not told of changed accounts, and so reads the account at each call: right, but slower',
+    fix: [
+      `as the owner of the tables, and then run deploy/postgres/schema.sql or restart dockhook serve: ${applyAgain(schema)}`,
+    ],
+  };
 }
 
 const CONSTRAINTS: Readonly<Record<string, string>> = {

@@ -1,11 +1,11 @@
 /** A check of `dockhook doctor` that could not be made is a finding, too. */
 import { messageOf } from '../errors.js';
-import type { Finding } from '../finding.js';
+import { allOf, type Finding, type Found } from '../finding.js';
 
 /** Runs a check. If it throws, that is its finding, and the other checks go on. */
-export async function checked(what: string, check: () => Promise<Finding[]>): Promise<Finding[]> {
+export async function checked(what: string, check: () => Promise<Found>): Promise<Finding[]> {
   try {
-    return await check();
+    return allOf(await check());
   } catch (error) {
     return [notChecked(what, messageOf(error))];
   }

@@ -8,7 +8,7 @@ import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { formatListen, type Listen } from '../listen.js';
 import { notChecked } from './not-checked.js';
-import type { Finding } from '../finding.js';
+import { allOf, type Finding } from '../finding.js';
 
 const LIMIT_MS = 3000;
 
@@ -19,62 +19,54 @@ function reachable({ host, port }: Listen): Listen {
 }
 
 /** Asks `/readyz` on this machine, and waits at most 3 s. Never rejects. */
-export async function checkHttp(listen: Listen): Promise<Finding[]> {
-  if (listen.port === 0) return [portUnknown('HTTP', 'DOCKHOOK_HTTP_LISTEN')];
+export async function checkHttp(listen: Listen): Promise<Finding> {
+  if (listen.port === 0) return portUnknown('HTTP', 'DOCKHOOK_HTTP_LISTEN');
   const url = `http://${formatListen(reachable(listen))}/readyz`;
   let text: string;
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(LIMIT_MS) });
     text = await response.text();
     if (response.ok && text === 'ready\n') {
-      return [{ level: 'ok', code: 'http', what: `${url} says ready` }];
+      return { level: 'ok', code: 'http', what: `${url} says ready` };
     }
     if (response.ok && text.startsWith('ready: ')) {
-      return [
-        {
-          level: 'warning',
-          code: 'server_refused_by_database',
-          what: `${url} says ${text.trim()}`,
-          why: 'dockhook refuses new clients there, and after a minute it says that it is not ready',
-          fix: [
-            'write the right user and password into the file of DATABASE_URL_FILE',
-            'without such a file, restart dockhook serve with the right DATABASE_URL',
-          ],
-        },
-      ];
+      return {
+        level: 'warning',
+        code: 'server_refused_by_database',
+        what: `${url} says ${text.trim()}`,
+        why: 'dockhook refuses new clients there, and after a minute it says that it is not ready',
+        fix: [
+          'write the right user and password into the file of DATABASE_URL_FILE',
+          'without such a file, restart dockhook serve with the right DATABASE_URL',
+        ],
+      };
     }
     if (response.status === 503 && text.startsWith('not ready')) {
-      return [
-        {
-          level: 'error',
-          code: 'server_not_ready',
-          what: `${url} says ${text.trim()}`,
-          why: 'EMQX refuses every client that connects now',
-          fix: ['look at the log of dockhook serve; it goes on by itself once the database answers'],
-        },
-      ];
+      return {
+        level: 'error',
+        code: 'server_not_ready',
+        what: `${url} says ${text.trim()}`,
+        why: 'EMQX refuses every client that connects now',
+        fix: ['look at the log of dockhook serve; it goes on by itself once the database answers'],
+      };
     }
   } catch (error) {
     const { cause } = error as { cause?: unknown };
-    return [
-      {
-        level: 'error',
-        code: 'http_unreachable',
-        what: `nothing answers at ${url} (${messageOf(cause ?? error)})`,
-        why: 'dockhook does not run here, or uses another address',
-        fix: ['start dockhook serve, or give this command the DOCKHOOK_HTTP_LISTEN of the server'],
-      },
-    ];
-  }
-  return [
-    {
+    return {
       level: 'error',
-      code: 'http_not_dockhook',
-      what: `what answers at ${url} is not dockhook`,
-      why: 'health checks and Prometheus ask another program',
-      fix: ['give dockhook its own port with DOCKHOOK_HTTP_LISTEN'],
-    },
-  ];
+      code: 'http_unreachable',
+      what: `nothing answers at ${url} (${messageOf(cause ?? error)})`,
+      why: 'dockhook does not run here, or uses another address',
+      fix: ['start dockhook serve, or give this command the DOCKHOOK_HTTP_LISTEN of the server'],
+    };
+  }
+  return {
+    level: 'error',
+    code: 'http_not_dockhook',
+    what: `what answers at ${url} is not dockhook`,
+    why: 'health checks and Prometheus ask another program',
+    fix: ['give dockhook its own port with DOCKHOOK_HTTP_LISTEN'],
+  };
 }
 
 /** Asks gRPC's health check on this machine. If the port demands a client certificate, only tries TLS. */
@@ -84,7 +76,7 @@ export async function checkGrpc(config: Config): Promise<Finding[]> {
   if (config.grpcTlsCert === undefined) return [await askHealth(listen, credentials.createInsecure())];
   const seen = await handshake(listen);
   if ('fault' in seen) return [grpcUnreachable(listen, seen.fault)];
-  const findings = checkServedCertificate(seen.certificate, config.grpcTlsCert);
+  const findings = allOf(checkServedCertificate(seen.certificate, config.grpcTlsCert));
   // Without a client certificate, which only the broker has, this is all that can be seen.
   if (config.grpcTlsClientCa !== undefined) return [...findings, clientCertificate(listen, seen.letIn)];
   const trusting = credentials.createSsl(null, null, null, { rejectUnauthorized: false });
@@ -191,26 +183,26 @@ function handshake({ host, port }: Listen): Promise<Handshake> {
   });
 }
 
-function checkServedCertificate(served: X509Certificate | undefined, path: string): Finding[] {
-  if (served === undefined) return [];
+function checkServedCertificate(served: X509Certificate | undefined, path: string): Finding | undefined {
+  if (served === undefined) return undefined;
   const file = new X509Certificate(readFileSync(path));
   if (file.fingerprint256 === served.fingerprint256) {
-    return [
-      { level: 'ok', code: 'grpc_certificate_served', what: `the ExHook port shows the certificate ${path}` },
-    ];
+    return {
+      level: 'ok',
+      code: 'grpc_certificate_served',
+      what: `the ExHook port shows the certificate ${path}`,
+    };
   }
-  return [
-    {
-      level: 'warning',
-      code: 'grpc_certificate_other',
-      what: `the ExHook port does not show the certificate ${path}, but another one`,
-      why: 'dockhook reads a renewed file within ten seconds, unless it does not fit its key',
-      fix: [
-        'look for certificates_not_reloaded in the log of dockhook serve',
-        'or give this command the settings of the server',
-      ],
-    },
-  ];
+  return {
+    level: 'warning',
+    code: 'grpc_certificate_other',
+    what: `the ExHook port does not show the certificate ${path}, but another one`,
+    why: 'dockhook reads a renewed file within ten seconds, unless it does not fit its key',
+    fix: [
+      'look for certificates_not_reloaded in the log of dockhook serve',
+      'or give this command the settings of the server',
+    ],
+  };
 }
 
 function clientCertificate(listen: Listen, letIn: boolean): Finding {

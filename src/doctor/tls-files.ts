@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import { messageOf } from '../errors.js';
 import { certificatesIn, checkTlsFiles } from '../exhook/certificates.js';
 import { checkCertificate, checkDates } from './certificate.js';
-import type { Finding } from '../finding.js';
+import { allOf, type Finding } from '../finding.js';
 
 type Files = Pick<Config, 'grpcTlsCert' | 'grpcTlsKey' | 'grpcTlsClientCa'>;
 
@@ -37,10 +37,10 @@ export async function checkGrpcTls({
       where: cert,
       forDocks: false,
     }),
-    ...checkKeyFile(key),
+    ...allOf(checkKeyFile(key)),
     ...(clientCa === undefined || read.caCertificate === undefined
       ? []
-      : certificatesIn(read.caCertificate).flatMap((ca) => checkClientCa(ca, clientCa))),
+      : certificatesIn(read.caCertificate).map((ca) => checkClientCa(ca, clientCa))),
   ];
 }
 
@@ -66,53 +66,43 @@ export function checkMqttCertificate(path: string): Finding[] {
   return own ? checkCertificate(own, { port: 'mqtt', where: path, forDocks: true }) : [];
 }
 
-function checkKeyFile(path: string): Finding[] {
-  if ((statSync(path).mode & 0o007) === 0) return [];
-  return [
-    {
-      level: 'warning',
-      code: 'grpc_key_readable',
-      what: `every user of this machine may read or change the private key ${path}`,
-      why: 'whoever has it can answer the broker instead of dockhook, and let anybody in',
-      fix: [`chmod o= ${path}`],
-    },
-  ];
+function checkKeyFile(path: string): Finding | undefined {
+  if ((statSync(path).mode & 0o007) === 0) return undefined;
+  return {
+    level: 'warning',
+    code: 'grpc_key_readable',
+    what: `every user of this machine may read or change the private key ${path}`,
+    why: 'whoever has it can answer the broker instead of dockhook, and let anybody in',
+    fix: [`chmod o= ${path}`],
+  };
 }
 
-function checkClientCa(ca: X509Certificate, path: string): Finding[] {
+function checkClientCa(ca: X509Certificate, path: string): Finding {
   if (!ca.ca) {
-    return [
-      {
-        level: 'error',
-        code: 'grpc_client_ca_is_none',
-        what: `${path} has a certificate that is not of a CA`,
-        why: 'it cannot verify any certificate of the broker',
-        fix: ['use the CA that signed the certificate of the broker, not that certificate itself'],
-      },
-    ];
+    return {
+      level: 'error',
+      code: 'grpc_client_ca_is_none',
+      what: `${path} has a certificate that is not of a CA`,
+      why: 'it cannot verify any certificate of the broker',
+      fix: ['use the CA that signed the certificate of the broker, not that certificate itself'],
+    };
   }
   if (isPublic(ca)) {
-    return [
-      {
-        level: 'error',
-        code: 'grpc_client_ca_public',
-        what: `${path} has a public CA`,
-        why: 'everybody can get a certificate from it, and then read the license and bind any device',
-        fix: [
-          'use your own CA, which signs only your broker: deploy/tls/make-test-certificates.sh shows how',
-        ],
-      },
-    ];
+    return {
+      level: 'error',
+      code: 'grpc_client_ca_public',
+      what: `${path} has a public CA`,
+      why: 'everybody can get a certificate from it, and then read the license and bind any device',
+      fix: ['use your own CA, which signs only your broker: deploy/tls/make-test-certificates.sh shows how'],
+    };
   }
-  const dates = checkDates(ca, { port: 'grpc_client_ca', where: path });
-  if (dates.length > 0) return dates;
-  return [
-    {
+  return (
+    checkDates(ca, { port: 'grpc_client_ca', where: path }) ?? {
       level: 'ok',
       code: 'grpc_client_ca',
       what: `only clients with a certificate of the CA ${path} may connect`,
-    },
-  ];
+    }
+  );
 }
 
 function isPublic({ fingerprint256 }: X509Certificate): boolean {

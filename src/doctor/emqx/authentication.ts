@@ -1,7 +1,7 @@
 /** Who decides about connects in EMQX: authenticators that come before dockhook, and the one that closes EMQX without it. */
 import { answers, type Authenticator } from '../../emqx/api-answers.js';
 import { refusesWithoutPassword } from '../../emqx/versions.js';
-import type { Finding } from '../../finding.js';
+import { allOf, type Finding } from '../../finding.js';
 import { counted } from '../../text.js';
 import type { EmqxContext } from './context.js';
 
@@ -13,10 +13,10 @@ export async function checkAuthentication(context: EmqxContext): Promise<Finding
   const all = await context.api.get('/authentication', answers.authenticators);
   const enabled = all.filter(({ enable }) => enable !== false);
   if (enabled.length === 0) return [noAuthenticator(context)];
-  const findings: Finding[] = enabled.flatMap(checkPrecondition);
+  const findings: Finding[] = allOf(...enabled.map(checkPrecondition));
   for (const authenticator of enabled) {
     if (authenticator.backend === 'built_in_database')
-      findings.push(...(await checkUsers(authenticator, context)));
+      findings.push(await checkUsers(authenticator, context));
     else findings.push(decidesFirst(authenticator));
   }
   const needCertificate = context.accounts.filter(({ certificateCn }) => certificateCn !== undefined).length;
@@ -45,20 +45,18 @@ function noAuthenticator({ unknownAccounts }: EmqxContext): Finding {
 }
 
 /** From 6.2 on, EMQX skips an authenticator for clients that do not meet its precondition (read). */
-function checkPrecondition({ id, mechanism, precondition = '' }: Authenticator): Finding[] {
-  if (precondition.trim() === '') return [];
-  return [
-    {
-      level: 'error',
-      code: 'emqx_authenticator_precondition',
-      what: `authenticator ${id ?? mechanism} has the precondition ${precondition}`,
-      why: 'while EMQX has no hooks, it refuses only clients that meet the precondition, and lets in all others',
-      fix: [`remove the precondition of authenticator ${id ?? mechanism} (dashboard, Authentication)`],
-    },
-  ];
+function checkPrecondition({ id, mechanism, precondition = '' }: Authenticator): Finding | undefined {
+  if (precondition.trim() === '') return undefined;
+  return {
+    level: 'error',
+    code: 'emqx_authenticator_precondition',
+    what: `authenticator ${id ?? mechanism} has the precondition ${precondition}`,
+    why: 'while EMQX has no hooks, it refuses only clients that meet the precondition, and lets in all others',
+    fix: [`remove the precondition of authenticator ${id ?? mechanism} (dashboard, Authentication)`],
+  };
 }
 
-async function checkUsers(authenticator: Authenticator, { api }: EmqxContext): Promise<Finding[]> {
+async function checkUsers(authenticator: Authenticator, { api }: EmqxContext): Promise<Finding> {
   const id = authenticator.id ?? `${authenticator.mechanism}:built_in_database`;
   const { data, meta } = await api.get(
     `/authentication/${encodeURIComponent(id)}/users?page=1&limit=1`,
@@ -66,25 +64,21 @@ async function checkUsers(authenticator: Authenticator, { api }: EmqxContext): P
   );
   const users = meta?.count ?? data.length;
   if (data.length === 0 && users === 0) {
-    return [
-      {
-        level: 'ok',
-        code: 'emqx_authenticator',
-        what: `authenticator ${id} has no users: it refuses every client that dockhook does not accept`,
-      },
-    ];
+    return {
+      level: 'ok',
+      code: 'emqx_authenticator',
+      what: `authenticator ${id} has no users: it refuses every client that dockhook does not accept`,
+    };
   }
-  return [
-    {
-      level: 'warning',
-      code: 'emqx_authenticator_users',
-      what: `authenticator ${id} holds ${counted(users, 'user')}`,
-      why: 'EMQX decides about these users itself: they connect even if dockhook would refuse them',
-      fix: [
-        `add them to dockhook (dockhook account add), and delete them from ${id} (dashboard, Authentication)`,
-      ],
-    },
-  ];
+  return {
+    level: 'warning',
+    code: 'emqx_authenticator_users',
+    what: `authenticator ${id} holds ${counted(users, 'user')}`,
+    why: 'EMQX decides about these users itself: they connect even if dockhook would refuse them',
+    fix: [
+      `add them to dockhook (dockhook account add), and delete them from ${id} (dashboard, Authentication)`,
+    ],
+  };
 }
 
 function decidesFirst({ id, mechanism, backend }: Authenticator): Finding {

@@ -1,7 +1,7 @@
 /** Who decides about topics in EMQX: authorization sources that come before dockhook, and the cache of its answers. */
 import { answers } from '../../emqx/api-answers.js';
 import { durationMs } from '../../emqx/durations.js';
-import type { Finding } from '../../finding.js';
+import { allOf, type Finding } from '../../finding.js';
 import { deniesRetainedRequests, verdictForAll } from './acl-rules.js';
 import type { EmqxContext } from './context.js';
 
@@ -19,8 +19,8 @@ export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[
       fix: ['authorization.no_match = deny'],
     });
   }
-  for (const { type, enable, rules } of sources)
-    if (enable !== false) findings.push(...checkSource(type, rules));
+  const inForce = sources.filter(({ enable }) => enable !== false);
+  findings.push(...allOf(...inForce.map(({ type, rules }) => checkSource(type, rules))));
   if (settings.deny_action === 'disconnect') {
     findings.push({
       level: 'warning',
@@ -50,40 +50,34 @@ export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[
   ];
 }
 
-function checkSource(type: string, rules: string | undefined): Finding[] {
+function checkSource(type: string, rules: string | undefined): Finding | undefined {
   const verdict = type === 'file' ? verdictForAll(rules) : undefined;
   if (verdict === 'allows all') {
-    return [
-      {
-        level: 'error',
-        code: 'emqx_authorization_allows_all',
-        what: 'the authorization source "file" (acl.conf) allows topics of docks to everybody',
-        why: 'EMQX never asks dockhook about them: every client may publish and subscribe there, and command docks',
-        fix: ['authorization.sources = []'],
-      },
-    ];
+    return {
+      level: 'error',
+      code: 'emqx_authorization_allows_all',
+      what: 'the authorization source "file" (acl.conf) allows topics of docks to everybody',
+      why: 'EMQX never asks dockhook about them: every client may publish and subscribe there, and command docks',
+      fix: ['authorization.sources = []'],
+    };
   }
   if (verdict === 'denies all') {
-    return [
-      {
-        level: 'error',
-        code: 'emqx_authorization_denies_all',
-        what: 'the authorization source "file" (acl.conf) denies everything to everybody',
-        why: 'docks connect, but EMQX refuses all their topics and does not ask dockhook',
-        fix: ['authorization.sources = []'],
-      },
-    ];
-  }
-  if (type === 'file' && deniesRetainedRequests(rules) && !/\{\s*allow\b/.test(rules ?? '')) return [];
-  return [
-    {
-      level: 'warning',
-      code: 'emqx_authorization_source',
-      what: `the authorization source "${type}" decides before dockhook`,
-      why: 'EMQX does not ask dockhook about the topics that it allows or denies',
+    return {
+      level: 'error',
+      code: 'emqx_authorization_denies_all',
+      what: 'the authorization source "file" (acl.conf) denies everything to everybody',
+      why: 'docks connect, but EMQX refuses all their topics and does not ask dockhook',
       fix: ['authorization.sources = []'],
-    },
-  ];
+    };
+  }
+  if (type === 'file' && deniesRetainedRequests(rules) && !/\{\s*allow\b/.test(rules ?? '')) return undefined;
+  return {
+    level: 'warning',
+    code: 'emqx_authorization_source',
+    what: `the authorization source "${type}" decides before dockhook`,
+    why: 'EMQX does not ask dockhook about the topics that it allows or denies',
+    fix: ['authorization.sources = []'],
+  };
 }
 
 /** With fewer remembered answers, a dock alone fills the cache. */

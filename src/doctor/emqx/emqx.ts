@@ -20,7 +20,7 @@ import { checkMqtt } from './mqtt-settings.js';
 import { checkRetained } from './retained-requests.js';
 import { checkTopics } from './topics.js';
 import { checkProvider } from './provider.js';
-import type { Finding } from '../../finding.js';
+import { allOf, type Finding, type Found } from '../../finding.js';
 
 /** Never rejects: what could not be checked is a finding, too. */
 export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding[]> {
@@ -39,7 +39,7 @@ export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding
     .map(({ version = '' }) => parseVersion(version))
     .filter((version) => version !== undefined);
   const context: EmqxContext = { ...facts, api, versions };
-  const checks: [string, (context: EmqxContext) => Promise<Finding[]>][] = [
+  const checks: [string, (context: EmqxContext) => Promise<Found>][] = [
     ['whether it asks dockhook', checkProvider],
     ['its authenticators', checkAuthentication],
     ['its authorization', checkAuthorization],
@@ -53,23 +53,22 @@ export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding
     ['what the API key may do', checkKey],
   ];
   for (const [what, check] of checks) {
-    findings.push(...(await check(context).catch((error: unknown) => [partNotChecked(what, error)])));
+    const found = await check(context).catch((error: unknown) => partNotChecked(what, error));
+    findings.push(...allOf(found));
   }
-  return [...checkAddress(api), ...findings];
+  return allOf(checkAddress(api), findings);
 }
 
-function checkAddress({ address }: EmqxApi): Finding[] {
+function checkAddress({ address }: EmqxApi): Finding | undefined {
   const { protocol, hostname } = new URL(address);
-  if (protocol === 'https:' || isLoopback(hostname)) return [];
-  return [
-    {
-      level: 'warning',
-      code: 'emqx_api_plain',
-      what: `EMQX's REST API is used over plain HTTP at ${address}`,
-      why: 'everybody on the way can read the API key, and change EMQX with it',
-      fix: ['DOCKHOOK_EMQX_URL=https://… (EMQX: dashboard.listeners.https.bind = 18084)'],
-    },
-  ];
+  if (protocol === 'https:' || isLoopback(hostname)) return undefined;
+  return {
+    level: 'warning',
+    code: 'emqx_api_plain',
+    what: `EMQX's REST API is used over plain HTTP at ${address}`,
+    why: 'everybody on the way can read the API key, and change EMQX with it',
+    fix: ['DOCKHOOK_EMQX_URL=https://… (EMQX: dashboard.listeners.https.bind = 18084)'],
+  };
 }
 
 function checkNodes(nodes: readonly Node[]): Finding[] {

@@ -1,6 +1,6 @@
 /** What a listener of EMQX does to a connection or a topic before dockhook is asked. */
 import type { Listener } from '../../emqx/api-answers.js';
-import type { Finding } from '../../finding.js';
+import { allOf, type Finding } from '../../finding.js';
 
 /** With this share of its connections taken, a listener is nearly full. */
 const NEARLY_FULL = 0.9;
@@ -35,49 +35,42 @@ export function checkListenerLimits(listener: Listener & { id: string }, name: s
       ],
     });
   }
-  return [
-    ...findings,
-    ...checkAccessRules(rules, name, setting),
-    ...checkConnections(listener, name, setting),
-  ];
+  return allOf(findings, checkAccessRules(rules, name, setting), checkConnections(listener, name, setting));
 }
 
 /** The first rule that fits an address decides; if none fits, the client may connect (esockd_access and its caller, read). */
-function checkAccessRules(rules: readonly string[], name: string, setting: string): Finding[] {
+function checkAccessRules(rules: readonly string[], name: string, setting: string): Finding | undefined {
   const deciding = rules.map((rule) => rule.trim().toLowerCase().replace(/\s+/g, ' '));
   const [first] = deciding;
   if (first === undefined || first === 'allow all' || !deciding.some((rule) => rule.startsWith('deny')))
-    return [];
+    return undefined;
   const shuts = first === 'deny all';
-  return [
-    {
-      level: shuts ? 'error' : 'warning',
-      code: shuts ? 'emqx_access_rules_shut' : 'emqx_access_rules',
-      what: `${name} has access_rules = ${rules.join(', ')}`,
-      why: shuts ? cutOff('every client') : cutOff('a client from a denied address'),
-      fix: [
-        `${setting}.access_rules = ["allow all"]${shuts ? '' : ', unless the addresses of all docks are allowed'}`,
-      ],
-    },
-  ];
+  return {
+    level: shuts ? 'error' : 'warning',
+    code: shuts ? 'emqx_access_rules_shut' : 'emqx_access_rules',
+    what: `${name} has access_rules = ${rules.join(', ')}`,
+    why: shuts ? cutOff('every client') : cutOff('a client from a denied address'),
+    fix: [
+      `${setting}.access_rules = ["allow all"]${shuts ? '' : ', unless the addresses of all docks are allowed'}`,
+    ],
+  };
 }
 
 function checkConnections(
   { max_connections, current_connections }: Listener,
   name: string,
   setting: string,
-): Finding[] {
+): Finding | undefined {
   const [places, taken] = [Number(max_connections), current_connections ?? 0];
   // `infinity`, or not told.
-  if (!Number.isFinite(places) || max_connections === undefined || taken < places * NEARLY_FULL) return [];
+  if (!Number.isFinite(places) || max_connections === undefined || taken < places * NEARLY_FULL)
+    return undefined;
   const full = taken >= places;
-  return [
-    {
-      level: full ? 'error' : 'warning',
-      code: 'emqx_listener_full',
-      what: `${name} has ${taken} of ${places} connections (max_connections)`,
-      why: cutOff(full ? 'the next client' : 'each client while the listener is full'),
-      fix: [`${setting}.max_connections = infinity, or more than the number of your docks`],
-    },
-  ];
+  return {
+    level: full ? 'error' : 'warning',
+    code: 'emqx_listener_full',
+    what: `${name} has ${taken} of ${places} connections (max_connections)`,
+    why: cutOff(full ? 'the next client' : 'each client while the listener is full'),
+    fix: [`${setting}.max_connections = infinity, or more than the number of your docks`],
+  };
 }

@@ -1,12 +1,12 @@
 /** Settings of EMQX's `mqtt` by which replies vanish, names change, or EMQX itself refuses what docks and backends do. */
 import { answers, type Flapping, type Mqtt, type Zone } from '../../emqx/api-answers.js';
-import type { Finding } from '../../finding.js';
+import { allOf, type Finding } from '../../finding.js';
 import { checkClientId } from './client-id.js';
 import type { EmqxContext } from './context.js';
 
 export async function checkMqtt({ api, versions }: EmqxContext): Promise<Finding[]> {
   const zone = await api.get('/configs/global_zone', answers.zone);
-  return [...checkZone(zone), ...checkClientId(zone.mqtt.clientid_override, versions)];
+  return allOf(checkZone(zone), checkClientId(zone.mqtt.clientid_override, versions));
 }
 
 function checkZone({ mqtt, flapping_detect: flapping }: Zone): Finding[] {
@@ -37,7 +37,7 @@ function checkZone({ mqtt, flapping_detect: flapping }: Zone): Finding[] {
       ],
     });
   }
-  findings.push(...checkLimits(mqtt), ...checkFlapping(flapping));
+  findings.push(...checkLimits(mqtt), ...allOf(checkFlapping(flapping)));
   if (findings.length > 0) return findings;
   return [
     {
@@ -153,16 +153,14 @@ function checkLimits(mqtt: Mqtt): Finding[] {
 }
 
 /** It counts every end of a connection: a dock with a bad network looks like a stranger to it. */
-function checkFlapping(flapping: Flapping | undefined): Finding[] {
-  if (flapping?.enable !== true) return [];
+function checkFlapping(flapping: Flapping | undefined): Finding | undefined {
+  if (flapping?.enable !== true) return undefined;
   const { max_count: times = 15, window_time: within = '1m', ban_time: ban = '5m' } = flapping;
-  return [
-    {
-      level: 'warning',
-      code: 'emqx_flapping_detect',
-      what: `flapping_detect bans a client for ${ban} if its connection ends ${times} times within ${within}`,
-      why: 'EMQX refuses a dock with a bad network when it tries hardest, and does not ask dockhook; from 6.3 on, it may refuse a whole fleet with one account or address',
-      fix: ['flapping_detect.enable = false; dockhook limits wrong passwords itself'],
-    },
-  ];
+  return {
+    level: 'warning',
+    code: 'emqx_flapping_detect',
+    what: `flapping_detect bans a client for ${ban} if its connection ends ${times} times within ${within}`,
+    why: 'EMQX refuses a dock with a bad network when it tries hardest, and does not ask dockhook; from 6.3 on, it may refuse a whole fleet with one account or address',
+    fix: ['flapping_detect.enable = false; dockhook limits wrong passwords itself'],
+  };
 }

@@ -7,7 +7,7 @@ import { verifiesExhook } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import { counted, printableUrl } from '../../text.js';
 import type { EmqxContext } from './context.js';
-import type { Finding } from '../../finding.js';
+import { allOf, type Finding } from '../../finding.js';
 
 /** dockhook answers within this time, so EMQX must wait longer. In milliseconds. */
 const ANSWER_MS = 2000;
@@ -35,13 +35,12 @@ export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
       },
     ];
   }
-  const asked = await checkConnection(provider, context);
-  const rest = [
-    ...checkOrder(provider, providers),
-    ...checkTimes(provider),
-    ...checkAddress(provider, context),
-  ];
-  return [...asked, ...rest];
+  return allOf(
+    await checkConnection(provider, context),
+    checkOrder(provider, providers),
+    checkTimes(provider),
+    checkAddress(provider, context),
+  );
 }
 
 async function checkConnection(provider: Provider, context: EmqxContext): Promise<Finding[]> {
@@ -150,18 +149,16 @@ function howToReach(url: string, { exhookUrl }: EmqxContext): string {
   );
 }
 
-function checkOrder(provider: Provider, providers: readonly Provider[]): Finding[] {
+function checkOrder(provider: Provider, providers: readonly Provider[]): Finding | undefined {
   const before = providers.slice(0, providers.indexOf(provider)).filter(({ enable }) => enable !== false);
-  if (before.length === 0) return [];
-  return [
-    {
-      level: 'warning',
-      code: 'emqx_provider_order',
-      what: `EMQX asks ${before.map(({ name }) => `"${name}"`).join(', ')} before "${provider.name}"`,
-      why: 'a provider that is asked first may let clients in, or change requests, without dockhook',
-      fix: ['put dockhook first: dockhook emqx register'],
-    },
-  ];
+  if (before.length === 0) return undefined;
+  return {
+    level: 'warning',
+    code: 'emqx_provider_order',
+    what: `EMQX asks ${before.map(({ name }) => `"${name}"`).join(', ')} before "${provider.name}"`,
+    why: 'a provider that is asked first may let clients in, or change requests, without dockhook',
+    fix: ['put dockhook first: dockhook emqx register'],
+  };
 }
 
 function checkTimes(provider: Provider): Finding[] {
@@ -209,33 +206,29 @@ function checkTimes(provider: Provider): Finding[] {
   return findings;
 }
 
-function checkAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding[] {
-  if (!URL.canParse(url)) return [];
+function checkAddress({ url, ssl }: Provider, { versions }: EmqxContext): Finding | undefined {
+  if (!URL.canParse(url)) return undefined;
   const { protocol, hostname } = new URL(url);
   if (protocol === 'http:') {
-    if (isLoopback(hostname)) return [];
-    return [
-      {
-        level: 'warning',
-        code: 'emqx_exhook_plain',
-        what: `EMQX asks dockhook over plain HTTP at ${printableUrl(url)}`,
-        why: 'everybody on the way can read passwords and your license, and everybody who reaches that port can bind any device',
-        fix: ['use TLS, with certificates as in deploy/tls: dockhook emqx register --exhook https://…'],
-      },
-    ];
+    if (isLoopback(hostname)) return undefined;
+    return {
+      level: 'warning',
+      code: 'emqx_exhook_plain',
+      what: `EMQX asks dockhook over plain HTTP at ${printableUrl(url)}`,
+      why: 'everybody on the way can read passwords and your license, and everybody who reaches that port can bind any device',
+      fix: ['use TLS, with certificates as in deploy/tls: dockhook emqx register --exhook https://…'],
+    };
   }
   if (ssl?.verify !== 'verify_peer' || !versions.every(verifiesExhook)) {
-    return [
-      {
-        level: 'warning',
-        code: 'emqx_exhook_unverified',
-        what: `EMQX does not verify the certificate of dockhook at ${printableUrl(url)}`,
-        why: 'whoever takes over that address gets every password that a dock sends',
-        fix: [
-          'set verify = verify_peer in the ssl block of exhook.servers; it takes EMQX 5.8.8, 5.9.2, 5.10.1 or later',
-        ],
-      },
-    ];
+    return {
+      level: 'warning',
+      code: 'emqx_exhook_unverified',
+      what: `EMQX does not verify the certificate of dockhook at ${printableUrl(url)}`,
+      why: 'whoever takes over that address gets every password that a dock sends',
+      fix: [
+        'set verify = verify_peer in the ssl block of exhook.servers; it takes EMQX 5.8.8, 5.9.2, 5.10.1 or later',
+      ],
+    };
   }
-  return [];
+  return undefined;
 }

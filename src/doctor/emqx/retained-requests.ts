@@ -13,41 +13,37 @@ import type { EmqxContext } from './context.js';
 const REQUESTS = 'thing/product/+/requests';
 
 /** Finds nothing if EMQX has no retainer, or the retainer is off. */
-export async function checkRetained(context: EmqxContext): Promise<Finding[]> {
+export async function checkRetained(context: EmqxContext): Promise<Finding | undefined> {
   const { api, versions } = context;
   // If it cannot be read, the check that it belongs to says so.
   const zone = await api.get('/configs/global_zone', answers.zone).catch(() => undefined);
   const retainer = await getIfThere(api, '/mqtt/retainer', moduleAnswers.retainer);
   const isOff = retainer?.enable === false && !versions.some(ignoresRetainerSwitch);
-  if (retainer === undefined || isOff || zone?.mqtt.retain_available === false) return [];
+  if (retainer === undefined || isOff || zone?.mqtt.retain_available === false) return undefined;
   const kept = await retainedRequests(context);
   if (kept.length > 0) {
-    return [
-      {
-        level: 'error',
-        code: 'emqx_requests_retained',
-        what: `EMQX keeps retained requests: ${listed(kept)}`,
-        why: 'every client that subscribes to them gets them again, with the device binding code; a backend that answers sends the dock a second reply',
-        fix: [
-          `delete them: dashboard, Monitoring, Retained Messages, or DELETE /api/v5/mqtt/retainer/message/${encodeURIComponent(kept[0] ?? '')}`,
-        ],
-      },
-    ];
-  }
-  if (await neverRetained(context)) return [];
-  return [
-    {
-      level: 'warning',
-      code: 'emqx_retainer',
-      what: 'EMQX would keep a request that a dock publishes with the retain flag',
-      why: 'it does so before it asks dockhook: every client that subscribes later gets the request, with the device binding code',
+    return {
+      level: 'error',
+      code: 'emqx_requests_retained',
+      what: `EMQX keeps retained requests: ${listed(kept)}`,
+      why: 'every client that subscribes to them gets them again, with the device binding code; a backend that answers sends the dock a second reply',
       fix: [
-        versions.every(hasTransformations)
-          ? 'set message_transformation.transformations as dockhook emqx config prints it'
-          : 'set retainer.enable = false as dockhook emqx config prints it; if you need retained messages, see docs/emqx.md, "Retained requests"',
+        `delete them: dashboard, Monitoring, Retained Messages, or DELETE /api/v5/mqtt/retainer/message/${encodeURIComponent(kept[0] ?? '')}`,
       ],
-    },
-  ];
+    };
+  }
+  if (await neverRetained(context)) return undefined;
+  return {
+    level: 'warning',
+    code: 'emqx_retainer',
+    what: 'EMQX would keep a request that a dock publishes with the retain flag',
+    why: 'it does so before it asks dockhook: every client that subscribes later gets the request, with the device binding code',
+    fix: [
+      versions.every(hasTransformations)
+        ? 'set message_transformation.transformations as dockhook emqx config prints it'
+        : 'set retainer.enable = false as dockhook emqx config prints it; if you need retained messages, see docs/emqx.md, "Retained requests"',
+    ],
+  };
 }
 
 async function retainedRequests({ api }: EmqxContext): Promise<string[]> {

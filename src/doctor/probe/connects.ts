@@ -77,9 +77,9 @@ async function probeAsDock(options: ConnectOptions, connect: Connect): Promise<F
   const findings: Finding[] = [
     { level: 'ok', code: 'probe_dock_accepted', what: accepted },
     ...servedCertificate(attempt.client, url),
-    ...subscribed,
+    subscribed,
   ];
-  if (subscribed.some(({ level }) => level === 'error')) return findings;
+  if (subscribed.level === 'error') return findings;
   // One after the other: each has the connection to itself.
   for (const step of [requestIsAnswered, foreignPublish, foreignFilters]) {
     // Some brokers are set to end the connection of a client that is refused.
@@ -88,7 +88,7 @@ async function probeAsDock(options: ConnectOptions, connect: Connect): Promise<F
       if (!('client' in again)) return [...findings, connectionLost()];
       session.client = again.client;
     }
-    findings.push(...(await step(session)));
+    findings.push(await step(session));
     signal.throwIfAborted();
   }
   return findings;

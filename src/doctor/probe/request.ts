@@ -6,7 +6,7 @@ import type { Finding } from '../../finding.js';
 import { listen, sendMarker, type DockSession } from './session.js';
 
 /** Sends one request and waits for its reply. */
-export async function requestIsAnswered(dock: DockSession): Promise<Finding[]> {
+export async function requestIsAnswered(dock: DockSession): Promise<Finding> {
   const { client, watcher, gateway, timeoutMs, within } = dock;
   const topics = {
     request: `thing/product/${gateway}/requests`,
@@ -32,34 +32,32 @@ export async function requestIsAnswered(dock: DockSession): Promise<Finding[]> {
     const { why, fix } = whyNoReply(sent, seen?.topics, topics);
     const what =
       sent === true ? `no reply to ${method} in ${timeoutMs / 1000} s` : `${method} could not be sent`;
-    return [{ level: 'error', code: 'probe_no_reply', what, why, fix }];
+    return { level: 'error', code: 'probe_no_reply', what, why, fix };
   }
   if (seen?.topics.has(topics.request)) {
-    return [
-      {
-        level: 'error',
-        code: 'probe_answered_elsewhere',
-        what: `${method} was answered, but the request itself also went to subscribers`,
-        why: 'another server answers docks, and EMQX does not ask dockhook: the hook message.publish is missing, or not for this topic',
-        fix: ['stop that server, or let it alone answer requests', CONFIGURE_EMQX],
-      },
-    ];
+    return {
+      level: 'error',
+      code: 'probe_answered_elsewhere',
+      what: `${method} was answered, but the request itself also went to subscribers`,
+      why: 'another server answers docks, and EMQX does not ask dockhook: the hook message.publish is missing, or not for this topic',
+      fix: ['stop that server, or let it alone answer requests', CONFIGURE_EMQX],
+    };
   }
   const result = resultOf(answer);
   if (result !== 0) {
-    return [
-      {
-        level: 'error',
-        code: 'probe_reply_fault',
-        what: `${method} was answered with result ${result ?? '(none)'}`,
-        why: 'a dock takes that as a failure; 210233 means that dockhook could not read the bindings',
-        fix: ['look at the log of dockhook serve, and check that its database answers'],
-      },
-    ];
+    return {
+      level: 'error',
+      code: 'probe_reply_fault',
+      what: `${method} was answered with result ${result ?? '(none)'}`,
+      why: 'a dock takes that as a failure; 210233 means that dockhook could not read the bindings',
+      fix: ['look at the log of dockhook serve, and check that its database answers'],
+    };
   }
-  return [
-    { level: 'ok', code: 'probe_reply', what: `a request of a dock got its reply in ${milliseconds} ms` },
-  ];
+  return {
+    level: 'ok',
+    code: 'probe_reply',
+    what: `a request of a dock got its reply in ${milliseconds} ms`,
+  };
 }
 
 /** From what happened to the request, as far as it could be watched. */

@@ -166,11 +166,11 @@ describe('doctor', () => {
       const dockhook = await startDockhook();
       await dockhook.ready;
       const config = configOf(dockhook);
-      const findings = complete([...(await checkGrpc(config)), ...(await checkHttp(config.httpListen))]);
+      const findings = complete([...(await checkGrpc(config)), await checkHttp(config.httpListen)]);
       expect(findings.map(({ code }) => code)).to.deep.equal(['grpc', 'http']);
       await dockhook.stop();
       expect(troubles(complete(await checkGrpc(config)))).to.deep.equal(['error grpc_unreachable']);
-      expect(troubles(complete(await checkHttp(config.httpListen)))).to.deep.equal([
+      expect(troubles(complete([await checkHttp(config.httpListen)]))).to.deep.equal([
         'error http_unreachable',
       ]);
     });
@@ -189,7 +189,7 @@ describe('doctor', () => {
       const stores = { ...openFakeStores(), ping: () => Promise.reject(new Error('away')) };
       const dockhook = await startDockhook({ stores });
       const config = configOf(dockhook);
-      const findings = complete([...(await checkGrpc(config)), ...(await checkHttp(config.httpListen))]);
+      const findings = complete([...(await checkGrpc(config)), await checkHttp(config.httpListen)]);
       await dockhook.stop();
       expect(troubles(findings)).to.deep.equal(['error grpc_not_serving', 'error server_not_ready']);
     });
@@ -201,7 +201,7 @@ describe('doctor', () => {
       const http = await checkHttp({ host: '127.0.0.1', port });
       other.closeAllConnections();
       other.close();
-      expect(troubles(complete(http))).to.deep.equal(['error http_not_dockhook']);
+      expect(troubles(complete([http]))).to.deep.equal(['error http_not_dockhook']);
     });
 
     it('sees that a client without certificate is refused, and which certificate is shown', async () => {
@@ -242,7 +242,7 @@ describe('doctor', () => {
 
     it('cannot ask a port that only the server knows', async () => {
       const config = readConfig({ DOCKHOOK_GRPC_LISTEN: '127.0.0.1:0', DOCKHOOK_HTTP_LISTEN: '127.0.0.1:0' });
-      const findings = [...(await checkGrpc(config)), ...(await checkHttp(config.httpListen))];
+      const findings = [...(await checkGrpc(config)), await checkHttp(config.httpListen)];
       expect(troubles(findings)).to.deep.equal(['warning not_checked', 'warning not_checked']);
     });
   });
