@@ -8,7 +8,7 @@ import { formatListen, isLoopback, parseListen } from './listen.js';
 
 interface Setting<T> {
   environment: string;
-  /** Without one, the setting is only read from the environment: process arguments are no place for a secret. */
+  /** Without one, the setting is only read from the environment: secrets do not belong in process arguments. */
   flag?: string;
   description: string;
   /** As a person would write it; '' is "not set". */
@@ -30,7 +30,7 @@ const settings = {
   }),
   databaseUrlFile: setting({
     environment: 'DATABASE_URL_FILE',
-    description: 'File that holds `DATABASE_URL`. It is followed when it changes.',
+    description: 'File that holds `DATABASE_URL`. dockhook reads it again when it changes.',
     default: '',
     parse: optional(text),
   }),
@@ -62,7 +62,7 @@ const settings = {
     environment: 'DOCKHOOK_GRPC_LISTEN',
     flag: 'grpc-listen',
     description:
-      'Where the broker reaches ExHook. Whoever reaches this port can read the license and bind any device.',
+      'Where the broker reaches ExHook. Anybody who reaches this port can read the license and bind any device.',
     default: '127.0.0.1:9000',
     parse: parseListen,
   }),
@@ -200,8 +200,8 @@ export const settingList: readonly (Setting<unknown> & { name: SettingName })[] 
 ).map(([name, definition]) => ({ name: name as SettingName, ...definition }));
 
 /**
- * Reads the settings; a flag goes before the environment, the environment before the default.
- * An empty environment variable is as good as none.
+ * Reads the settings; a flag goes before the environment, the environment before the default. An empty environment
+ * variable counts as none.
  * @throws DockhookError `usage` that lists every fault
  */
 export function readConfig(
@@ -220,12 +220,12 @@ export function readConfig(
 
 /** Why the settings cannot be used. */
 export interface ConfigFault {
-  /** Absent if each setting is well and they do not go together. */
+  /** Absent if each setting is valid by itself, but they do not go together. */
   setting?: SettingName;
   text: string;
 }
 
-/** As {@link readConfig}, but for who wants to look at the rest: what cannot be used has its default. */
+/** As {@link readConfig}, but returns the faults: a setting that cannot be used has its default. */
 export function inspectConfig(
   environment: Readonly<Record<string, string | undefined>>,
   flags: Readonly<Partial<Record<SettingName, string>>> = {},
@@ -271,7 +271,7 @@ function contradictions(config: Config): string[] {
   }
   if (!isLoopback(config.grpcListen.host) && config.grpcTlsClientCa === undefined && !config.grpcInsecure) {
     faults.push(
-      `DOCKHOOK_GRPC_LISTEN: ${formatListen(config.grpcListen)} can be reached from other machines, and who reaches ` +
+      `DOCKHOOK_GRPC_LISTEN: ${formatListen(config.grpcListen)} can be reached from other machines, and anybody who reaches ` +
         'it can read the license and bind any device. Set DOCKHOOK_GRPC_TLS_CLIENT_CA (with certificate and key) so ' +
         'that only your broker can connect, or DOCKHOOK_GRPC_INSECURE=yes if the network itself is trusted',
     );
@@ -328,7 +328,7 @@ function listenerIds(value: string): string[] {
   const ids = value.split(',').map((id) => id.trim());
   if (value.trim() === '') return [];
   const wrong = ids.find((id) => !/^(tcp|ssl|ws|wss|quic):[A-Za-z0-9_-]+$/.test(id));
-  if (wrong !== undefined) throw new Error(`"${wrong}" is no listener's id such as tcp:default`);
+  if (wrong !== undefined) throw new Error(`"${wrong}" is not the id of a listener, such as tcp:default`);
   return [...new Set(ids)];
 }
 

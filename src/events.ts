@@ -1,7 +1,6 @@
 /**
- * What happens to a dock on its way in, as one flat record: it becomes a log line, a metric and an entry of the
- * access timeline.
- * Types only. `access/` and `dock/` tell of it through a {@link Tell} function and do not care who listens.
+ * What happens to a dock on its way in, as one flat record: it becomes a log line, a metric and an entry of the access
+ * timeline. Types only. `access/` and `dock/` report it through a {@link Tell} function and do not know who listens.
  */
 
 import type { Action } from './hooks.js';
@@ -64,7 +63,7 @@ export type Reason =
   | 'store_refused'
   /** A row in the database cannot be read. */
   | 'bad_row'
-  /** A mistake in dockhook. */
+  /** A bug in dockhook. */
   | 'internal_error'
   /** The account may not use this topic, or may not act for this gateway. */
   | 'not_in_scope'
@@ -108,7 +107,10 @@ export interface AccessEvent {
   clientId: string;
   account: string;
   reason?: Reason | undefined;
-  /** The gateway SN that the topic names; of a connect, the one that account and client id stand for, if it is one. */
+  /**
+   * The gateway SN that the topic names; for a connect, the one that account and client id name, if there is exactly
+   * one.
+   */
   gateway?: string;
   /** The device a `bind` event is about. */
   sn?: string;
@@ -123,15 +125,15 @@ export interface AccessEvent {
   peerPort?: number;
   /** The broker node that holds the session. */
   node?: string;
-  /** The broker's id of the message: EMQX 5.9.0–5.10.4 may ask twice about one. */
+  /** The broker's id of the message: EMQX 5.9.0–5.10.4 may ask twice about one message. */
   messageId?: string;
   /** A dock repeats a request under its tid when it got no reply. */
   tid?: string;
-  /** The dock's clock minus ours, in milliseconds; the message's time on its way makes it less. */
+  /** The dock's clock minus ours, in milliseconds. The time that the message takes makes it smaller. */
   clockSkewMs?: number;
   /** SN of the drone that a dock says it has, `''` for none. */
   drone?: string;
-  /** So many came from there lately that this one need not be logged. */
+  /** So many came from that network lately that this one need not be logged. */
   repeated?: boolean;
   /** A broker's own words, a driver's message: for the log, not for decisions. */
   detail?: string;

@@ -56,7 +56,7 @@ export function createAuthorize(options: AuthorizeOptions): Hooks['authorize'] {
 
   /** Why a client that is one of the gateways `own` may not carry this drone. */
   async function droneRefusal(own: string[], sn: string, within: Within): Promise<Reason | undefined> {
-    // Asked at the same time it takes no round trip of its own. Of many gateways, only if it comes to that.
+    // Asked at the same time, it costs no extra round trip. With several gateways, we ask only if it is needed.
     const early = own.length === 1 ? bindings.getMany(own) : undefined;
     early?.catch(() => undefined);
     const { isGateway, binding } = await owners.lookUp(sn, within);

@@ -1,7 +1,7 @@
 /**
- * What the client id of a CONNECT claims. The broker ends a session, or hands it over, when another client comes with
- * its client id: no dock account may come as somebody else's dock. We trust backends and accounts of any gateway with
- * that, but not with an id that an account keeps for itself.
+ * What the client id of a CONNECT claims. The broker ends a session, or hands it over, when another client connects
+ * with its client id, so no dock account may use the client id of another account's dock. We trust backends and
+ * accounts of any gateway with that, but not with an id that an account keeps for itself.
  */
 import type { Reason } from '../events.js';
 import type { Account, Accounts } from '../stores/types.js';
@@ -9,7 +9,7 @@ import type { Within } from '../time-limits.js';
 import type { GatewayOwners } from './gateway-owners.js';
 import { isOwnGateway, serialNumbersIn } from './topic-rules.js';
 
-/** Why an account may not come under this client id; undefined if it may. */
+/** Why an account may not connect with this client id; undefined if it may. */
 export async function claimRefusal(
   account: Account,
   clientId: string,
@@ -30,7 +30,7 @@ async function isKeptByAnother(
   within: Within,
 ): Promise<boolean> {
   if (scope.kind === 'service' && scope.clientIds?.includes(clientId)) return false;
-  // A dock under its own SN is never refused, and costs no question.
+  // A dock under its own SN is never refused, and needs no query.
   if (scope.kind === 'gateways' && scope.gateways.includes(clientId)) return false;
   return within(accounts.keepsClientId(clientId));
 }
@@ -43,7 +43,7 @@ async function namedGatewayRefusal(
 ): Promise<Reason | undefined> {
   if (scope.kind === 'any-gateway' || scope.kind === 'service') return undefined;
   const named = serialNumbersIn(clientId);
-  // `SN-TIME`, a second session, does not tell which part is the SN, until it acts.
+  // For `SN-TIME`, a second session, we learn which part is the SN only when it acts.
   const use = named.length === 1 ? 'acts' : 'is named';
   const refusals = await Promise.all(
     named.map(async (sn) => {

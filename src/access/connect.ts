@@ -43,7 +43,7 @@ export function createConnect(options: ConnectOptions): Hooks['authenticate'] {
     return (await within(accounts.get(client.username))) ?? { reason: 'unknown_account' };
   }
 
-  /** In this order: only a client with the right password may make us look up who owns an SN. */
+  /** The order matters: only a client with the right password may make us look up who owns an SN. */
   async function check(attempt: Attempt): Promise<Reason | undefined> {
     const { account, client, within } = attempt;
     return (
@@ -77,7 +77,7 @@ export function createConnect(options: ConnectOptions): Hooks['authenticate'] {
             failureRefusal,
           );
     if (refusal === undefined) {
-      // A literal that begins with a spread takes V8 five times as long to make, and whoever reads it, too.
+      // V8 takes five times as long to make, and to read, a literal that begins with a spread.
       tell({ outcome: 'ok', ...about, ...onlyGateway(found, client) });
       return true;
     }

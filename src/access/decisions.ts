@@ -1,11 +1,11 @@
-/** Decisions whether an account may use an SN, kept for the minutes in which the store cannot be read. */
+/** Remembers whether an account may use an SN, for the minutes in which the store cannot be read. */
 import type { Reason } from '../events.js';
 import { createMemories } from '../stores/remembered-reads.js';
 
 /** Remembered per account: a dock asks about its drone, and nobody can push out the decisions of another account. */
 const DECISIONS_PER_ACCOUNT = 200;
 
-/** Decides, or repeats what was decided last while the store is away. `undefined` is yes. */
+/** Decides; while the store is away, repeats the last decision. `undefined` is yes. */
 export type Decide = (
   account: string,
   clientId: string,

@@ -9,11 +9,11 @@ import { createThrottle } from '../throttle.js';
 import type { Within } from '../time-limits.js';
 
 /**
- * SNs that nobody knows yet, which one account may bring at once, and the time in which it may bring one more, in
- * milliseconds. People set up a fleet by hand, dock by dock; who invents SNs fills the list of docks.
+ * How many unknown SNs one account may bring at once, and the time in which it may bring one more, in milliseconds.
+ * People set up a fleet by hand, dock by dock; invented SNs would fill the list of docks.
  */
 const NEWCOMERS = { burst: 10_000, refillMs: 10_000 };
-/** Newcomers that are remembered, of all accounts: each may come again as often as it likes. */
+/** How many newcomers of all accounts are remembered: a remembered one may come again as often as it likes. */
 const MAX_NEWCOMERS = 50_000;
 
 /** Both reject as the store does, and when the time of `within` is over. */
@@ -22,7 +22,7 @@ export interface GatewayOwners {
   lookUp(sn: string, within: Within): Promise<{ isGateway: boolean; binding: Binding | undefined }>;
   /**
    * Why an account of scope `client-id` may not act as this gateway: it is somebody else's, or one too many.
-   * @param use whether it acts now, or its client id only names this: newcomers count when they act
+   * @param use whether it acts now, or only its client id names this gateway: newcomers count when they act
    */
   claimRefusal(
     claimant: string,
@@ -47,12 +47,12 @@ export function createGatewayOwners(
   }
 
   /**
-   * Whether an account other than the claimant bound this. One that is disabled or expired holds it still: else another
-   * could take its docks for good in the meantime. One that was removed holds nothing, so that a shared account can be
-   * replaced by another; nor does one that has got a list since, for what it lists was looked up already.
+   * Whether an account other than the claimant bound this. A disabled or expired account still holds it: otherwise
+   * another could take its docks for good in the meantime. A removed account holds nothing, so that another can replace
+   * a shared account. Nor does an account that has a list by now: what it lists was already looked up.
    */
   async function isHeld(binding: Binding, claimant: string, within: Within): Promise<boolean> {
-    // Rows from before accounts were recorded name none. They hold nothing against anybody, or whole fleets were shut out.
+    // Rows from before accounts were recorded name none. They block nobody, or whole fleets would be shut out.
     if (binding.account === undefined || binding.account === claimant) return false;
     const holder = await within(accounts.get(binding.account));
     if (holder === undefined) return false;
@@ -71,7 +71,8 @@ export function createGatewayOwners(
   return {
     async lookUp(sn, within) {
       const { listed, binding } = await read(sn, within);
-      // A dock binds itself. What was only bound through an SN does not make that SN a dock: anybody could say so.
+      // A dock binds itself. A device that was bound through an SN does not make that SN a dock: anybody could claim
+      // it.
       return { isGateway: listed || binding?.gateway === sn, binding };
     },
     async claimRefusal(claimant, sn, within, use = 'acts') {
@@ -83,7 +84,7 @@ export function createGatewayOwners(
   };
 }
 
-/** For SNs that are nobody's yet: a dock is not bound before it has connected. */
+/** For SNs that belong to nobody yet: a dock must connect before it can be bound. */
 function limitNewcomers(now: () => number): (claimant: string, sn: string) => Reason | undefined {
   const newcomers = createThrottle(NEWCOMERS, now);
   const known = createBoundedMap<true>(MAX_NEWCOMERS);

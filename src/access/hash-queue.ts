@@ -1,9 +1,9 @@
-/** Few slow hashes at once, in the order in which they came, and a bounded queue of those that wait. */
+/** Runs few slow hashes at once, in order of arrival, with a bounded queue. */
 import { verifyPassword } from '../password-hashes/index.js';
 
 /** Longest time in the queue, in milliseconds; a check that would wait longer is shed. */
 const MAX_WAIT_MS = 1000;
-/** Share of the queue that the checks of one account may fill, from wherever they come. */
+/** Share of the queue that the checks of one account may fill, from all addresses. */
 const QUEUE_SHARE = 1 / 10;
 
 /** Refuses no work by itself: ask `isFull` first. */
@@ -12,16 +12,16 @@ export interface HashQueue {
   isFull(account: string): boolean;
   /** Whether a hash could begin now. */
   isIdle(): boolean;
-  /** Checks a password when it is its turn. */
+  /** Checks a password when its turn comes. */
   verify(account: string, passwordHash: string, password: string): Promise<boolean>;
-  /** Does other work with a slow hash when it is its turn. */
+  /** Does other work with a slow hash when its turn comes. */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /**
- * As many slow hashes as there are cores, but one less than Node has threads for such work. Host names are looked up and
- * files written by the same threads, four unless UV_THREADPOOL_SIZE says otherwise: with a hash on each, the name of the
- * database is looked up after them all.
+ * As many slow hashes as there are cores, but one fewer than Node has threads for such work. The same threads (four, or
+ * UV_THREADPOOL_SIZE) look up host names and write files: if all ran a hash, the look-up of the database's name would
+ * have to wait.
  */
 export function hashesAtOnce(cores: number, threadPoolSize: string | undefined): number {
   // As libuv reads it.
@@ -34,7 +34,7 @@ export function hashesAtOnce(cores: number, threadPoolSize: string | undefined):
  * @param ownHashMs how long a hash of ours takes on this machine
  */
 export function createHashQueue(workers: number, ownHashMs: number): HashQueue {
-  /** Of the latest checks, whatever their hashes: how long the queue may be. */
+  /** The time of recent checks, with any kind of hash. It sets how long the queue may be. */
   let hashMs = ownHashMs;
   /** Checks that wait or run, by account. */
   const underWay = new Map<string, number>();

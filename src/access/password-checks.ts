@@ -1,7 +1,7 @@
 /**
- * Checks passwords without letting a reconnect storm or a guesser take the machine: few slow hashes at once and a
- * bounded queue (`hash-queue.ts`), one hash for identical checks that run at the same time, and none for a password that
- * was right before (`verified-passwords.ts`).
+ * Checks passwords so that neither a reconnect storm nor a guesser can overload the machine: few slow hashes at once
+ * and a bounded queue (`hash-queue.ts`), one hash for identical checks that run at the same time, and none for a
+ * password that was right before (`verified-passwords.ts`).
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -20,8 +20,8 @@ const MAX_KNOWN_WRONG = 10_000;
 
 /**
  * Slow hashes for one account and network at once, and the time in which one more is allowed, in milliseconds: ten a
- * minute. A right password pays, too: bcrypt looks at 72 bytes, so who knows one has endless others that cost a hash
- * each.
+ * minute. A right password counts, too: bcrypt looks at only 72 bytes, so one known password makes endless others that
+ * cost a hash each.
  */
 const HASHES = { burst: 10, refillMs: 6_000 };
 
@@ -42,9 +42,9 @@ interface Credentials {
 export interface PasswordChecks {
   /**
    * Rejects with `bad_row` if the stored hash cannot be read.
-   * @param peerHost where the client comes from. Only chosen passwords are throttled, and never one that
-   * was right before: a stranger behind the same address cannot lock a dock out that has been in. Nor does
-   * one that was wrong before count again: docks that still have an old password lock nobody out.
+   * @param peerHost where the client comes from. Only chosen passwords are throttled, and never one that was right
+   * before: a stranger behind the same address cannot lock out a dock that was in before. A password that was wrong
+   * before does not count again: docks with an old password lock nobody out.
    * @param decideBy when it resolves, the answer is `overloaded`. The check goes on: if the password is right, the next
    * attempt is answered at once. So the first login with an imported bcrypt hash of cost 12 may be refused once; the
    * dock's next try succeeds, and by then the hash is one of ours.
@@ -61,7 +61,7 @@ export interface PasswordChecks {
 
 /**
  * Measures this machine's time for a hash of ours; then ready.
- * @param replaceHash given, an imported hash is replaced by one of ours once its password was right
+ * @param replaceHash if given, it replaces an imported hash by one of ours once its password was right
  */
 export async function createPasswordChecks(
   workers = hashesAtOnce(availableParallelism(), process.env['UV_THREADPOOL_SIZE']),
@@ -96,7 +96,9 @@ export async function createPasswordChecks(
   };
 }
 
-/** They remember their passwords apart: those push out no chosen password, which takes a slow hash to be known again. */
+/**
+ * They have their own memory of passwords, so they push out no chosen password: to learn that again takes a slow hash.
+ */
 function fastChecks() {
   const remembered = createRightPasswords();
   return (

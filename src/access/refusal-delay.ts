@@ -1,8 +1,8 @@
 /**
- * How long a refused client waits for its answer. The time of an answer could tell whether an account exists: one in
- * memory is found sooner than one that is not there, a slow hash takes its time, and even a timer set after either ends
- * in another millisecond. So the time of a refusal depends on its arrival alone. It leaves with all others of its tick,
- * in the order in which they came.
+ * How long a refused client waits for its answer. The time of an answer could tell whether an account exists: an
+ * account in memory is found sooner than one that does not exist, a slow hash takes time, and even a timer set after
+ * either ends in another millisecond. So the time of a refusal depends only on when the call arrived. All refusals of
+ * one tick leave together, in order of arrival.
  */
 
 /** Between two ticks, in milliseconds. */
@@ -15,7 +15,7 @@ const CHECK_MS = { least: 200, most: 400 };
 /**
  * Time for checking a password, in milliseconds: about twice a hash of ours. An unknown name, which costs no hash, then
  * looks like a wrong password, however long the queue. The time never changes while dockhook runs: if it followed the
- * checks, it would tell a guesser that they are of an imported hash, which takes longer or less, and so that the account
+ * checks, it would show a guesser that they use an imported hash, which is slower or faster, and so that the account
  * exists.
  * @param hashMs how long a hash of ours takes on this machine
  */
@@ -54,7 +54,7 @@ export interface Ticks {
 }
 
 interface Tick {
-  /** Resolves a tick earlier: what is decided by then is decided without haste. */
+  /** Resolves one tick earlier: decisions are due by then, so that none is rushed. */
   before: Promise<void>;
   /** Resolves at the tick; if that is over, at the next one. */
   reached(): Promise<void>;

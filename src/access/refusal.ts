@@ -1,4 +1,4 @@
-/** Why access is refused, and how that is told. */
+/** Why access is refused, and how that is reported. */
 import { clientNetwork } from '../client-network.js';
 import { storeFault, traceOf } from '../errors.js';
 import type { AccessEvent, Reason, Tell } from '../events.js';
@@ -6,7 +6,7 @@ import type { Client } from '../hooks.js';
 import type { Account } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
 
-/** Refusals from one network, before they are only counted and not logged: a hundred a minute. */
+/** Refusals from one network that are logged: a hundred a minute. More are only counted. */
 const LOGGED_REFUSALS = { burst: 100, refillMs: 600 };
 
 /** `detail` is for the log; nobody decides by it. */
@@ -25,7 +25,7 @@ export function wrongCertificate({ certificateCn }: Account, cn: string): 'wrong
   return certificateCn === undefined || certificateCn === cn ? undefined : 'wrong_certificate';
 }
 
-/** What an event tells of its client. */
+/** What an event says about its client. */
 export function clientNames({ clientId, username }: Client): Pick<AccessEvent, 'clientId' | 'account'> {
   return { clientId, account: username };
 }
@@ -33,7 +33,7 @@ export function clientNames({ clientId, username }: Client): Pick<AccessEvent, '
 /** `peerHost` is the client's address; its network must not fill the log. */
 export type TellRefusal = (event: Omit<AccessEvent, 'outcome'>, peerHost: string) => void;
 
-/** Tells of refusals; marks those that come too often from one network. */
+/** Reports refusals, and marks those that come too often from one network. */
 export function tellRefusals(tell: Tell): TellRefusal {
   const logged = createThrottle(LOGGED_REFUSALS);
   return (event, peerHost) => {

@@ -2,14 +2,14 @@
 import { hashChosen, mayReplace } from '../password-hashes/index.js';
 import type { HashQueue } from './hash-queue.js';
 
-/** After a replacement failed, none is tried for so long, in milliseconds. */
+/** How long none is tried after a replacement failed, in milliseconds. */
 const PAUSE_MS = 10 * 60_000;
 
 /** Puts an account's new hash in place of the old one, if it still has that. @returns whether it did */
 export type ReplaceHash = (name: string, oldHash: string, newHash: string) => Promise<boolean>;
 
 /**
- * Works when nobody waits for the answer and no check waits for a turn; else a later login does it.
+ * It works only when nobody waits for the answer and no check waits for its turn; otherwise a later login does it.
  * @param onReplaced told of the new hash, and of the password that it stands for
  */
 export function replaceImportedHashes(

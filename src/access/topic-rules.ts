@@ -17,7 +17,7 @@ export type Judgement =
   /** Another SN, on a topic that a dock uses for its drone: yes, if that SN is nobody else's. */
   | { as: 'drone'; sn: string };
 
-/** Sent by the cloud alone: a dock that could publish here could command or deceive. */
+/** Only the cloud sends these: a dock that could publish here could command or deceive others. */
 const CLOUD_ONLY: ReadonlySet<string> = new Set([
   'services',
   'requests_reply',
@@ -28,7 +28,7 @@ const CLOUD_ONLY: ReadonlySet<string> = new Set([
   'drc/down',
 ]);
 
-/** What a dock's session says and hears under the SN of the drone it carries. */
+/** What a dock's session publishes and receives under the SN of its drone. */
 const DRONE_TOPICS: Record<Action, ReadonlySet<string>> = {
   publish: new Set(['osd', 'state', 'events']),
   subscribe: new Set(['state_reply', 'events_reply']),
@@ -90,8 +90,8 @@ function allowedUnderOwn({ rest }: DeviceTopic, action: Action): boolean {
 const MAX_PARTS = 6;
 
 /**
- * What a part of a client id must look like to be taken for an SN: DJI's have 14 and 20 characters, letters and
- * digits. Else who binds a device with the SN "drc" would keep the second sessions of all others out.
+ * What a part of a client id must look like to be taken for an SN: DJI's have 14 and 20 characters, letters and digits.
+ * Otherwise somebody who binds a device with the SN "drc" would block the second sessions of all others.
  */
 const LIKELY_SERIAL_NUMBER = /^(?=.*[A-Za-z])(?=.*[0-9])[A-Za-z0-9]{10,64}$/;
 

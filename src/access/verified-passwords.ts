@@ -21,10 +21,10 @@ export function createRightPasswords(): RightPasswords {
   const key = randomBytes(32).toString('hex');
   const tags = createBoundedMap<string>(MAX_ACCOUNTS);
   return {
-    /** In one call, for it is made at each login: an HMAC object takes Node five times as long. */
+    /** In one call, because each login needs it: an HMAC object takes Node five times as long. */
     tag: (name, passwordHash, password) =>
       hash('sha256', key + JSON.stringify([name, passwordHash, password]), 'hex'),
-    // How far two tags agree tells nothing without the key, so the time of this comparison may.
+    // Without the key, it tells nothing how far two tags agree. So this comparison need not take constant time.
     has: (name, tag) => tags.get(name) === tag,
     add: (name, tag) => {
       tags.set(name, tag);

@@ -27,7 +27,7 @@ export function changeAccount(account: Account, changes: AccountChanges): Accoun
   return changed;
 }
 
-/** Whether sessions that the account has now must end: whoever comes again is judged by the new account. */
+/** Whether the account's present sessions must end: clients that reconnect are checked against the new account. */
 export function endsSessions(before: Account, after: Account): boolean {
   return (
     !isDeepStrictEqual(before.scope, after.scope) ||

@@ -8,19 +8,19 @@ import type { Account, Scope } from '../stores/types.js';
 import { COLUMNS, type Column } from './csv-columns.js';
 import { checkedClientIds, checkedFilters, checkedGateways, gatewaysIn } from './scope.js';
 
-/** What other systems call it. */
+/** Names that other systems use for a column, and advice. */
 const HINTS: Readonly<Record<string, string>> = {
-  username: 'it is name here',
-  user_id: 'it is name here',
-  account: 'it is name here',
-  sn: 'it is gateways here',
-  gateway: 'it is gateways here',
-  gateway_sn: 'it is gateways here',
-  hash: 'it is password_hash here',
-  cert_cn: 'it is certificate_cn here',
-  expires_at: 'it is expires here',
+  username: 'write name',
+  user_id: 'write name',
+  account: 'write name',
+  sn: 'write gateways',
+  gateway: 'write gateways',
+  gateway_sn: 'write gateways',
+  hash: 'write password_hash',
+  cert_cn: 'write certificate_cn',
+  expires_at: 'write expires',
   is_superuser: 'leave it out: dockhook has no superusers; a backend has the scope service',
-  clientid: 'leave it out: an account with the scope client-id acts for the client id it comes with',
+  clientid: 'leave it out: an account with the scope client-id acts for the gateway in its client id',
 };
 
 /** What an account's hash is to be made of. */
@@ -33,7 +33,7 @@ export interface ImportedLine {
   secret: Secret;
 }
 
-/** A hash that stands for one to be made, where none is needed. It is of no password. */
+/** A placeholder where no hash need be made. It fits no password. */
 export const PLACEHOLDER_HASH = `$dockhook-sha256$AA$${'A'.repeat(43)}`;
 
 /** The columns that a header line names. Throws `usage`. */
@@ -41,11 +41,11 @@ export function readHeader(cells: readonly string[]): Column[] {
   const names = cells.map((cell) => cell.trim());
   const columns = names.map((name) => {
     if (Object.hasOwn(COLUMNS, name)) return name as Column;
-    const hint = HINTS[name.toLowerCase()] ?? `there are ${Object.keys(COLUMNS).join(', ')}`;
+    const hint = HINTS[name.toLowerCase()] ?? `the columns are ${Object.keys(COLUMNS).join(', ')}`;
     throw new DockhookError('usage', `unknown column "${name}"; ${hint}`);
   });
   const twice = columns.find((column, index) => columns.indexOf(column) !== index);
-  if (twice !== undefined) throw new DockhookError('usage', `the column "${twice}" is there twice`);
+  if (twice !== undefined) throw new DockhookError('usage', `the column "${twice}" appears twice`);
   if (!columns.includes('name')) {
     throw new DockhookError('usage', 'the first line must name the columns, and one of them is name');
   }
@@ -62,7 +62,7 @@ export function readLine(
     const [has, wanted] = [cells.length, columns.length];
     throw new DockhookError('usage', `columns: ${has} here, ${wanted} in the first line`);
   }
-  // What a decoder puts in place of bytes it cannot read.
+  // A decoder puts this in place of bytes that it cannot read.
   if (cells.some((cell) => cell.includes('\uFFFD'))) {
     throw new DockhookError('usage', 'has characters that are not UTF-8; save the file as "CSV UTF-8"');
   }
@@ -80,7 +80,7 @@ export function readLine(
   if (expires) account.expiresAt = readMoment('expires', expires, now);
   if (readDisabled(row.disabled)) account.disabled = true;
   if (note) account.note = note;
-  // What is left to be wrong, lengths above all.
+  // All other faults, above all lengths.
   encode(accountType, { ...account, passwordHash: PLACEHOLDER_HASH });
   return { account, secret: readSecret(row, options.algorithm) };
 }
@@ -105,7 +105,7 @@ function readScope({
     case 'gateways': {
       const sns = words(gateways);
       if (sns.length > 0) return { kind, gateways: checkedGateways('gateway', sns) };
-      throw new DockhookError('usage', 'says neither which gateways it acts as, nor another scope');
+      throw new DockhookError('usage', 'has neither gateways nor another scope');
     }
     case 'client-id':
     case 'any-gateway':
@@ -141,7 +141,7 @@ function readList(column: string, text: string): string[] {
   if (!text.startsWith('[')) return words(text);
   const list = parseJson(text);
   if (Array.isArray(list) && list.every((item) => typeof item === 'string')) return list;
-  throw new DockhookError('usage', `${column} begins with [ and is no JSON array of texts`);
+  throw new DockhookError('usage', `${column} begins with [ but is not a JSON array of texts`);
 }
 
 function parseJson(text: string): unknown {

@@ -1,6 +1,6 @@
 /**
- * Accounts from CSV: every line is checked, and every password hashed, before the database is asked for anything. An
- * embedded database answers nobody else, no dock either, while a transaction is open, and the input may take its time.
+ * Accounts from CSV: every line is checked, and every password hashed, before the database is asked for anything. While
+ * a transaction is open, an embedded database answers nobody else, not even a dock, and the input may be slow.
  */
 import { hasExpired } from '../access/expiry.js';
 import { generatePassword } from '../access/generate-password.js';
@@ -16,7 +16,7 @@ import { gatewaysIn } from './scope.js';
 /** Lines that are hashed and inserted together. */
 const BATCH = 200;
 
-/** Told what is found, line by line. */
+/** Hears what is found, line by line. */
 export interface ImportReport {
   /** The line cannot be imported. */
   fault(line: number, error: DockhookError): void;
@@ -24,7 +24,7 @@ export interface ImportReport {
   doubt(line: number, text: string): void;
   /** A chosen password can be guessed. */
   shortPassword(): void;
-  /** Whether nothing will be imported any more, so that only faults are looked for and nothing need be hashed. */
+  /** Whether nothing will be imported, so that it only looks for faults and hashes nothing. */
   isTrial(): boolean;
 }
 
@@ -83,7 +83,7 @@ export async function readAccounts(
 
 /**
  * Adds all of them, or none, and takes them out of `ready`.
- * @param on.added told of each batch: how many accounts were added and tried so far, and the passwords that were made
+ * @param on.added called for each batch: how many accounts were added and tried so far, and the generated passwords
  * @param on.commit called once, before the commit: an account whose password nobody saw would be lost, while a password
  *   without an account is harmless. If it rejects, nothing is imported
  * @returns how many were, or would be, imported
@@ -100,7 +100,7 @@ export async function addAccounts(
   let added = 0;
   let tried = 0;
   await accounts.addTogether(async (addMany) => {
-    // Lets go of each: their passwords take the room.
+    // Releases each: their passwords take much memory.
     for (let next = ready.batches.shift(); next !== undefined; next = ready.batches.shift()) {
       const batch = JSON.parse(next.toString()) as Ready[];
       const leftOut = await addMany(batch.map(({ account }) => account));

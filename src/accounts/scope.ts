@@ -6,7 +6,7 @@ import type { Accounts, Scope } from '../stores/types.js';
 import { serialNumberFault } from '../serial-number.js';
 
 /**
- * @param where what the user wrote them behind: a flag or a column
+ * @param where the flag or column in which the user wrote them
  * @throws DockhookError `usage`
  */
 export function checkedGateways(where: string, gateways: string[]): string[] {
@@ -33,7 +33,7 @@ export function checkedClientIds(where: string, clientIds: string[]): string[] {
   if (unsafe === undefined) return named;
   throw new DockhookError(
     'usage',
-    `${where} ${unsafe}: a client id with + # / | or a control character in it, or of more than 255 characters, never gets in`,
+    `${where} ${unsafe}: a client id with + # / | or a control character in it, or of more than 255 characters, can never connect`,
   );
 }
 

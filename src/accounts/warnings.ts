@@ -1,4 +1,6 @@
-/** What is allowed, and probably a mistake: names and SNs are compared byte by byte, so it shows only at the dock. */
+/**
+ * What is allowed but probably a mistake. Names and SNs are compared byte by byte, so it would show only at the dock.
+ */
 import type { Scope } from '../stores/types.js';
 import { gatewaysIn, type Claims } from './scope.js';
 

@@ -20,7 +20,7 @@ export function addBindingCommand(program: Command): void {
     binding
       .command('move <sn>')
       .description('bind a device to another organization, or give it to another account')
-      .option('--organization <id>', 'where it goes')
+      .option('--organization <id>', 'the organization that it moves to')
       .option(
         '--account <name>',
         'which account counts as the one that bound it (for --client-id-is-gateway)',
@@ -32,7 +32,7 @@ export function addBindingCommand(program: Command): void {
   addExamples(
     binding
       .command('remove <sn>')
-      .description('unbind a device, so that it can be bound anew in DJI Pilot 2')
+      .description('unbind a device, so that it can be bound again in DJI Pilot 2')
       .action(removeBinding),
     'dockhook binding remove 7CTDTEST00000A',
   );
@@ -66,7 +66,7 @@ async function showBinding(sn: string, _options: unknown, command: Command): Pro
   if (!binding)
     throw new DockhookError(
       'not_found',
-      `device ${sn} is not bound; dockhook binding list shows all that are`,
+      `device ${sn} is not bound; dockhook binding list shows all bound devices`,
     );
   if (wantsJson(command)) printJson(binding);
   else {
@@ -90,7 +90,7 @@ interface MoveOptions {
 async function moveBinding(sn: string, options: MoveOptions, command: Command): Promise<void> {
   const { organization, account } = options;
   if (organization === undefined && account === undefined) {
-    throw new DockhookError('usage', 'say where it goes: --organization ID, --account NAME, or both');
+    throw new DockhookError('usage', 'say where it moves: --organization ID, --account NAME, or both');
   }
   const { moved, text, disconnected } = await withStores(command, async ({ bindings, accounts }) => {
     if (account !== undefined && !(await accounts.get(account))) {

@@ -1,4 +1,4 @@
-/** Ends sessions in EMQX after a change, and says what became of them. */
+/** Ends sessions in EMQX after a change, and reports the result. */
 import type { Command } from 'commander';
 import type { EmqxClient } from '../emqx/clients.js';
 import type { Revoked } from '../emqx/end-sessions.js';
@@ -8,19 +8,19 @@ import { warn } from './output.js';
 
 /** What became of the sessions that a change should end. */
 export interface Disconnected {
-  /** The sentences that tell the operator what became of sessions. */
+  /** The sentences that tell the operator what happened to the sessions. */
   text: string;
   /** For `--json`: how many sessions were ended; null if EMQX could not be asked. */
   disconnected: number | null;
 }
 
 const STAYS =
-  'A client that is connected stays on until it reconnects. If the broker keeps its session (clean session off), it ' +
+  'A connected client stays until it reconnects. If the broker keeps its session (clean session off), it ' +
   'keeps its subscriptions even then. End both in the broker, or let dockhook do it (DOCKHOOK_EMQX_URL).';
 
 /**
- * Ends the sessions, if EMQX's API is configured. A failure does not fail the command, since its change is made: it is a
- * warning, and the exit code stays 0.
+ * Ends the sessions, if EMQX's API is configured. A failure is only a warning, and the exit code stays 0, because the
+ * change is made.
  */
 export async function disconnectClients(command: Command, revoked: Revoked): Promise<Disconnected> {
   const config = configOf(command);
@@ -51,7 +51,7 @@ function textOf(ended: readonly EmqxClient[]): string {
   const online = ended.filter(({ connected }) => connected).length;
   const kept = ended.length - online;
   const clients = online === 1 ? '1 client was' : `${online} clients were`;
-  const disconnected = online === 0 ? 'No client of it was connected' : `${clients} disconnected`;
+  const disconnected = online === 0 ? 'None of its clients was connected' : `${clients} disconnected`;
   if (kept === 0) return `${disconnected}.`;
   const sessions =
     kept === 1

@@ -31,7 +31,7 @@ export function addDoctorCommand(program: Command): void {
     .option('--broker <url>', 'for --probe: mqtt://host:1883 or mqtts://host:8883')
     .option(
       '--username <name>',
-      'for --probe: an account of a dock (default: one that is made for it, and removed)',
+      'for --probe: an account of a dock (default: the probe makes one, and removes it)',
     )
     .option('--password-stdin', 'for --probe: read its password from standard input')
     .option('--gateway <sn>', 'for --probe: an SN that the account may act as');
@@ -84,7 +84,7 @@ async function probeOptions(options: DoctorFlags) {
     throw new DockhookError('usage', '--broker, --username, --password-stdin and --gateway are for --probe');
   }
   if (broker === undefined)
-    throw new DockhookError('usage', '--probe needs to know where: --broker mqtt://host:1883');
+    throw new DockhookError('usage', '--probe needs the address of the broker: --broker mqtt://host:1883');
   const { brokerUrl } = await import('../simulator/mqtt-connect.js');
   const { protocol, host } = brokerUrl(broker);
   const how = { url: `${protocol}//${host}`, ...(await mqttOptions(options)) };

@@ -29,14 +29,14 @@ export async function readPassword(): Promise<string> {
 
 /**
  * Throws `usage` if it is no serial number.
- * @param where what the user wrote it behind: a flag or a command
+ * @param where the flag or command after which the user wrote it
  */
 export function demandSerialNumber(where: string, sn: string): void {
   const fault = serialNumberFault(sn);
   if (fault) throw new DockhookError('usage', `${where} ${sn}: ${fault}`);
 }
 
-/** The moment that `--expires` names, which must lie ahead. */
+/** The moment that `--expires` names. It must be in the future. */
 export function parseExpiry(text: string, now: number): string {
   const moment = parseMoment(text, now);
   if (Date.parse(moment) <= now) throw new DockhookError('usage', `--expires ${text}: that is in the past`);

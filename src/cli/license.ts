@@ -88,7 +88,7 @@ function parseLicense(path: string, text: string): License {
     if (!Object.hasOwn(FIELDS, field)) {
       throw new DockhookError(
         'usage',
-        `${where}: unknown field "${field}"; there are ${Object.keys(FIELDS).join(', ')}`,
+        `${where}: unknown field "${field}"; the fields are ${Object.keys(FIELDS).join(', ')}`,
       );
     }
     // DJI's site shows the app id as a bare number.
@@ -118,7 +118,7 @@ function masked(license: License): Record<string, string> {
   };
 }
 
-/** Length and end are enough to compare with developer.dji.com; of a short secret, not even the end is shown. */
+/** Length and end are enough to compare with developer.dji.com. A short secret does not even show its end. */
 function mask(secret: string): string {
   const end = secret.length >= 16 ? `, ending in ${secret.slice(-4)}` : '';
   return `(${secret.length} characters${end})`;

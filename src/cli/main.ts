@@ -22,7 +22,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') stopped.abort();
   process.kill(process.pid, 'SIGINT');
 });
-// Nobody is left to be told.
+// Nobody is left to read it.
 process.stderr.on('error', () => undefined);
 
 try {
@@ -30,7 +30,7 @@ try {
 } catch (error) {
   // Commander throws for --help and --version too, with exit code 0.
   const isDone = error instanceof CommanderError && error.exitCode === 0;
-  // Whoever takes the first lines and leaves has what he wants.
+  // A reader who takes the first lines and leaves has what they want.
   if (!isDone && !isBrokenPipe(error)) {
     process.exitCode = stopped.signal.aborted ? 1 : reportError(asUsage(error), json);
   }

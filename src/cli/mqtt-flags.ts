@@ -1,4 +1,4 @@
-/** The flags of commands that come to a broker as an MQTT client. */
+/** The flags of commands that connect to a broker as an MQTT client. */
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import type { Command } from 'commander';
@@ -16,7 +16,7 @@ export interface MqttFlags {
 
 export function addMqttFlags(command: Command): Command {
   return command
-    .option('--ca <file>', 'CA that signed the certificate of the broker, if it is none that Node.js knows')
+    .option('--ca <file>', 'CA that signed the certificate of the broker, if Node.js does not know it')
     .option('--cert <file>', 'client certificate to show')
     .option('--key <file>', 'private key of the client certificate')
     .option('--mqtt <version>', 'version of MQTT: 3.1.1 or 5', '3.1.1')
@@ -29,7 +29,7 @@ export async function mqttOptions(
 ): Promise<Pick<MqttOptions, 'tls' | 'protocolVersion' | 'timeoutMs'>> {
   const { ca, cert, key, mqtt } = flags;
   if (mqtt !== '3.1.1' && mqtt !== '5') {
-    throw new DockhookError('usage', `--mqtt ${mqtt}: there are 3.1.1 and 5`);
+    throw new DockhookError('usage', `--mqtt ${mqtt}: write 3.1.1 or 5`);
   }
   if ((cert === undefined) !== (key === undefined)) {
     throw new DockhookError('usage', '--cert and --key go together: give both or neither');

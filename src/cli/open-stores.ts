@@ -16,7 +16,7 @@ export async function withStores<T>(command: Command, work: (stores: Stores) => 
   const tell = (text: string): void => {
     if (!wantsJson(command)) say(text);
   };
-  // Else a shell without the server's DATABASE_URL would fill another database in silence.
+  // Otherwise a shell without the server's DATABASE_URL would silently fill another database.
   if (config.databaseUrl === undefined) {
     const isNew = !existsSync(join(config.dataDir, 'postgres'));
     const hint = isNew ? ', which holds nothing yet; set DATABASE_URL if your fleet is in PostgreSQL' : '';

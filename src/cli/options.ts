@@ -9,15 +9,15 @@ interface GlobalOptions {
 }
 
 /**
- * The settings for a command, from its flags and the environment. Who names a data directory on the command
- * line means the embedded database, whatever `DATABASE_URL` the shell has.
+ * The settings for a command, from its flags and the environment. A data directory on the command line means the
+ * embedded database, whatever `DATABASE_URL` the shell has.
  */
 export function configOf(command: Command, defaults: Readonly<Record<string, string>> = {}): Config {
   const flags = flagsOf(command);
   return asChosen(flags, readConfig({ ...defaults, ...process.env }, flags));
 }
 
-/** As {@link configOf}, with what cannot be used set apart. */
+/** As {@link configOf}, but returns the faults instead of throwing them. */
 export function inspectConfigOf(command: Command): ReturnType<typeof inspectConfig> {
   const flags = flagsOf(command);
   const { config, faults } = inspectConfig(process.env, flags);
@@ -48,7 +48,7 @@ export function wantsJson(command: Command): boolean {
   return command.optsWithGlobals<GlobalOptions>().json ?? false;
 }
 
-/** An action whose file is loaded only when it is to run: `--help` and the other commands need none of it. */
+/** An action whose file is loaded only when it runs: `--help` and the other commands do not need it. */
 export function lazily<A extends unknown[]>(
   load: () => Promise<(...given: A) => Promise<void>>,
 ): (...given: A) => Promise<void> {

@@ -28,7 +28,7 @@ export function terminal(): { colour: boolean; width: number } {
 const ESCAPE = '\u001b';
 const OWN_STYLES = new RegExp(`(${ESCAPE}\\[(?:1|2|22|3[1-6]|39)m)`);
 
-/** The last place that all text for people passes. */
+/** All text for people passes through here last. */
 function shown(text: string, stream: NodeJS.WriteStream): string {
   if (!wantsColour(stream)) return printableLines(text);
   return text
@@ -42,14 +42,14 @@ export function print(text: string): void {
   process.stdout.write(`${shown(text, process.stdout)}\n`);
 }
 
-/** For people, on stderr, apart from what a command gives. */
+/** For people, on stderr, separate from the output of a command. */
 export function say(text: string): void {
   process.stderr.write(`${shown(text, process.stderr)}\n`);
 }
 
 /**
- * What is to be kept as it is, such as CSV: only a terminal is shielded from it. Resolves when it is written, and
- * rejects if it cannot be.
+ * Writes output that must stay as it is, such as CSV; only for a terminal is it made safe. Resolves when it is written,
+ * and rejects if it cannot be.
  */
 export function printRaw(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -74,7 +74,7 @@ function toJson(value: unknown): string {
   return printableJson(JSON.stringify(value));
 }
 
-/** Something to know that stops nothing, on stderr: `warning: …`, or `{"warning": …}` for scripts. */
+/** A warning on stderr: `warning: …`, or `{"warning": …}` for scripts. */
 export function warn(text: string, json: boolean): void {
   if (json) sayJson({ warning: withoutUserInfo(text) });
   else say(`${style('yellow', 'warning:', process.stderr)} ${text}`);
@@ -101,7 +101,7 @@ export function printFields(fields: Readonly<Record<string, string | undefined>>
   for (const [label, value] of shown) print(`${style('dim', label.padEnd(width))}  ${printable(value)}`);
 }
 
-/** Rows that could not be read, on stderr, with a failing exit code: the listing is not whole. */
+/** Rows that could not be read, on stderr, with a failing exit code: the list is not complete. */
 export function reportBadRows(badRows: readonly DockhookError[], json: boolean): void {
   for (const badRow of badRows) process.exitCode = reportError(badRow, json);
 }

@@ -29,7 +29,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
-/** @param json whether usage errors are told as JSON, and so not by commander */
+/** @param json whether usage errors are printed as JSON, and so not by commander */
 export function createProgram({ json }: { json: boolean }): Command {
   const program = new Command('dockhook')
     .description('Lets DJI docks join your cloud through the MQTT broker you already run.')

@@ -1,15 +1,15 @@
-/** A bar on stderr for what takes long, where somebody watches. */
+/** A progress bar on stderr for long work, if stderr is a terminal. */
 
 const WIDTH = 24;
 const REDRAW_MS = 100;
 
 interface Progress {
   /**
-   * @param done how much of the whole, from 0 to 1; `undefined` if the whole is not known
+   * @param done the part that is done, from 0 to 1; `undefined` if the total is not known
    * @param remark what else there is to say
    */
   at(count: number, done: number | undefined, remark?: string): void;
-  /** Wipes the bar away, for other lines to be written. */
+  /** Removes the bar, so that other lines can be written. */
   clear(): void;
 }
 

@@ -42,7 +42,7 @@ async function serve(config: Config): Promise<void> {
   });
   const signal = await signalled;
   log.info({ event: 'stopping', signal });
-  // Ctrl-C is a person who waits; SIGTERM is a supervisor whose proxy must notice first.
+  // After Ctrl-C a person waits. SIGTERM comes from a supervisor, and its proxy must notice first.
   await app.stop(signal === 'SIGTERM' ? UNREADY_MS : 0);
   log.info({ event: 'stopped' });
   await new Promise<void>((resolve) => {

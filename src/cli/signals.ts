@@ -1,11 +1,11 @@
 /** SIGINT and SIGTERM, for commands that stay up. */
 
-/** A start or stop that takes longer after the signal is cut short, in milliseconds. */
+/** How long a start or stop may take after the signal, in milliseconds; then it is cut short. */
 const STOP_LIMIT_MS = 10_000;
 
 /**
- * Resolves to the first SIGINT or SIGTERM from now on. To be called before anything is opened, so that a
- * signal during the start is kept and not fatal. A second signal, or a stop that hangs, ends the process.
+ * Resolves to the first SIGINT or SIGTERM from now on. Call it before anything is opened, so that a signal during the
+ * start is kept and not fatal. A second signal, or a stop that hangs, ends the process.
  */
 export function firstSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

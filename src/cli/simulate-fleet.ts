@@ -1,4 +1,4 @@
-/** `dockhook simulate` for many docks: who they are, and what became of them. */
+/** `dockhook simulate` for many docks: which docks connect, and the result. */
 import { createReadStream } from 'node:fs';
 import { isSerialNumber } from '../serial-number.js';
 import type { FleetDock, FleetSummary } from '../simulator/simulated-fleet.js';
@@ -8,9 +8,9 @@ import { print, printJson, printTable, style } from './output.js';
 import { startProgress } from './progress.js';
 
 /**
- * One dock for each line of a CSV file with the columns `name`, `password` and `gateways`, as `account import`
- * has them; others are left aside. Of several SNs in one line the first comes; where there is none, the name is
- * the SN. Rejects with `usage` and the line.
+ * One dock for each line of a CSV file with the columns `name`, `password` and `gateways`, as for `account import`;
+ * other columns are ignored. If a line has several SNs, the first connects; if it has none, the name is the SN. Rejects
+ * with `usage` and the line.
  */
 export async function readAccounts(
   path: string,
@@ -34,7 +34,7 @@ export async function readAccounts(
   return docks;
 }
 
-/** Has them come, and tells what became of them; the exit code is 1 if one failed. */
+/** Connects them all and prints the result; the exit code is 1 if one failed. */
 export async function reportFleet(
   docks: readonly FleetDock[],
   { atOnce, json }: { atOnce: number; json: boolean },
@@ -68,6 +68,6 @@ function printSummary({ docks, online, seconds, steps, failures }: FleetSummary)
     );
   }
   for (const { step, docks: count, reason, example } of failures) {
-    print(`\n${style('red', `${count} failed at ${step}`)}, ${example} for one:\n  ${reason}`);
+    print(`\n${style('red', `${count} failed at ${step}`)}, for example ${example}:\n  ${reason}`);
   }
 }

@@ -27,7 +27,7 @@ export function addSimulateCommand(program: Command): void {
   const command = program
     .command('simulate')
     .description('walk the access sequence of a dock against a broker, and say where it fails')
-    .requiredOption('--broker <url>', 'mqtt://host:1883 or mqtts://host:8883 (tcp:// and ssl:// will do)')
+    .requiredOption('--broker <url>', 'mqtt://host:1883 or mqtts://host:8883 (tcp:// and ssl:// also work)')
     .option('--username <name>', 'MQTT account')
     .option('--password-stdin', 'read its password from standard input')
     .option('--gateway <sn>', 'SN of the dock')
@@ -36,12 +36,12 @@ export function addSimulateCommand(program: Command): void {
     .requiredOption('--binding-code <code>', 'device binding code, as typed into DJI Pilot 2')
     .option('--client-id <id>', 'MQTT client id (default: the SN of the dock)');
   addMqttFlags(command)
-    .option('--docks <n>', 'a fleet: as many docks, whose SNs are those given with 00001, 00002, … behind')
+    .option('--docks <n>', 'a fleet of n docks; their SNs are the given ones, followed by 00001, 00002, …')
     .option(
       '--accounts <file>',
       'a fleet: one dock for each line of a CSV file with name, password and gateways (or SNs as names)',
     )
-    .option('--at-once <n>', 'so many docks of a fleet come at the same time', '50')
+    .option('--at-once <n>', 'how many docks of a fleet connect at the same time', '50')
     .addHelpText(
       'after',
       `
@@ -78,7 +78,7 @@ async function simulate(options: SimulateOptions, command: Command): Promise<voi
   }
 }
 
-/** Who comes: one dock, or a fleet. */
+/** Which docks connect: one, or a fleet. */
 async function docksOf(
   options: SimulateOptions,
   common: Omit<FleetDock, 'username' | 'password' | 'gateway'>,
@@ -89,14 +89,17 @@ async function docksOf(
     if (given.some((name) => options[name] !== undefined)) {
       throw new DockhookError(
         'usage',
-        '--accounts says who comes: leave out --docks, --username, --gateway, …',
+        '--accounts already names the docks: leave out --docks, --username, --gateway, …',
       );
     }
     const { readAccounts } = await import('./simulate-fleet.js');
     return (await readAccounts(options.accounts)).map((account) => ({ ...common, ...account }));
   }
   if (username === undefined || gateway === undefined) {
-    throw new DockhookError('usage', 'say who comes: --username NAME --password-stdin --gateway SN');
+    throw new DockhookError(
+      'usage',
+      'say which dock connects: --username NAME --password-stdin --gateway SN',
+    );
   }
   if (!options.passwordStdin) {
     throw new DockhookError('usage', 'give the password on standard input with --password-stdin');

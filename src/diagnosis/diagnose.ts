@@ -21,7 +21,7 @@ export interface Diagnosis {
   state: State;
   /** Since when, in milliseconds since the epoch; undefined if it was never seen. */
   since: number | undefined;
-  /** First what keeps it from being online (`error`), then what is good to know (`warning`). */
+  /** First the reasons why it is not online (`error`), then what is good to know (`warning`). */
   findings: DockFinding[];
   isConnected: boolean;
   /** The session it has, or had last. */
@@ -54,7 +54,7 @@ const FALLBACKS: readonly Rule<DockFinding>[] = [neverSeen, noRequest, notBound,
 export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): Diagnosis {
   const history = createHistory(entries, facts.boots);
   const findings = RULES.flatMap((rule) => rule(history, facts) ?? []);
-  // First: whatever else is to be done takes a dock that is let in.
+  // First, because every other step needs a dock that may connect.
   const unusable = unusableAccount(history, facts, findings);
   if (unusable !== undefined) findings.unshift(unusable);
   for (const rule of FALLBACKS) {

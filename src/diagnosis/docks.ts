@@ -8,9 +8,9 @@ import { listingAccounts, readFacts, type Facts } from './facts.js';
 import { groupBy } from './group-by.js';
 import { readStrangers } from './strangers.js';
 
-/** Entries of a dock that its diagnosis is made from: all that are kept. */
+/** How many entries of a dock its diagnosis reads: all that are kept. */
 const ENTRIES = 200;
-/** The same where all docks are read: about ten attempts to connect. */
+/** The same when all docks are read: about ten attempts to connect. */
 const ENTRIES_IN_LIST = 60;
 const DOCKS_AT_ONCE = 200;
 const PAGE = 2000;
@@ -117,7 +117,10 @@ async function listSerialNumbers(timeline: Timeline, { listings, bindings }: Fac
   return [...docks].sort();
 }
 
-/** By its accounts, which strangers cannot have: any dock of an account for many may call itself as a probe does. */
+/**
+ * A probe is known by its accounts, which strangers cannot have. A client id proves nothing: any dock of a shared
+ * account may use one like a probe's.
+ */
 function isProbe(own: readonly TimelineEntry[]): boolean {
   return own.length > 0 && own.every(({ account }) => account.startsWith(PROBE_ACCOUNT));
 }

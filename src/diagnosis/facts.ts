@@ -32,7 +32,7 @@ export interface Facts extends Omit<DockFacts, 'sn'> {
   badRows: DockhookError[];
 }
 
-/** Starts of the broker's nodes: as many as the timeline keeps. */
+/** How many starts of the broker's nodes are read: as many as the timeline keeps. */
 const MAX_BOOTS = 200;
 
 /** @param bans clients that EMQX itself refuses, if it could be asked */
@@ -42,7 +42,7 @@ export async function readFacts(stores: Stores, now: number, bans: readonly Ban[
   const bindings = await stores.bindings.list();
   const license = await stores.license.get();
   const boots = groupBy(await stores.timeline.of([BROKER], MAX_BOOTS), ({ clientId }) => clientId);
-  // The first of each gateway: it is set last.
+  // In reverse, so that the first drone of each gateway wins.
   const drones = bindings.records.filter(({ sn, gateway }) => sn !== gateway).reverse();
   return {
     now,
@@ -58,7 +58,7 @@ export async function readFacts(stores: Stores, now: number, bans: readonly Ban[
   };
 }
 
-/** The accounts that list an SN, by SN. Made once: each of 10,000 docks would go through 10,000 accounts. */
+/** The accounts that list an SN, by SN. Made once: otherwise each of 10,000 docks would search 10,000 accounts. */
 export function indexBySn(accounts: Iterable<Account>): Map<string, string[]> {
   const listings = new Map<string, string[]>();
   for (const { name, scope } of accounts) {

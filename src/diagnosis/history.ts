@@ -65,7 +65,7 @@ function followSessions(own: readonly TimelineEntry[]) {
     lastAccepted = entry;
     if (entry.step === 'authenticate') continue;
     latest.set(entry.clientId, entry);
-    // A request without a connect before it: the connect was not seen, but the session is there.
+    // A request without a connect before it: the connect was not seen, but the session exists.
     if (entry.step === 'connected' || !sessions.has(entry.clientId)) {
       sessions.delete(entry.clientId);
       sessions.set(entry.clientId, sessionFrom(entry));

@@ -21,9 +21,9 @@ export interface ReasonText {
   fix: readonly string[];
 }
 
-const LOOK_AT_LOG = ["look at dockhook's log at that time, and report it if it is a mistake of dockhook"];
+const LOOK_AT_LOG = ["look at dockhook's log at that time, and report it if it is a bug in dockhook"];
 
-/** Faults of dockhook and its database, whatever they kept it from. */
+/** Faults of dockhook and its database, at any step. */
 const SERVER_FAULTS: Readonly<Record<string, ReasonText>> = {
   store_unavailable: {
     brief: 'database away',
@@ -52,7 +52,7 @@ export function serverFault(reason: Reason | undefined): ReasonText | undefined 
   return SERVER_FAULTS[reason ?? ''];
 }
 
-/** Why an account lets nobody in, whoever comes with it. */
+/** Why nobody can connect with an account. */
 export type AccountFault = 'unknown_account' | 'disabled' | 'expired';
 
 /** Why this account cannot be used now, with the command that repairs it. */
@@ -151,7 +151,10 @@ const REFUSALS: Readonly<Record<string, (entry: TimelineEntry, facts: DockFacts)
   overloaded: () => ({
     brief: 'too many connects at once',
     what: 'too many passwords had to be checked at the same time',
-    fix: ['nothing, if it comes once: the next attempt succeeds', 'generated passwords take no such time'],
+    fix: [
+      'nothing, if it comes once: the next attempt succeeds',
+      'generated passwords take almost no time to check',
+    ],
   }),
 };
 

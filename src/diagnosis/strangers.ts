@@ -1,11 +1,11 @@
-/** Timeline entries of clients that did not prove to be a dock: which dock each belongs to, and which belong to none. */
+/** Timeline entries of clients that did not prove to be a dock: which dock each entry belongs to, if any. */
 import { ownGateways, serialNumbersIn } from '../access/topic-rules.js';
 import type { Account, Timeline, TimelineEntry } from '../stores/types.js';
 import { INVENTED_SERIAL_NUMBER } from '../serial-number.js';
 import type { Facts } from './facts.js';
 import { groupBy } from './group-by.js';
 
-/** More than the timeline keeps of them; a bound in case nothing deletes the rest. */
+/** More than the timeline keeps of them. It is a limit in case nothing deletes the rest. */
 const MAX_ENTRIES = 25_000;
 const PAGE = 2000;
 

@@ -17,7 +17,9 @@ export interface AnswerOptions extends Pick<Publishers, 'isGateway'> {
   organizations: Organizations;
   bindings: Bindings;
   license: RememberedLicense;
-  /** Methods that are not ours but get `{result: 0}`, so that a dock does not wait for a backend there is not. */
+  /**
+   * Methods that are not ours but get `{result: 0}`, so that a dock does not wait for a backend that does not exist.
+   */
   emptyReplies: ReadonlySet<string>;
   /** Milliseconds since the epoch. */
   now: () => number;

@@ -5,11 +5,11 @@ import { createGatewayThrottle, type Asker } from './gateway-throttle.js';
 /** Different devices that are bound at once, and the time in which one more may be bound, in milliseconds. */
 const NEW_DEVICES = {
   perGateway: { burst: 20, refillMs: 60_000 },
-  /** Of a whole fleet behind one account: all its docks with their drones on the first day. */
+  /** For a whole fleet behind one account: all its docks with their drones on the first day. */
   perAccount: { burst: 5000, refillMs: 1000 },
 };
 
-/** Devices that are known to have been paid for: a dock may ask to be bound again as often as it likes. */
+/** How many already counted devices are remembered: a dock may bind them again as often as it likes. */
 const MAX_KNOWN = 50_000;
 
 /** A limit on how many different devices a gateway and its account bind. */

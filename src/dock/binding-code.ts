@@ -1,7 +1,7 @@
 /** The device binding code of an organization, as typed into DJI Pilot 2. */
 
-/** Shorter ones are warned about: with one of them, a stranger's dock could guess its way in. */
+/** For a shorter code there is a warning: a stranger's dock could guess it. */
 export const SHORT_CODE = 8;
 
-/** Of a code that dockhook makes. */
+/** Length of a code that dockhook makes. */
 export const GENERATED_CODE_CHARACTERS = 10;

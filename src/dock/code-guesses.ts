@@ -5,7 +5,7 @@ import { createGatewayThrottle, type Asker } from './gateway-throttle.js';
 const WRONG_CODES = {
   /** Ten a minute. */
   perGateway: { burst: 10, refillMs: 6_000 },
-  /** An account that may act as any gateway could otherwise guess under one SN after the other. */
+  /** Without this limit, an account that may act as any gateway could guess under one SN after the other. */
   perAccount: { burst: 500, refillMs: 600 },
 };
 

@@ -17,11 +17,11 @@ export interface Envelope {
   timestamp: number | undefined;
   /** Never empty. */
   method: string;
-  /** Whatever was sent; null also if nothing was. */
+  /** As it was sent; null if nothing was. */
   data: unknown;
 }
 
-/** Reads a request, or says why it is none. Unknown fields are left alone. */
+/** Reads a request, or says why it is not one. Ignores unknown fields. */
 export function parseEnvelope(payload: Buffer): Envelope | 'too_large' | 'not_json' | 'no_method' {
   if (payload.length > MAX_PAYLOAD_BYTES) return 'too_large';
   const sent = parseObject(payload);
@@ -39,7 +39,7 @@ export function parseEnvelope(payload: Buffer): Envelope | 'too_large' | 'not_js
   };
 }
 
-/** What an event tells of a message. */
+/** What an event says about a message. */
 export function messageTraits(
   { tid, timestamp }: Envelope,
   now: number,
@@ -89,10 +89,10 @@ function momentOf(value: unknown): number | undefined {
   return typeof moment === 'number' && moment > 0 && moment <= MAX_MOMENT ? moment : undefined;
 }
 
-/** Beyond, there is no date in JavaScript. */
+/** The latest date in JavaScript. */
 const MAX_MOMENT = 8.64e15;
 
-/** Nothing nested: JSON.stringify recurses and dies of 100,000 brackets that JSON.parse has read. */
+/** Nothing nested: JSON.stringify recurses, and fails on 100,000 brackets that JSON.parse can read. */
 function copied(value: unknown): string | number | undefined {
   if (typeof value === 'string') return value;
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;

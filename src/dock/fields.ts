@@ -1,14 +1,14 @@
 /**
- * The text fields of a request, as leniently as docks send them: a number where text is meant
- * (`app_id` is one in DJI's own examples), and null for an optional one. A boolean is no text. The
- * schemas do not let ajv coerce types, which would make the SN `"true"` of `true` and `""` of `null`.
+ * The text fields of a request, as leniently as docks send them: a number where text is meant (`app_id` is one in DJI's
+ * own examples), and null for an optional one. A boolean is no text. The schemas do not let ajv coerce types, which
+ * would turn `true` into the SN `"true"`, and `null` into `""`.
  */
 import { SERIAL_NUMBER_PATTERN } from '../serial-number.js';
 
 /** NUL and lone surrogates can be written in JSON, but Postgres keeps neither in its own JSON. */
 const storable = '^[^\\0\\p{Surrogate}]*$';
 
-/** A device SN. A number only as far as it is still exact. */
+/** A device SN. A number is accepted only if it is exact. */
 export const serialNumber = {
   anyOf: [
     { type: 'string', pattern: SERIAL_NUMBER_PATTERN },

@@ -20,7 +20,7 @@ export function createGatewayThrottle(
 ): GatewayThrottle {
   const gateways = createThrottle(perGateway, now);
   const accounts = createThrottle(perAccount, now);
-  // By account too: what one does under this SN must not lock out the account whose dock it is.
+  // The key has the account, too: what another account does under this SN must not lock out the owner of the dock.
   const source = ({ gateway, account }: Asker): string => JSON.stringify([account, gateway]);
 
   return {

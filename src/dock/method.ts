@@ -22,7 +22,7 @@ export interface Call {
   mayBind(sn: string): boolean;
   /** Whether this SN is known as a gateway. */
   isGateway(sn: string): Promise<boolean>;
-  /** Tells what became of one device of a `bind`. */
+  /** Reports the result for one device of a `bind`. */
   tellBind(
     event: Pick<AccessEvent, 'outcome' | 'reason' | 'sn' | 'organizationId' | 'result' | 'detail'>,
   ): void;
@@ -33,7 +33,7 @@ export interface Call {
 /** A method, as its file defines it. */
 export interface Method {
   name: string;
-  /** JSON schema of the request's `data`. What does not fit is answered 200001. */
+  /** JSON schema of the request's `data`. Other data is answered with 200001. */
   data: object;
   /** Replied if `handle` rejects. */
   fault: Result;
@@ -41,7 +41,7 @@ export interface Method {
   handle(data: unknown, call: Call): Promise<Answer>;
 }
 
-// As in `stores/`: its strict mode holds our schemas, and the schema of schemas takes long to compile.
+// As in `stores/`: strict mode checks our schemas, and the meta-schema takes long to compile.
 const ajv = new Ajv({ validateSchema: false });
 
 /** Makes the function that answers a request for this method; it rejects only if `handle` does. */

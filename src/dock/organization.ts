@@ -1,6 +1,6 @@
 /**
- * Which organization a device binding code opens. DJI leaves this rule to the developer of the cloud
- * ("Dock access to cloud"): whoever wants another one replaces this function.
+ * Which organization a device binding code opens. DJI leaves this rule to the developer of the cloud ("Dock access to
+ * cloud"): replace this function for another rule.
  */
 import type { Organization, Organizations } from '../stores/types.js';
 

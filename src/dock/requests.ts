@@ -67,7 +67,7 @@ export function createRequests(options: DockOptions): Requests {
     const { message, tell } = asked;
     const envelope = parseEnvelope(message.payload);
     if (envelope === 'too_large') {
-      // Unread it could be a bind that a backend behind us would take.
+      // It was not read: it could be a bind, and a backend behind us would accept it.
       tell({ outcome: 'faulty', reason: envelope, detail: `${message.payload.length} bytes` });
       return { kind: 'drop' };
     }
@@ -101,8 +101,8 @@ export function createRequests(options: DockOptions): Requests {
 }
 
 /**
- * Whether `dockhook emqx status` or `doctor` published this over EMQX's REST API, to see that EMQX asks and is
- * answered. It must reach nobody.
+ * Whether `dockhook emqx status` or `doctor` published this over EMQX's REST API, to see that EMQX asks and gets an
+ * answer. It must reach nobody.
  */
 function isTestCall({ topic, session }: Message): boolean {
   return session === undefined && gatewayOfRequest(topic)?.startsWith(INVENTED_SERIAL_NUMBER) === true;

@@ -3,10 +3,9 @@ import { storeFault } from '../errors.js';
 import type { Reason } from '../events.js';
 
 /**
- * What a reply's `result` or a device's `err_code` says; anything but 0 is an error to a dock.
- * DJI's error code page has no 2102xx code at all: 210231 stands in the example of
- * `airport_organization_bind`, the others mean what DJI's demo server (DJI-Cloud-API-Demo,
- * CommonErrorEnum; 210001 is from its SDK) means by them.
+ * What a reply's `result` or a device's `err_code` says; anything but 0 is an error to a dock. DJI's error code page
+ * has no 2102xx code at all: 210231 stands in the example of `airport_organization_bind`, the others have the meaning
+ * of DJI's demo server (DJI-Cloud-API-Demo, CommonErrorEnum; 210001 is from its SDK).
  */
 export const results = {
   ok: 0,
@@ -41,12 +40,12 @@ export function ok(output: object): Answer {
   return { data: { result: results.ok, output }, result: results.ok };
 }
 
-/** An error. Its `output` is an empty object and never absent: DJI requires both keys. */
+/** An error. Its `output` is an empty object, never absent: DJI requires both keys. */
 export function fault(result: Result, reason: Reason, detail?: string): Answer {
   return { data: { result, output: {} }, result, reason, ...(detail === undefined ? {} : { detail }) };
 }
 
-/** The reason to tell of something that was thrown. */
+/** The reason to report for something that was thrown. */
 export function reasonFor(error: unknown): Reason {
   return storeFault(error) ?? 'internal_error';
 }

@@ -1,6 +1,6 @@
 /**
- * What a dock says of itself on `sys/product/{sn}/status` (DJI Cloud API, "Device topology update"). It is
- * only looked at: the message goes on to the operator's backend, which answers it.
+ * What a dock reports about itself on `sys/product/{sn}/status` (DJI Cloud API, "Device topology update"). It is only
+ * looked at: the message goes on to the operator's backend, which answers it.
  */
 import type { Tell } from '../events.js';
 import type { Message } from '../hooks.js';
@@ -9,8 +9,8 @@ import { isSerialNumber } from '../serial-number.js';
 import { parseDeviceTopic } from '../topics.js';
 
 /**
- * Tells of an `update_topo` of a live session, and of nothing else. Nobody has looked up whether the account may
- * speak for this SN: that is for the listener to doubt.
+ * Reports an `update_topo` of a live session, and nothing else. Nobody has checked whether the account may speak for
+ * this SN: the listener must not rely on it.
  * @param now milliseconds since the epoch
  */
 export function observeStatus(message: Message, tell: Tell, now: () => number): void {

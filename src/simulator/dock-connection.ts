@@ -1,7 +1,7 @@
 /**
- * The MQTT side of a simulated dock: one session on the npm `mqtt` client that connects, subscribes, and
- * sends requests and waits for their replies. Whatever goes wrong becomes a `DockhookError('failed')` in an
- * operator's words. The envelope is DJI's ("Topic definition": tid, bid, timestamp, gateway, method, data).
+ * The MQTT side of a simulated dock: one session on the npm `mqtt` client that connects, subscribes, and sends requests
+ * and waits for their replies. Each fault becomes a `DockhookError('failed')` in words for an operator. The envelope is
+ * DJI's ("Topic definition": tid, bid, timestamp, gateway, method, data).
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,7 +81,7 @@ export async function connectDock(options: ConnectionOptions): Promise<DockConne
       }
       for (const topic of refused) tell(topic, false, 'refused');
       throw failed(
-        `the broker refused to subscribe ${refused.join(', ')}: check that account "${username}" ` +
+        `the broker refused the subscription to ${refused.join(', ')}: check that account "${username}" ` +
           `may act for gateway ${gateway}`,
       );
     },
@@ -154,7 +154,7 @@ function replyWaiter(client: MqttClient, replies: string): (request: SentRequest
   client.on('message', (topic, payload) => {
     if (topic !== replies || !pending) return;
     const reply = parse(payload);
-    // Another responder may answer too, or answer late: only the triple names this request.
+    // Another responder may also answer, or answer late: only all three together identify this request.
     if (reply['tid'] !== pending.tid || reply['bid'] !== pending.bid || reply['method'] !== pending.method)
       return;
     pending.resolve(isData(reply['data']) ? reply['data'] : {});

@@ -12,13 +12,13 @@ import { meaningOf } from './result-codes.js';
 export interface AccessOptions {
   /** SN of the dock. */
   gateway: string;
-  /** SN of its drone; without one the dock comes alone. */
+  /** SN of its drone; without one the dock connects alone. */
   drone?: string | undefined;
   organizationId: string;
   bindingCode: string;
   /** Name of the dock in its organization. */
   callsign?: string | undefined;
-  /** Ask for the organization also if all is bound, as no dock does, and fail if they are bound to another. */
+  /** Ask for the organization even if all is bound, which no dock does, and fail if they are bound to another. */
   checkOrganization?: boolean | undefined;
 }
 
@@ -73,7 +73,7 @@ async function verifyLicense(connection: DockConnection): Promise<void> {
     reply.tell({ ok: false, text: `license failure: no ${missing.join(', ')}` });
     throw failed(
       `the license cannot be verified: the data of the config reply has no ${missing.join(', ')}. A dock ` +
-        'disconnects here. Set the license (dockhook license set FILE); the fields stand flat in data',
+        'disconnects here. Set the license (dockhook license set FILE); the fields must be directly in data',
     );
   }
   const { ntp_server_host: host, ntp_server_port: port } = reply.data;
@@ -99,7 +99,7 @@ async function statusOf(connection: DockConnection, devices: Device[]): Promise<
     const bound = entry?.['is_device_bind_organization'];
     if (typeof bound !== 'boolean') return malformed(method, reply, `no bind_status for ${sn}`);
     const name = entry?.['organization_name'];
-    return { sn, bound, organization: isText(name) ? name : 'an organization not told to this dock' };
+    return { sn, bound, organization: isText(name) ? name : 'an organization that this dock may not see' };
   });
   const texts = states.map(
     ({ sn, bound, organization }) => `${sn} ${bound ? `bound to ${organization}` : 'unbound'}`,
@@ -121,7 +121,7 @@ async function getOrganization(
   return name;
 }
 
-/** `airport_organization_bind`: a fault of one device stands in `err_infos`, under result 0. */
+/** `airport_organization_bind`: a fault of one device is in `err_infos`, and the result is still 0. */
 async function bind(
   connection: DockConnection,
   { organizationId, bindingCode }: AccessOptions,
@@ -144,7 +144,7 @@ async function bind(
   });
   const bound = codes.filter(({ code }) => code === 0).map(({ sn }) => sn);
   const refused = codes.find(({ code }) => code !== 0);
-  // Half a bind is a bind: the operator may want to undo it.
+  // One device may be bound although the other failed: the operator may want to undo it.
   const rest = bound.length > 0 ? ` (${bound.join(', ')} is bound)` : '';
   if (refused) refuse(`${method} of ${refused.sn}${rest}`, reply, refused.code);
   reply.tell({ ok: true, result: 0, text: `bound ${bound.join(', ')}` });

@@ -1,12 +1,12 @@
 /**
- * One MQTT connection on the npm `mqtt` client that never reconnects. What goes wrong on the way in becomes a
- * `DockhookError('failed')` that tells the layer (network, TLS, MQTT), the likely reason, and what to do.
+ * One MQTT connection on the npm `mqtt` client that never reconnects. A fault on the way in becomes a
+ * `DockhookError('failed')` that names the layer (network, TLS, MQTT), the likely reason, and what to do.
  */
 import type { Socket } from 'node:net';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { DockhookError, messageOf } from '../errors.js';
 
-/** What a client shows and trusts under TLS, as PEM. Without a CA, those that Node.js knows are trusted. */
+/** What a client shows and trusts with TLS, as PEM. Without a CA, it trusts those that Node.js knows. */
 export interface ClientTls {
   ca?: string | Buffer;
   cert?: string | Buffer;
@@ -16,7 +16,7 @@ export interface ClientTls {
 export interface MqttOptions {
   /** `mqtt://host:port` or `mqtts://host:port` */
   url: string;
-  /** Without one, the client comes with neither name nor password. */
+  /** Without one, the client sends neither name nor password. */
   username?: string;
   password?: string;
   clientId: string;
@@ -40,9 +40,9 @@ export async function connectMqtt(options: MqttOptions): Promise<MqttClient> {
   if (username !== undefined) settings.username = username;
   if (password !== undefined) settings.password = password;
   const client = mqtt.connect(`${protocol}//${host}`, settings);
-  // Else Nagle's algorithm adds 40 ms to most requests, and the steps are to show the server's time.
+  // Otherwise Nagle's algorithm adds 40 ms to most requests, but the steps must show the server's time.
   client.once('connect', () => (client.stream as Partial<Socket>).setNoDelay?.(true));
-  // mqtt.js may report more than once, and an 'error' that nobody hears ends the process.
+  // mqtt.js may report more than one error, and an 'error' without a listener ends the process.
   client.on('error', () => undefined);
   options.signal?.addEventListener('abort', () => client.end(true), { once: true });
   try {
@@ -64,9 +64,9 @@ export async function connectMqtt(options: MqttOptions): Promise<MqttClient> {
   }
 }
 
-/** Ends a connection, politely if the broker is there to hear it. Takes a second at most. */
+/** Ends a connection, with a DISCONNECT if the broker answers. It takes a second at most. */
 export async function closeMqtt(client: MqttClient): Promise<void> {
-  // A polite end waits for what is not acknowledged, and then for the broker: neither may come.
+  // A clean end waits for missing acknowledgements, and then for the broker: neither may come.
   const waits = Object.keys(client.outgoing).length > 0;
   const ended = client.endAsync(waits || !client.connected);
   let timer: NodeJS.Timeout | undefined;
@@ -102,7 +102,7 @@ export function failed(message: string, cause?: unknown): DockhookError {
   return new DockhookError('failed', message, { cause });
 }
 
-/** The address of a broker without what the text holds of credentials. Throws `usage`. */
+/** The address of a broker, without credentials. Throws `usage`. */
 export function brokerUrl(text: string): URL {
   // DJI Pilot 2 wants tcp:// and people will type the same here.
   const spelt = text.replace(/^tcp:/, 'mqtt:').replace(/^(ssl|tls):/, 'mqtts:');
@@ -126,7 +126,7 @@ function codeOf(error: unknown): number | string | undefined {
 function explain(cause: unknown, broker: string, username: string | undefined): string {
   const code = codeOf(cause);
   if (typeof code === 'number') return explainConnack(code, broker, username);
-  // Of OpenSSL's lines, the words.
+  // Keep only the words of OpenSSL's lines.
   const why = messageOf(cause).replace(/^.*SSL routines:[^:]*:([^:]+):.*$/s, '$1');
   switch (code) {
     case 'ECONNREFUSED':

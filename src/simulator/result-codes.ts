@@ -29,8 +29,8 @@ const MEANINGS: Record<number, Meaning> = {
 };
 
 /**
- * A result code in words. Only 210231 stands in a DJI page (airport_organization_bind); the others mean
- * what they mean in DJI's demo server.
+ * A result code in words. Only 210231 is on a page of DJI (airport_organization_bind); the others have the same meaning
+ * as in DJI's demo server.
  */
 export function meaningOf(result: number): Meaning {
   return (

@@ -1,6 +1,6 @@
 /**
- * A fleet of simulated docks: each walks the access sequence once and then stays online until all have walked,
- * as after a broker restart. What they met is counted, by step and by reason.
+ * A fleet of simulated docks: each walks the access sequence once and then stays online until all have walked, as after
+ * a broker restart. Faults are counted by step and by reason.
  */
 import { messageOf } from '../errors.js';
 import type { Step } from './step-report.js';
@@ -12,7 +12,7 @@ export type FleetDock = Omit<SimulatedDockOptions, 'onStep'>;
 interface FleetOptions {
   /** How many walk at the same time. */
   atOnce: number;
-  /** Told after each dock that has walked. */
+  /** Called after each dock is done. */
   onProgress?: (progress: { online: number; failed: number }) => void;
 }
 
@@ -29,7 +29,7 @@ interface FleetFailure {
   /** `connect`, `subscribe`, or the method. */
   step: string;
   docks: number;
-  /** With SN, DRONE and ACCOUNT in the place of what differs between docks. */
+  /** With SN, DRONE and ACCOUNT in place of what differs between docks. */
   reason: string;
   /** SN of one of them. */
   example: string;
@@ -49,7 +49,7 @@ export interface FleetSummary {
 
 const DIGITS = 5;
 
-/** As many docks as asked for, all with one account: the SNs given, with 00001, 00002, … behind. */
+/** A fleet of so many docks with one account: the given SNs, followed by 00001, 00002, … */
 export function numberedDocks(dock: FleetDock, count: number): FleetDock[] {
   return Array.from({ length: count }, (_, index) => {
     const number = String(index + 1).padStart(DIGITS, '0');

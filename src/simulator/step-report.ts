@@ -1,7 +1,7 @@
-/** What a simulated dock tells of each step on its way in, and the line that shows it. */
+/** What a simulated dock reports for each step on its way in, and the line that shows it. */
 import { styleText } from 'node:util';
 
-// Whether the output is a terminal is the caller's to know.
+// The caller knows whether the output is a terminal.
 const always = { validateStream: false };
 
 /** One thing the dock sent or received. Never holds a password, key, license or device binding code. */
@@ -24,7 +24,7 @@ export interface Step {
 /** Called at once for each step, also for one that failed. */
 export type OnStep = (step: Step) => void;
 
-/** Characters that a line about two devices takes with the whole topic. */
+/** Length of a line about two devices with the whole topic. */
 const WHOLE_LINE = 170;
 
 /**

@@ -24,7 +24,7 @@ interface BrokerOptions {
   exhook: string;
   /** Node name to tell the ExHook server. */
   node?: string;
-  /** Told of every ExHook call that failed, and of trouble inside the broker; nothing of it stops the broker. */
+  /** Hears every failed ExHook call and every fault inside the broker; none of them stops the broker. */
   onError?: (error: Error) => void;
 }
 
@@ -40,7 +40,7 @@ export interface Broker {
 interface Session {
   info: ClientInfo;
   askOnce: AskOnce;
-  /** EMQX's word for why it ended, once that is known; else from how the connection closed. */
+  /** EMQX's word for why it ended, once that is known. Otherwise it follows from how the connection closed. */
   endReason?: string;
 }
 
@@ -56,8 +56,8 @@ interface Sessions {
 }
 
 /**
- * Where a message goes that nobody may get: a topic no client can subscribe to. aedes knows no other way to
- * acknowledge a publish and keep the connection without delivering it.
+ * A topic that no client can subscribe to, for messages that nobody may get. aedes has no other way to acknowledge a
+ * publish and keep the connection without delivering it.
  */
 const NOWHERE = '$nowhere';
 
@@ -70,7 +70,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const exhook = connectExhook({ address, node, onError });
   const aedes = await createAedes(exhook, node, onError);
   const sockets = new Set<Socket>();
-  // Else a PUBACK holds back the reply behind it for 40 ms (Nagle's algorithm and delayed acknowledgement).
+  // Otherwise a PUBACK holds back the reply after it for 40 ms (Nagle's algorithm and delayed acknowledgement).
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -97,7 +97,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   }
 }
 
-/** An aedes whose every decision is the ExHook server's. */
+/** An aedes that asks the ExHook server for every decision. */
 async function createAedes(
   exhook: ExhookClient,
   node: string,
@@ -152,7 +152,7 @@ async function createAedes(
   });
 
   tellOfSessions(aedes, { exhook, sessions, live, inTurn });
-  // Missing from aedes' types, and fatal if nobody listens.
+  // aedes' types lack this event, and without a listener it is fatal.
   (aedes as EventEmitter).on('error', onError);
   return aedes;
 }
@@ -243,7 +243,7 @@ function clientInfo(client: Client, username: string, node: string): ClientInfo 
   };
 }
 
-/** A message as EMQX tells of it; of a will's origin it tells the username only. */
+/** A message as EMQX reports it; for a will, only the username says where it comes from. */
 function exhookMessage(info: ClientInfo, packet: PublishPacket, isWill: boolean): ExhookMessage {
   return {
     node: info.node,

@@ -3,8 +3,8 @@
  * its field values, and takes the answers as EMQX does (5.8.9 and 5.10.4, observed on live brokers).
  * It owns the wire and nothing else: when to ask, caching and order per client are the broker's.
  *
- * On purpose it differs from EMQX in one thing: before the first answer to `OnProviderLoaded` EMQX lets
- * everybody in, this client lets nobody in. That is what EMQX does too under the configuration we ship.
+ * One difference is on purpose: before the first answer to `OnProviderLoaded`, EMQX lets everybody in, but this client
+ * lets nobody in. With the configuration we ship, EMQX does the same.
  */
 import { fileURLToPath } from 'node:url';
 import { isUtf8 } from 'node:buffer';
@@ -21,7 +21,7 @@ const PROTO = fileURLToPath(new URL('../../protos/exhook/v3/exhook.proto', impor
 const REQUEST_TIMEOUT_MS = 5000;
 const RETRY_LOAD_MS = 1000;
 
-/** What EMQX can mount; one unknown name in a provider's list and EMQX rejects the whole list. */
+/** The hooks that EMQX can mount. If a provider's list has one unknown name, EMQX rejects the whole list. */
 const HOOK_POINTS = new Set(
   (
     'client.connect client.connack client.connected client.disconnected client.authenticate client.authorize ' +
@@ -62,12 +62,12 @@ export interface ExhookClient {
   firstLoad: Promise<void>;
   authenticate(client: ClientInfo, password: Buffer): Promise<boolean>;
   authorize(client: ClientInfo, type: 'PUBLISH' | 'SUBSCRIBE', topic: string): Promise<boolean>;
-  /** A failed call lets the message pass as it is, in EMQX too. Topics outside the filter are not asked for. */
+  /** A failed call lets the message pass as it is, in EMQX too. For topics outside the filter there is no call. */
   publish(message: ExhookMessage): Promise<PublishVerdict>;
   connected(client: ClientInfo): Promise<void>;
   /** `reason` in EMQX's words: `normal`, `tcp_closed`, `keepalive_timeout`, `discarded`. */
   disconnected(client: ClientInfo, reason: string): Promise<void>;
-  /** Breaks off what is under way; everything asked afterwards is refused. */
+  /** Cancels calls in flight; later calls are refused. */
   close(): void;
 }
 
@@ -75,7 +75,7 @@ interface ExhookOptions {
   /** `host:port` of the ExHook server. */
   address: string;
   node: string;
-  /** Told of every call that failed. */
+  /** Hears every call that failed. */
   onError: (error: DockhookError) => void;
 }
 
@@ -117,7 +117,7 @@ export function connectExhook({ address, node, onError }: ExhookOptions): Exhook
     else if (!closed) retry = setTimeout(() => void load(), RETRY_LOAD_MS);
   }
 
-  /** Yes only if the provider says yes: IGNORE falls to EMQX's own rules, which refuse as we ship them. */
+  /** Yes only if the provider says yes. With IGNORE, EMQX's own rules decide, and as we ship them they refuse. */
   async function allows(hook: string, method: string, request: object): Promise<boolean> {
     if (!hooks.has(hook)) return false;
     const answer = (await ask(method, request)) as ValuedResponse | undefined;
@@ -164,7 +164,7 @@ function publishVerdict(answer: ValuedResponse | undefined): PublishVerdict {
   return { kind: 'reply', topic: message.topic, payload: message.payload, qos: message.qos };
 }
 
-/** The fields that EMQX 5 sends the same for every MQTT client; the password is told to `authenticate` only. */
+/** The fields that EMQX 5 sends the same for every MQTT client. Only `authenticate` gets the password. */
 function clientInfo(client: ClientInfo, password = ''): object {
   const constant = { protocol: 'mqtt', mountpoint: '', is_superuser: false, anonymous: true, cn: '', dn: '' };
   return { ...client, ...constant, password };
@@ -192,7 +192,7 @@ function openCalls(address: string): {
     oneofs: true,
   })[SERVICE] as grpc.ServiceDefinition | undefined;
   const channel = new grpc.Client(address, grpc.credentials.createInsecure(), {
-    // The answer that drops a message carries it back, whatever its size.
+    // The answer that drops a message returns the message, whatever its size.
     'grpc.max_receive_message_length': -1,
     // EMQX tries again with the next call; grpc-js would wait up to two minutes after an outage.
     'grpc.initial_reconnect_backoff_ms': 50,

@@ -61,7 +61,7 @@ describeWithPostgres('accounts at fleet size', function () {
       const { stdout } = await ok(['account', 'set', 'dock', '--gateway', 'SN1', 'SN2']);
       expect(stdout)
         .to.match(/^acts for +SN1 → SN1 SN2$/m)
-        .and.include('stays on until it reconnects');
+        .and.include('stays until it reconnects');
       expect(stdout).to.not.match(/expires|note|password/);
       const scope = { kind: 'gateways', gateways: ['SN1', 'SN2'] };
       expect(await show('dock')).to.deep.equal({ ...before, scope });
@@ -131,7 +131,7 @@ describeWithPostgres('accounts at fleet size', function () {
       ['two scopes', 2, ['dock', '--any-gateway', '--service']],
       ['filters of a dock', 2, ['dock', '--publish', '#']],
       ['client ids of a dock', 2, ['dock', '--client-id', 'dock-1']],
-      ['a client id that never gets in', 2, ['dock', '--service', '--client-id', 'a|b']],
+      ['a client id that can never connect', 2, ['dock', '--service', '--client-id', 'a|b']],
       ['two passwords', 2, ['dock', '--generate', '--password-stdin']],
       ['a bad SN beside a good note', 2, ['dock', '--gateway', 'SN/1', '--note', 'new']],
     ];
@@ -249,7 +249,7 @@ describeWithPostgres('accounts at fleet size', function () {
       expect(said.at(-1)).to.include({ code: 'failed' });
     });
 
-    it('fails with 4 if nothing is wrong but that names exist', async () => {
+    it('fails with 4 if the only fault is that names exist', async () => {
       await add('taken', '--gateway', 'SN9');
       const result = await dockhook(['account', 'import', '-'], 'name,gateways\nnew,SN1\ntaken,SN5\n');
       expect(result.code).to.equal(4);

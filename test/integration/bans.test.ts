@@ -54,6 +54,6 @@ describeWithPostgres('a dock that EMQX bans', function () {
     const { code, stdout, stderr } = await dockhook('dock', 'show', SN);
     expect(code).to.equal(0);
     expect(stdout).to.match(/: never seen$/m);
-    expect(stderr).to.include('whether EMQX bans a dock is not known').and.to.not.include(API_SECRET);
+    expect(stderr).to.include('cannot find out whether EMQX bans a dock').and.to.not.include(API_SECRET);
   });
 });

@@ -104,7 +104,7 @@ describeWithPostgres('a change of an account or a binding', function () {
     await add('empty', '--any-gateway');
     emqx.state.clients = [];
     expect((await dockhook('account', 'disable', 'empty')).stdout).to.include(
-      'No client of it was connected.',
+      'None of its clients was connected.',
     );
     emqx.calls.length = 0;
     expect(await json('account', 'enable', 'empty')).to.not.have.property('disconnected');
@@ -130,7 +130,7 @@ describeWithPostgres('a change of an account or a binding', function () {
       expect(warning).to.not.include(API_SECRET);
     }
     const { stdout } = await dockhook('account', 'disable', 'kept-on');
-    expect(stdout).to.include('stays on until it reconnects');
+    expect(stdout).to.include('stays until it reconnects');
     expect(clientIds()).to.deep.equal(['kept-on']);
   });
 
@@ -151,7 +151,7 @@ describeWithPostgres('a change of an account or a binding', function () {
     await add('unnamed', '--any-gateway');
     const environment = { DATABASE_URL: database.url };
     const { stdout } = await run(['account', 'disable', 'unnamed'], { environment });
-    expect(stdout).to.include('A client that is connected stays on until it reconnects.');
+    expect(stdout).to.include('A connected client stays until it reconnects.');
     expect(stdout).to.include('keeps its subscriptions even then');
   });
 

@@ -266,9 +266,11 @@ describe('simulate', function () {
       expect(stdout).to.match(/^2 of 5 docks came online and are bound, in [\d.]+ s\n\nSTEP +COUNT +P50 ms/);
       const [, wrong, elsewhere] = stdout.split(/\n\n(?=\d+ failed)/);
       expect(wrong).to.match(
-        /^2 failed at connect, SN[23] for one:\n {2}.* refused account ACCOUNT \(CONNACK 5\)/,
+        /^2 failed at connect, for example SN[23]:\n {2}.* refused account ACCOUNT \(CONNACK 5\)/,
       );
-      expect(elsewhere).to.match(/^1 failed at airport_organization_get, SN5 for one:\n {2}SN is bound to /);
+      expect(elsewhere).to.match(
+        /^1 failed at airport_organization_get, for example SN5:\n {2}SN is bound to /,
+      );
     });
 
     it('takes the name of an account for the SN if the file has nothing else', async () => {
@@ -303,7 +305,7 @@ describe('simulate', function () {
         '--accounts with --gateway',
         ['--gateway', 'SN1'],
         'name,password,gateways\na,b,SN1\n',
-        /says who comes/,
+        /already names the docks/,
       ],
     ];
     for (const [what, args, csv, text] of unusable) {

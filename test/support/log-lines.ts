@@ -8,9 +8,9 @@ export const LOG_LINES: Readonly<Record<string, string>> = {
   unknown_accounts_ignored:
     '`DOCKHOOK_UNKNOWN_ACCOUNTS=ignore` is set, and what that means for your version of EMQX.',
   stopping: 'A signal came. Calls in flight are still answered.',
-  stopped: 'dockhook has ended in good order.',
-  uncaught_exception: 'A mistake in dockhook. The process ends with code 1.',
-  unhandled_rejection: 'A mistake in dockhook. The process goes on.',
+  stopped: 'dockhook has ended cleanly.',
+  uncaught_exception: 'A bug in dockhook. The process ends with code 1.',
+  unhandled_rejection: 'A bug in dockhook. The process goes on.',
   node_warning: 'A warning of Node.js.',
   // The broker
   broker_connected: 'A node of the broker has loaded dockhook and asks from now on.',
@@ -34,9 +34,9 @@ export const LOG_LINES: Readonly<Record<string, string>> = {
   database_url_reloaded:
     'The file of `DATABASE_URL_FILE`, or a TLS file that the URL names, has changed and is in use.',
   database_url_not_reloaded: 'The changed file cannot be used. The old URL stays in use.',
-  account_changes_heard: 'Accounts are answered from memory, because PostgreSQL announces each change.',
+  account_changes_heard: 'dockhook uses accounts from memory, because PostgreSQL announces each change.',
   account_changes_not_heard:
-    'Accounts are read from PostgreSQL for each call: slower, and just as right. `detail` says why.',
+    'dockhook reads the account from PostgreSQL for each call: slower, but as correct. `detail` says why.',
   license_not_loaded: 'The license could not be read at the start. The first `config` request reads it.',
   timeline_not_written:
     'Entries of the access timeline are lost, because the database is slow, away or refuses them.',
@@ -52,12 +52,12 @@ export const LOG_LINES: Readonly<Record<string, string>> = {
     'EMQX up to 5.8 asks dockhook, and `DOCKHOOK_EMQX_LISTENERS` names no listener: strangers may get in while EMQX starts.',
   emqx_open_before_hooks: 'EMQX runs a listener and does not ask dockhook yet: strangers may get in.',
   emqx_listener_was_open: 'A listener was open before EMQX asked dockhook.',
-  emqx_early_clients_disconnected: 'Clients that came in before EMQX asked dockhook were disconnected.',
+  emqx_early_clients_disconnected: 'Clients that connected before EMQX asked dockhook were disconnected.',
   emqx_early_clients_not_sought:
-    'Clients may have come in before EMQX asked dockhook, and dockhook cannot tell which.',
+    'Clients may have connected before EMQX asked dockhook, and dockhook cannot tell which.',
   // The log itself
   log_limited:
-    'One account causes too many log lines. Those beyond the limit are logged at `debug` only. Said once a minute for each account.',
-  log_lines_lost: 'Nobody read the log, and `count` lines were lost at this place.',
-  event_lost: 'A mistake in dockhook: one event was not logged or counted.',
+    'One account causes too many log lines. Those beyond the limit are logged at `debug` only. This line appears once a minute for each account.',
+  log_lines_lost: 'Nobody read the log, and `count` lines were lost here.',
+  event_lost: 'A bug in dockhook: one event was not logged or counted.',
 };

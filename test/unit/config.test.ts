@@ -105,7 +105,7 @@ describe('settings', () => {
     });
     for (const ids of ['tcp', 'default', 'tcp:', 'tls:default', 'tcp:default,', 'tcp:a/b', 'tcp.default']) {
       it(`are not "${ids}"`, () => {
-        expect(faultsOf({ ...api(), DOCKHOOK_EMQX_LISTENERS: ids })).to.include('no listener');
+        expect(faultsOf({ ...api(), DOCKHOOK_EMQX_LISTENERS: ids })).to.include('not the id of a listener');
       });
     }
     it('need the REST API', () => {

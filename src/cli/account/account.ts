@@ -32,7 +32,7 @@ export function addAccountCommand(program: Command): void {
   addExamples(
     account
       .command('disable <name>')
-      .description('refuse an account from its next connect on')
+      .description('lock an account out, from its next connect on')
       .action(lazily(async () => (await import('./set.js')).disableAccount)),
     'dockhook account disable dock-north',
   );
@@ -114,13 +114,13 @@ function addImportCommand(account: Command): void {
       'after',
       `\nThe first line names the columns, in any order; all but name may be left out:\n${columns.join('\n')}\n\n` +
         'Commas separate them, or semicolons or tabs if there is no comma in the first line.\n\n' +
-        'Made passwords are printed once, as CSV (name,password), on standard output; all else goes to standard\n' +
-        'error. Exit codes: 0 all imported, 2 a line is wrong, 4 nothing is wrong but that names exist already;\n' +
+        'Generated passwords are printed once, as CSV (name,password), on standard output; all else goes to standard\n' +
+        'error. Exit codes: 0 all imported, 2 a line is wrong, 4 the only fault is that names exist already;\n' +
         'with --continue, 1 if lines were left out. Accounts that exist are never changed.\n\n' +
         'The file is read to its end, and its passwords hashed, before the database is asked for anything. With\n' +
         'the embedded database, a running server lets no dock in while the accounts are added and the passwords\n' +
-        'printed: some seconds for 100,000. An import that takes longer than half a minute for that is undone;\n' +
-        'then stop the server for its time, or import in parts.',
+        'printed: some seconds for 100,000. If that takes longer than half a minute, the import is\n' +
+        'undone: stop the server while you import, or import in parts.',
     )
     .action(lazily(async () => (await import('./import.js')).importAccounts));
   addExamples(
@@ -140,7 +140,7 @@ function addExportCommand(account: Command): void {
     .option('--with-hashes', 'with the password hashes, for a backup: keep it as secret as the database')
     .addHelpText(
       'after',
-      '\nThe file is for account import. A spreadsheet would take cells that begin with = + - @ for formulas.',
+      '\nThe file is for account import. A spreadsheet would read cells that begin with = + - @ as formulas.',
     )
     .action(lazily(async () => (await import('./export.js')).exportAccounts));
   addExamples(

@@ -69,7 +69,7 @@ function bytesRead(input: Readable): number {
 
 function interrupted(error: DockhookError, isPrinted: boolean): DockhookError {
   const outcome = isPrinted
-    ? 'whether the accounts were imported is not known, see dockhook account list; if not, the passwords above are void'
+    ? 'dockhook account list shows whether the accounts were imported; if not, the passwords above are void'
     : 'nothing was imported';
   return new DockhookError(error.code, `${messageOf(error)}; ${outcome}`, { cause: error });
 }

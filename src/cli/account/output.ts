@@ -25,7 +25,7 @@ export function warnOfDoubts({ name, scope }: Account, shared: Claims, command: 
   for (const doubt of doubts) warn(doubt, wantsJson(command));
 }
 
-/** Ends sessions of other accounts that use what this account claims for itself from now on. */
+/** Ends sessions of other accounts under the SNs and client ids that this account now claims for itself. */
 export async function disconnectOthers(
   command: Command,
   { name, scope }: Account,

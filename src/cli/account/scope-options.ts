@@ -26,8 +26,8 @@ export function addScopeOptions(command: Command): Command {
       '--client-id-is-gateway',
       'acts as the gateway that its MQTT client id names: its SN, alone or as a part between - or _',
     )
-    .option('--any-gateway', 'acts as any gateway; isolates nothing')
-    .option('--service', 'is a backend and no dock')
+    .option('--any-gateway', 'acts as any gateway; protects nothing')
+    .option('--service', 'is a backend, not a dock')
     .option('--publish <filter...>', 'topics a service may publish to (default: #)')
     .option('--subscribe <filter...>', 'topics a service may subscribe to (default: #)')
     .option(
@@ -82,7 +82,7 @@ function namedScope(options: ScopeOptions, defaults: ServiceScope): Scope | unde
   if (!options.service && namesServiceOption(options)) {
     throw new DockhookError(
       'usage',
-      '--publish, --subscribe and --client-id are for --service: a dock gets what a dock needs',
+      '--publish, --subscribe and --client-id are for --service: the topics of a dock are fixed',
     );
   }
   if (options.service) {

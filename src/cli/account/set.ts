@@ -1,4 +1,4 @@
-/** `dockhook account set`, which changes what is named and nothing else; `enable`, `disable` and `remove`. */
+/** `dockhook account set`, which changes only what is named; `enable`, `disable` and `remove`. */
 import type { Command } from 'commander';
 import { changeAccount, endsSessions, type AccountChanges } from '../../accounts/change.js';
 import { publicAccount } from '../../accounts/public-account.js';
@@ -69,7 +69,7 @@ export async function setAccount(name: string, options: SetOptions, command: Com
   }
   const shown = differences(before, after);
   if (Object.keys(shown).length === 0) {
-    print(`account "${name}" was like that already`);
+    print(`account "${name}" is already like that`);
     return;
   }
   print(`account "${name}" changed`);

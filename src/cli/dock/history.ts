@@ -1,4 +1,4 @@
-/** What a dock did, on the screen: a line for each entry of its timeline. */
+/** Prints what a dock did: a line for each entry of its timeline. */
 import type { TimelineEntry } from '../../stores/types.js';
 import { localTime, timeZone } from '../../dates.js';
 import { print, printTable, style } from '../output.js';

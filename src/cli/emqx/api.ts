@@ -1,4 +1,4 @@
-/** The REST API of EMQX that a command is told of. */
+/** The REST API of EMQX that the settings of a command name. */
 import type { Command } from 'commander';
 import type { EmqxApi } from '../../emqx/api.js';
 import { DockhookError } from '../../errors.js';

@@ -1,4 +1,4 @@
-/** `dockhook emqx …`: configures EMQX for dockhook, and asks it how it stands. */
+/** `dockhook emqx …`: configures EMQX for dockhook, and shows its state. */
 import type { Command } from 'commander';
 import { addProviderFlags } from './provider.js';
 import { addExamples, addSettingFlags, lazily } from '../options.js';
@@ -11,11 +11,11 @@ const OPEN_WAIT_S = 90;
 const API_FLAGS = ['emqxUrl', 'emqxApiKeyFile', 'emqxApiSecretFile'] as const;
 
 export function addEmqxCommand(program: Command): void {
-  const emqx = program.command('emqx').description('configure EMQX for dockhook, and see how it stands');
+  const emqx = program.command('emqx').description('configure EMQX for dockhook, and see its state');
   const config = emqx
     .command('config')
     .description('print a configuration for EMQX that lets in only clients that dockhook allows')
-    .requiredOption('--emqx-version <version>', 'for which EMQX: 5.8, 5.10, 6, or exactly, such as 5.8.9');
+    .requiredOption('--emqx-version <version>', 'version of EMQX: 5.8, 5.10, 6, or exactly, such as 5.8.9');
   addProviderFlags(config)
     .option(
       '--listeners <names>',
@@ -34,14 +34,12 @@ export function addEmqxCommand(program: Command): void {
 
   const registration = emqx
     .command('register')
-    .description(
-      'make dockhook a provider of a running EMQX over its REST API, and wait until it is connected',
-    );
+    .description('register dockhook with a running EMQX over its REST API, and wait until it is connected');
   addProviderFlags(registration)
     .option('--wait <seconds>', 'how long EMQX may take to reach dockhook', String(REGISTER_WAIT_S))
     .addHelpText(
       'after',
-      '\nRunning it again changes nothing. It does not close EMQX to strangers: `emqx config` is for that.',
+      '\nRunning it again changes nothing. It does not keep strangers out of EMQX: `emqx config` does that.',
     )
     .action(lazily(async () => (await import('./register.js')).registerProvider));
   addExamples(

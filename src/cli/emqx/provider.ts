@@ -1,4 +1,4 @@
-/** dockhook as a provider in EMQX: what the flags say of it, and how it is shown. */
+/** dockhook as a provider in EMQX: what the flags say about it, and how it is shown. */
 import type { Command } from 'commander';
 import type { Provider } from '../../emqx/api-answers.js';
 import type { ProviderSettings } from '../../emqx/provider.js';
@@ -32,7 +32,7 @@ export function addProviderFlags(command: Command): Command {
 export async function providerFrom(options: ProviderOptions, command: Command): Promise<ProviderSettings> {
   const { name, exhook, exhookCa: ca, exhookCert: cert, exhookKey: key } = options;
   const { ownExhookUrl, providerSettings } = await import('../../emqx/provider.js');
-  // Whatever else is wrong with the settings does not concern these commands.
+  // Other faults of the settings do not concern these commands.
   const { config } = inspectConfigOf(command);
   const settings = providerSettings({
     name: name ?? config.emqxProvider,

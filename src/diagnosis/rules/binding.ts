@@ -43,7 +43,7 @@ export function bindFaults(history: History, facts: DockFacts): DockFinding[] {
   return findings.filter(({ what }, index) => findings.findIndex((other) => other.what === what) === index);
 }
 
-/** Other faulty requests are told as such; a bind request is answered even if no device could be bound. */
+/** Other faulty requests have their own finding; a bind request is answered even if no device could be bound. */
 function isBindFault({ step, outcome, reason }: TimelineEntry): boolean {
   return (
     outcome === 'faulty' &&
@@ -58,7 +58,7 @@ function bindFinding(entry: TimelineEntry, facts: DockFacts): DockFinding | unde
   const bound = facts.bindings.get(sn)?.organizationId;
   if (reason === 'bound_elsewhere' && bound !== undefined && bound === (organizationId ?? '?'))
     return undefined;
-  // A dock that is bound already is online; and without its drone it is a dock all the same.
+  // A dock that is already bound is online, even if its drone is not bound.
   const isStopped = !facts.bindings.has(facts.sn) || (sn === facts.sn && reason === 'bound_elsewhere');
   return {
     code: reason,

@@ -4,7 +4,7 @@ import type { DockFinding } from '../dock-finding.js';
 import type { DockFacts } from '../facts.js';
 import type { History } from '../history.js';
 
-/** More than networks and queues explain, and less than what hurts TLS, schedules and logs. In milliseconds. */
+/** More than networks and queues can cause, and less than what harms TLS, schedules and logs. In milliseconds. */
 const MAX_SKEW_MS = 60_000;
 
 /** Looks at the last message of the dock that told its time; finds nothing up to 60 s. */
@@ -12,15 +12,17 @@ export function clockSkew({ own }: History, { hasLicense }: DockFacts): DockFind
   const last = own.findLast(({ details }) => details.clockSkewMs !== undefined);
   const skew = last?.details.clockSkewMs ?? 0;
   if (last === undefined || Math.abs(skew) <= MAX_SKEW_MS) return undefined;
-  const how = `${durationText(Math.abs(skew))} ${skew > 0 ? 'ahead' : 'behind'}`;
+  const by = durationText(Math.abs(skew));
+  const isAhead = skew > 0;
   return {
     code: 'clock_skew',
     level: 'warning',
     state: 'online',
     since: last.at,
-    brief: `clock is ${how}`,
+    brief: `clock is ${by} ${isAhead ? 'ahead' : 'behind'}`,
     what:
-      `The clock of the dock is ${how} of dockhook's. Certificates, flight schedules and the order of events ` +
+      `The clock of the dock is ${by} ${isAhead ? 'ahead of' : 'behind'} dockhook's. ` +
+      'Certificates, flight schedules and the order of events ' +
       'depend on it; DJI reports it as 319008.',
     fix: [
       "check the clock of dockhook's machine",

@@ -46,7 +46,7 @@ function endOf({ until }: Ban): string {
   return until === undefined ? 'for ever' : `until ${localTime(until)}`;
 }
 
-/** The names that the dock came with, and those that it would come with. */
+/** The names that the dock used, and those that it would use. */
 function namesOfDock({ own, lastAccepted }: History, facts: DockFacts) {
   const entries = lastAccepted === undefined ? own : [...own, lastAccepted];
   return {

@@ -43,7 +43,7 @@ export function licenseRefused({ own, sessions }: History, { now }: DockFacts): 
   const [first] = left;
   const last = asked.at(-1);
   if (first === undefined || last === undefined) return undefined;
-  // The dock is back: give it the time to verify.
+  // The dock is back: give it time to verify.
   if (!left.includes(last) && (sessions.length === 0 || now - last.lastAt > VERIFIED_WITHIN_MS))
     return undefined;
   const times = left.reduce((sum, { count }) => sum + count, 0);

@@ -23,9 +23,9 @@ export function neverSeen({ entries, sessions }: History, facts: DockFacts): Doc
   };
 }
 
-/** Why a session ended, by the broker's word for it; words that are missing here are shown as they are. */
+/** Why a session ended, by the broker's word for it. Other words are shown as they are. */
 const ENDS: Readonly<Record<string, string>> = {
-  normal: 'it said goodbye',
+  normal: 'it disconnected by itself',
   tcp_closed: 'the connection broke off',
   ssl_closed: 'the connection broke off',
   keepalive_timeout: 'nothing more came from it',

@@ -6,7 +6,7 @@ import type { DockFacts } from '../facts.js';
 import type { History } from '../history.js';
 import { refusalText } from '../reasons.js';
 
-/** For these reasons a client that is connected is refused all its topics: its next connect will be refused, too. */
+/** For these reasons a connected client is refused all its topics, and its next connect will be refused, too. */
 const ALSO_WHILE_CONNECTED = new Set<string>(['unknown_account', 'disabled', 'expired', 'wrong_certificate']);
 
 /** Whether a topic was refused for a reason for which a connect is refused. */
@@ -15,8 +15,8 @@ export function isRefusedLikeConnect({ step, reason }: TimelineEntry): boolean {
 }
 
 /**
- * The last refused connect. Anybody can cause one: it says what is wrong with the dock only if the dock is not connected
- * and did not come from elsewhere.
+ * The last refused connect. Anybody can cause one. So it counts against the dock only if the dock is not connected and
+ * did not come from another address.
  */
 export function refusedConnect(history: History, facts: DockFacts): DockFinding | undefined {
   const isOnline = history.sessions.length > 0;
@@ -81,14 +81,14 @@ function isRefused(entry: TimelineEntry): boolean {
   return isRefusedLikeConnect(entry);
 }
 
-/** Whether the account can be used now that was disabled, expired or unknown. */
+/** Whether an account that was disabled, expired or unknown can be used now. */
 function isFixed({ reason, account: name }: TimelineEntry, { accounts, now }: DockFacts): boolean {
   const account = accounts.get(name);
   const isOfAccount = reason === 'disabled' || reason === 'expired' || reason === 'unknown_account';
   return isOfAccount && account !== undefined && disabledOrExpired(account, now) === undefined;
 }
 
-/** Whether a client came from an address from which the dock never came. */
+/** Whether a client came from an address that the dock never used. */
 export function isFromElsewhere({ own, details }: TimelineEntry, history: History): boolean {
   const hosts = history.own.map((entry) => entry.details.peerHost).filter((host) => host !== undefined);
   return !own && hosts.length > 0 && !hosts.includes(details.peerHost ?? '');

@@ -80,7 +80,7 @@ function foreignTopic(entry: TimelineEntry, { sn }: DockFacts): DockFinding {
   };
 }
 
-/** Whether the dock has an account, and another one than the one that was refused. */
+/** Whether the dock has an account other than the one that was refused. */
 function hasOtherAccount({ account }: TimelineEntry, { own }: History, facts: DockFacts): boolean {
   const ownAccounts = own.filter(({ outcome }) => outcome === 'ok').map((entry) => entry.account);
   return [...listingAccounts(facts), ...ownAccounts].some((name) => name !== account);
@@ -119,7 +119,7 @@ function notInAccount(entry: TimelineEntry, facts: DockFacts): DockFinding {
   };
 }
 
-/** The dock itself came under another client id, so this session is another dock with the same account. */
+/** The dock itself used another client id, so this session is another dock with the same account. */
 function sharedAccount(entry: TimelineEntry, facts: DockFacts): DockFinding {
   const named = snInTopic(entry);
   return {
@@ -130,7 +130,7 @@ function sharedAccount(entry: TimelineEntry, facts: DockFacts): DockFinding {
     brief: `its account is also used for SN ${named}`,
     what:
       `${clientInWords(entry)} uses topics of SN ${named}, but this account may not act as ${named}. ` +
-      'It is not this dock, which came with another client id.',
+      'It is not this dock: this dock used another client id.',
     fix: [
       `give ${named} its own account: ${addAccount('NAME', named)}`,
       letItActAs(named, entry, facts, [facts.sn]),
@@ -188,7 +188,7 @@ function topicRefused(entry: TimelineEntry): DockFinding {
   };
 }
 
-/** Whether the dock came under its own SN, with another client id than the one that names somebody else. */
+/** Whether the dock connected under its own SN, with another client id than the one that names somebody else. */
 function cameItself({ own }: History, { clientId }: TimelineEntry, sn: string): boolean {
   return own.some(
     (entry) =>
@@ -199,8 +199,8 @@ function cameItself({ own }: History, { clientId }: TimelineEntry, sn: string): 
 }
 
 /**
- * How to let an account act as one more SN. The command names the SNs that it lists already; not an only one that looks
- * mistyped.
+ * How to let an account act as one more SN. The command also names the SNs that the account already lists, unless there
+ * is only one and it looks mistyped.
  * @param real SNs that are not mistyped
  */
 function letItActAs(

@@ -104,7 +104,7 @@ function failedRequest({ reason, outcome, details, at }: TimelineEntry): DockFin
 /** Without an answer to these a take-off waits for 40 s; an empty answer is enough (DJI's FAQ of the Cloud API). */
 const BEFORE_TAKE_OFF = ['offline_map_get', 'flight_areas_get'];
 
-/** Methods for a backend that nobody answers. All that can be seen of it is that the dock asks again. */
+/** Methods for a backend that nobody answers. The only sign is that the dock asks again. */
 export function unanswered({ own }: History): DockFinding | undefined {
   const methods = new Map<string, TimelineEntry>();
   for (const entry of own) {

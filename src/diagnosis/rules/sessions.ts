@@ -7,7 +7,7 @@ import type { DockFacts } from '../facts.js';
 import type { History } from '../history.js';
 import { licenseRefused } from './license.js';
 
-/** One takeover is a dock that came back on another connection; so many within that time are two clients. */
+/** One takeover is a dock that came back on another connection. So many in that time mean two clients. */
 const TAKEOVERS = 3;
 const TAKEOVERS_WITHIN_MS = 10 * 60_000;
 
@@ -29,7 +29,7 @@ export function sessionsCollide({ own }: History, { now }: DockFacts): DockFindi
     since: first.at,
     brief: 'two clients with one client id',
     what:
-      `Sessions with client id "${first.clientId}" keep ending because another one comes with the same client id, ` +
+      `Sessions with client id "${first.clientId}" keep ending because another one connects with the same client id, ` +
       `from ${[...hosts].join(' and ') || 'unknown addresses'}. Two clients use it, or one client opens connections ` +
       'without closing the old ones.',
     fix: [
@@ -39,10 +39,10 @@ export function sessionsCollide({ own }: History, { now }: DockFacts): DockFindi
   };
 }
 
-/** Ends with a cause of their own, which another rule tells or an operator knows. */
+/** Ends that have their own cause, which another rule reports or an operator knows. */
 const CAUSED = new Set(['takenover', 'discarded', 'kicked']);
 
-/** So many ends of one client's sessions within that time are more than a restart or a lost link. */
+/** So many ends of one client's sessions in that time mean more than a restart or a lost link. */
 const STORM = { ends: 5, withinMs: 60_000, recentMs: 10 * 60_000 };
 /** A link that falls silent takes longer to show: the broker waits for one and a half keepalives each time. */
 const SILENCES = { ends: 3, withinMs: 30 * 60_000, recentMs: 30 * 60_000 };
@@ -55,11 +55,11 @@ export function reconnects(history: History, facts: DockFacts): DockFinding | un
   );
   const silent = ends.filter(({ details }) => details.detail === SILENT);
   const found = closeEnds(ends, STORM, history, facts) ?? closeEnds(silent, SILENCES, history, facts);
-  // A dock that refuses its license comes and goes, too.
+  // A dock that refuses its license also comes and goes.
   if (found === undefined || licenseRefused(history, facts) !== undefined) return undefined;
   const { times, first, last } = found;
   const reasons = [...new Set(found.ends.map(({ details }) => details.detail || 'unknown'))].join(', ');
-  // Of a storm not every entry is kept.
+  // In a storm, not every entry is kept.
   const within = durationText(Math.max(1000, last.lastAt - first.at));
   const isSilent = found.ends.every(({ details }) => details.detail === SILENT);
   return {
@@ -83,7 +83,7 @@ export function reconnects(history: History, facts: DockFacts): DockFinding | un
   };
 }
 
-/** The last ends of one client's sessions that are so close together, if that is not over. */
+/** The last ends of one client's sessions, if they are so close together and this is not over. */
 function closeEnds(
   ends: readonly TimelineEntry[],
   { ends: enough, withinMs, recentMs }: typeof STORM,

@@ -1,4 +1,4 @@
-/** The dock's account as it is now, whatever it was when the dock last came. Pure. */
+/** The state of the dock's account now, not when the dock last connected. Pure. */
 import { disabledOrExpired } from '../../access/expiry.js';
 import type { DockFinding } from '../dock-finding.js';
 import { listingAccounts, type DockFacts } from '../facts.js';
@@ -7,8 +7,8 @@ import { accountFault, type AccountFault } from '../reasons.js';
 import { isFromElsewhere, lastRefusal } from './refused-connects.js';
 
 /**
- * An account with which the next connect will be refused. Without this finding, a dock that is away seems to lack power,
- * and an operator waits in vain for one that only has to connect again.
+ * An account with which the next connect will be refused. Without this finding, a dock that is away seems to have no
+ * power, or an operator waits in vain for it to connect again.
  * @param found what else is wrong
  */
 export function unusableAccount(
@@ -26,7 +26,7 @@ export function unusableAccount(
   const { brief, what, fix } = accountFault(code, name, facts);
   return {
     code,
-    // A dock that is online stays so. But if it has to connect again for anything, the account is in the way.
+    // A dock that is online stays online. But if anything makes it connect again, the account will stop it.
     level: !isConnected || other !== undefined ? 'error' : 'warning',
     ...stateAndSince(history, other),
     brief,
@@ -40,7 +40,7 @@ function faultOf(name: string, { accounts, now }: DockFacts): AccountFault | und
   return account === undefined ? 'unknown_account' : disabledOrExpired(account, now);
 }
 
-/** The account that the dock will probably come with; undefined if it could be another one. */
+/** The account that the dock will probably use; undefined if it could be another one. */
 function accountInUse(history: History, facts: DockFacts): string | undefined {
   const refusal = history.sessions.length > 0 ? undefined : lastRefusal(history);
   // A name that is not an account cannot be the dock's; the refusal itself says so.

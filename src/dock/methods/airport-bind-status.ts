@@ -42,7 +42,7 @@ export const airportBindStatus: Method = {
       call.bindings.getManyWithOrganizations([...new Set([call.gateway, ...sns])]),
     );
     const own = bindings.get(call.gateway);
-    // What was bound through a gateway that an operator has moved since is no longer its to know.
+    // A gateway that an operator has moved may no longer see what was bound through it.
     const isVisible = ({ organizationId, gateway }: Binding): boolean =>
       own ? organizationId === own.organizationId : gateway === call.gateway;
     return ok({

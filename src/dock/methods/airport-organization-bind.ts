@@ -1,6 +1,6 @@
 /**
- * `airport_organization_bind`: binds a dock and its drone (DJI Cloud API, "Organization management").
- * What goes wrong with one device stands in its `err_code`; `result` stays 0, as in DJI's example.
+ * `airport_organization_bind`: binds a dock and its drone (DJI Cloud API, "Organization management"). A fault of one
+ * device is in its `err_code`; `result` stays 0, as in DJI's example.
  */
 import type { FromSchema } from 'json-schema-to-ts';
 import type { Reason } from '../../events.js';
@@ -20,10 +20,10 @@ interface Device {
   modelKey: string;
 }
 
-/** What became of one device. */
+/** The result for one device. */
 interface Bound {
   code: Result;
-  /** The one its code opened. The id sent is not told: people type the code there. */
+  /** The one its code opened. The id that was sent is not reported: people type the code there. */
   organizationId?: string;
   reason?: Reason;
   detail?: string;
@@ -65,7 +65,7 @@ export const airportOrganizationBind: Method = {
         bound ??= await bind(device, open, call);
       } catch (error) {
         bound = { code: results.bindFailed, reason: reasonFor(error), detail: traceOf(error) };
-        // What the store did is unknown; the rest is not even tried. A refusal is about this device.
+        // The outcome in the store is unknown, so the rest is not even tried. A refusal concerns this device only.
         if (hasCode(error, 'store_unavailable')) failure = bound;
       }
       const { code, ...more } = bound;
@@ -120,6 +120,6 @@ async function bind(device: Device, open: Open, call: Call): Promise<Bound> {
 const bindOutcomes: Record<BindOutcome, Bound> = {
   bound: { code: results.ok },
   bound_elsewhere: { code: results.boundElsewhere, reason: 'bound_elsewhere' },
-  // Removed by an operator since the code was looked up.
+  // An operator removed it after the code was looked up.
   no_such_organization: { code: results.organizationNotFound, reason: 'wrong_binding_code' },
 };

@@ -2,7 +2,7 @@
 import type { Method } from '../method.js';
 import { fault, results } from '../result-codes.js';
 
-/** Told to docks if the license names no time server of its own; DJI's examples use it, too. */
+/** For docks if the license names no time server; DJI's examples use it, too. */
 const NTP_HOST = 'pool.ntp.org';
 const NTP_PORT = 123;
 

@@ -166,11 +166,11 @@ describe('a line of an import', () => {
   });
 
   const headers: [string, string, RegExp][] = [
-    ['an unknown column', 'name,colour', /unknown column "colour"; there are name, scope/],
-    ['EMQX’s name for the name', 'username,password_hash', /"username"; it is name here/],
+    ['an unknown column', 'name,colour', /unknown column "colour"; the columns are name, scope/],
+    ['EMQX’s name for the name', 'username,password_hash', /"username"; write name/],
     ['a superuser', 'name,is_superuser', /no superusers/],
     ['an object’s property', 'name,constructor', /unknown column/],
-    ['a column twice', 'name,note,note', /"note" is there twice/],
+    ['a column twice', 'name,note,note', /"note" appears twice/],
     ['no name', 'gateways,note', /one of them is name/],
   ];
   for (const [title, header, expected] of headers) {
@@ -185,7 +185,7 @@ describe('a line of an import', () => {
       'a client id with the separator',
       'name,scope,client_ids',
       ['a', 'service', 'a|b'],
-      /client_ids a\|b: .*never gets in/,
+      /client_ids a\|b: .*can never connect/,
     ],
     ['a name with the separator', 'name', ['a|b'], /must not have \| in it/],
     ['too few columns', 'name,scope', ['a'], /columns: 1 here, 2 in the first line/],
@@ -200,7 +200,7 @@ describe('a line of an import', () => {
     ['filters of a dock', 'name,scope,publish', ['a', 'client-id', '#'], /for the scope service/],
     ['a bad filter', 'name,scope,publish', ['a', 'service', 'a/#/b'], /publish a\/#\/b/],
     ['a bad filter in JSON', 'name,scope,publish', ['a', 'service', '["a/#/b"]'], /publish a\/#\/b/],
-    ['JSON that is none', 'name,scope,publish', ['a', 'service', '["a"'], /no JSON array/],
+    ['JSON that is none', 'name,scope,publish', ['a', 'service', '["a"'], /not a JSON array/],
     ['a time that is none', 'name,scope,expires', ['a', 'client-id', 'soon'], /expires soon/],
     ['a state that is none', 'name,scope,disabled', ['a', 'client-id', 'true'], /yes or no/],
     ['a long note', 'name,scope,note', ['a', 'client-id', 'n'.repeat(1025)], /note/],

@@ -302,7 +302,7 @@ describe('simulated dock', () => {
     const replies = `thing/product/${DOCK}/requests_reply`;
     await start({}, replies);
     expect((await failure()).message).to.contain(
-      `refused to subscribe ${replies}: check that account "yard"`,
+      `refused the subscription to ${replies}: check that account "yard"`,
     );
     expect(steps.filter(({ ok }) => !ok).map(({ topic, result }) => [topic, result])).to.deep.equal([
       [replies, 128],
