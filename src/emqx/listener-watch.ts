@@ -19,7 +19,7 @@ const LONG_MS = 60_000;
 const REFUSED_MS = 2000;
 
 const UNGUARDED =
-  'EMQX up to 5.8 must start with its listeners closed, and so it is for dockhook to open them. dockhook emqx config prints such a ' +
+  'EMQX up to 5.8 must start with its listeners closed; serve opens them later. dockhook emqx config prints such a ' +
   'configuration; name the listeners in DOCKHOOK_EMQX_LISTENERS, and set DOCKHOOK_EMQX_URL';
 
 /** `provider` is the name of dockhook in EMQX. */
