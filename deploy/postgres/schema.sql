@@ -48,8 +48,8 @@ IF newer IS NOT NULL THEN
     USING ERRCODE = 'DH001';
 END IF;
 
--- The record of versions before the migrations.
-IF to_regclass('dockhook_settings') IS NOT NULL THEN
+-- The record of versions before the migrations. A role that may not read it may not migrate either, but may go on.
+IF has_table_privilege(to_regclass('dockhook_settings'), 'SELECT') THEN
   SELECT value::jsonb #>> '{value,version}' INTO version FROM dockhook_settings WHERE key = 'schema';
   IF version::int > 1 THEN
     RAISE EXCEPTION 'another dockhook gave the tables version %, which this one does not know', version

@@ -1,4 +1,5 @@
 /** How tables come to be, on real databases: new ones, those of every earlier dockhook, many replicas, other schemas. */
+import { randomBytes } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
@@ -275,6 +276,24 @@ describeWithPostgres('a start of dockhook on tables that lost something', functi
     await start();
     expect(await fresh.query(triggers)).to.have.length(2);
     expect(await fresh.query(index)).to.have.length(1);
+  });
+
+  it('works without them as a role that may only read bindings', async () => {
+    await fresh.query(
+      'ALTER TABLE dockhook_accounts DISABLE TRIGGER USER; DROP INDEX dockhook_accounts_client_ids',
+    );
+    const role = `reader_${randomBytes(4).toString('hex')}`;
+    await fresh.query(`CREATE ROLE ${role} LOGIN; GRANT USAGE ON SCHEMA public TO ${role};
+      GRANT SELECT ON dockhook_bindings TO ${role}`);
+    const url = new URL(fresh.url);
+    url.username = role;
+    const stores = openStores(connectPostgres(url.href));
+    try {
+      expect(await stores.bindings.list()).to.deep.equal({ records: [], badRows: [] });
+    } finally {
+      await stores.close();
+      await fresh.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }
   });
 
   it('works without them while somebody locks the table', async () => {
