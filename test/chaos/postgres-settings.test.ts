@@ -264,6 +264,17 @@ for (const isolation of ['serializable', 'repeatable read']) {
       expect(new Set(renewed)).to.deep.equal(new Set(['bound']));
     });
 
+    it('binds devices that two name in opposite order', async () => {
+      for (let round = 0; round < 20; round += 1) {
+        const many = ['A', 'B', 'C'].map((sn) => aBinding(`${sn}${round}`, 'o1'));
+        const outcomes = await Promise.all([
+          replicas[0]!.bindings.bind(many),
+          replicas[1]!.bindings.bind(many.toReversed()),
+        ]);
+        expect(new Set(outcomes.flat())).to.deep.equal(new Set(['bound']));
+      }
+    });
+
     it('loses no update, imports beside others, and keeps the timeline', async () => {
       await replicas[0]!.accounts.add(anAccount('counted', { note: '' }));
       const more = replicas.map((stores) =>

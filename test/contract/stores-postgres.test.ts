@@ -65,16 +65,17 @@ describeWithPostgres('replicas on one PostgreSQL', () => {
     await racers[0]!.organizations.add(anOrganization('one'));
     await racers[1]!.ping();
     statements.length = 0;
-    for (let round = 0; round < 50; round += 1) {
-      const many = Array.from({ length: 16 }, (_, index) => aBinding(`SN${round}-${index}`, 'one'));
+    // So many that both are at it for a while.
+    for (let round = 0; round < 5; round += 1) {
+      const many = Array.from({ length: 1000 }, (_, index) => aBinding(`SN${round}-${index}`, 'one'));
       const outcomes = await Promise.all([
         racers[0]!.bindings.bind(many),
         racers[1]!.bindings.bind(many.toReversed()),
       ]);
-      expect(outcomes.flat()).to.deep.equal(Array(32).fill('bound'));
+      expect(new Set(outcomes.flat())).to.deep.equal(new Set(['bound']));
     }
     // Each once: PostgreSQL took none back to end a deadlock.
-    expect(statements).to.have.length(100);
+    expect(statements).to.have.length(10);
     await Promise.all(racers.map((stores) => stores.close()));
   });
 
