@@ -236,7 +236,7 @@ function createHooks(
     bindings: stores.bindings,
     license: stores.license,
     identifyPublisher: access.identifyPublisher,
-    isGateway: access.isGateway,
+    isListed: access.isListed,
     emptyReplies: config.emptyReplies,
     tell,
   });

@@ -16,6 +16,6 @@ export type Publisher =
 export interface Publishers {
   /** Rejects if nobody can tell (store trouble): the message is then dropped. */
   identifyPublisher(session: Session, gateway: string, within: Within): Promise<Publisher>;
-  /** Whether this SN is known as a gateway: an account lists it, or it was bound through itself. */
-  isGateway(sn: string, within: Within): Promise<boolean>;
+  /** Whether an account lists this SN as a gateway. One that was bound through itself is a gateway, too: a bind sees that. */
+  isListed(sn: string, within: Within): Promise<boolean>;
 }

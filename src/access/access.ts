@@ -44,6 +44,6 @@ export function createAccess(options: AccessOptions): Access {
     authenticate: createConnect(shared),
     authorize: createAuthorize(shared),
     identifyPublisher: createIdentifyPublisher(shared),
-    isGateway: async (sn, within) => (await owners.lookUp(sn, within)).isGateway,
+    isListed: (sn, within) => within(accounts.listsGateway(sn)),
   };
 }

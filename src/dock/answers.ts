@@ -13,7 +13,7 @@ import * as methods from './methods/index.js';
 import { organizationFor } from './organization.js';
 import { fault, reasonFor, results, type Answer } from './result-codes.js';
 
-export interface AnswerOptions extends Pick<Publishers, 'isGateway'> {
+export interface AnswerOptions extends Pick<Publishers, 'isListed'> {
   organizations: Organizations;
   bindings: Bindings;
   license: RememberedLicense;
@@ -56,7 +56,7 @@ export function createAnswers(
       openOrganization: (code, id) =>
         guesses.attempt({ gateway, account }, () => within(organizationFor(organizations, code, id))),
       mayBind: (sn) => binds.take({ gateway, account }, sn),
-      isGateway: (sn) => options.isGateway(sn, within),
+      isListed: (sn) => options.isListed(sn, within),
       tellBind: (event) => {
         tell({ step: 'bind', ...event });
       },

@@ -20,8 +20,8 @@ export interface Call {
   openOrganization(code: string, id: string): Promise<Organization | NoOrganization | 'too_many_wrong_codes'>;
   /** Whether this gateway may bind this device, or has bound too many lately. */
   mayBind(sn: string): boolean;
-  /** Whether this SN is known as a gateway. */
-  isGateway(sn: string): Promise<boolean>;
+  /** Whether an account lists this SN as a gateway. */
+  isListed(sn: string): Promise<boolean>;
   /** Reports the result for one device of a `bind`. */
   tellBind(
     event: Pick<AccessEvent, 'outcome' | 'reason' | 'sn' | 'organizationId' | 'result' | 'detail'>,

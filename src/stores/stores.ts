@@ -13,6 +13,7 @@
 import { isSerialNumber } from '../serial-number.js';
 import { DockhookError } from '../errors.js';
 import { hearAccountChanges, type AccountChangesOptions } from './account-changes.js';
+import { bindInTurn } from './bind-in-turn.js';
 import {
   accountType,
   bindingType,
@@ -240,6 +241,16 @@ function openBindings(sql: Sql, onQuery: OnQuery | undefined): Bindings {
     });
   }
 
+  /** As an operation of its own, so that it is counted and logged with its device. */
+  async function refused(sn: string, error: Error): Promise<BindOutcome | DockhookError> {
+    return attempt<BindOutcome | DockhookError>(
+      'bind',
+      nameOf(bindingType, sn),
+      () => Promise.reject(error),
+      { reference: () => 'no_such_organization' },
+    ).catch((failure: unknown) => failure as DockhookError);
+  }
+
   return {
     getMany: (sns) => readMany('getMany', sns, table.read, (sn, value) => decode(bindingType, sn, value)),
     getManyWithOrganizations: (sns) =>
@@ -249,15 +260,8 @@ function openBindings(sql: Sql, onQuery: OnQuery | undefined): Bindings {
         organization: () => row.organization && decodeRow(organizationType, row.organization),
       })),
     list: () => table.list(),
-    async bind(binding) {
-      const row = encode(bindingType, binding);
-      return attempt<BindOutcome>(
-        'bind',
-        nameOf(bindingType, row.key),
-        async () => ((await sql.bind(row)) ? 'bound' : 'bound_elsewhere'),
-        { reference: () => 'no_such_organization' },
-      );
-    },
+    bind: (bindings) =>
+      attempt('bind', `bindings of ${bindings.length} devices`, () => bindInTurn(sql, bindings, refused)),
     move: (sn, { organizationId, account }) =>
       table.update(
         sn,

@@ -68,8 +68,11 @@ export type BindingWithOrganization = Binding & {
   organization(): Organization | undefined;
 };
 
-/** `bound_elsewhere`: the device belongs to another organization, and stays there. */
-export type BindOutcome = 'bound' | 'bound_elsewhere' | 'no_such_organization';
+/**
+ * `another_gateway`: the device was bound through itself, and only it renews that. `bound_elsewhere`: it belongs to another
+ * organization, and stays there; or it asks for itself, and was bound through another gateway.
+ */
+export type BindOutcome = 'bound' | 'another_gateway' | 'bound_elsewhere' | 'no_such_organization';
 
 /** One binding for each device; the key is its SN. */
 export interface Bindings {
@@ -79,11 +82,13 @@ export interface Bindings {
   getManyWithOrganizations(sns: readonly string[]): Promise<Map<string, BindingWithOrganization>>;
   list(): Promise<Listing<Binding>>;
   /**
-   * Binds a device, or renews its binding to the same organization; never moves it. Atomic across
-   * replicas, and durable before it resolves. If it rejects, the outcome is unknown, except with
-   * `store_refused`: then nothing was changed.
+   * Binds devices, or renews their bindings to the same organization; never moves one. A renewal without callsign or
+   * model key (`''`) keeps the old one. All are durable together before it resolves, and each bind is atomic across
+   * replicas. A device that is named twice is bound twice, in that order. If it rejects, the outcome of all is unknown,
+   * except with `store_refused`: then nothing was changed.
+   * @returns for each, in their order, what became of it, or the `store_refused` with which PostgreSQL refused it alone
    */
-  bind(binding: Binding): Promise<BindOutcome>;
+  bind(bindings: readonly Binding[]): Promise<(BindOutcome | DockhookError)[]>;
   /**
    * An operator's act: to another organization, or account, or both. Rejects with `not_found` if the device is not
    * bound or the organization unknown.

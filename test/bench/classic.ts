@@ -18,7 +18,7 @@ const requests = createRequests({
   license,
   emptyReplies: new Set(),
   identifyPublisher: async () => 'dock',
-  isGateway: async () => false,
+  isListed: async () => false,
   tell: () => undefined,
 });
 const client = await mqtt.connectAsync(brokerUrl);

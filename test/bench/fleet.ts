@@ -144,16 +144,16 @@ export const METHODS = {
     device_binding_code: ORGANIZATION.bindingCode,
     organization_id: ORGANIZATION.id,
   }),
-  airport_organization_bind: ({ sn }: Dock) => ({
+  airport_organization_bind: ({ sn, drone }: Dock) => ({
     bind_devices: [
-      {
-        sn,
-        device_binding_code: ORGANIZATION.bindingCode,
-        organization_id: ORGANIZATION.id,
-        device_callsign: 'Bench',
-        device_model_key: '3-1-0',
-      },
-    ],
+      { sn, device_model_key: '3-1-0' },
+      { sn: drone, device_model_key: '0-67-1' },
+    ].map((device) => ({
+      ...device,
+      device_binding_code: ORGANIZATION.bindingCode,
+      organization_id: ORGANIZATION.id,
+      device_callsign: 'Bench',
+    })),
   }),
 };
 

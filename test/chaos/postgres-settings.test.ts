@@ -12,7 +12,7 @@ import { migrationScript } from '../../src/stores/migrations/script.js';
 import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
 import type { Stores, TimelineEntry } from '../../src/stores/types.js';
-import { aBinding, anAccount, anOrganization, rejection } from '../contract/store-suite.js';
+import { aBinding, anAccount, anOrganization, bindOne, rejection } from '../contract/store-suite.js';
 import { connectAsker, type Asker } from '../support/asker.js';
 import { run, startCommand, type Running } from '../support/cli.js';
 import { oldTables } from '../support/old-tables.js';
@@ -244,7 +244,7 @@ for (const isolation of ['serializable', 'repeatable read']) {
     it('has one winner of each of 50 raced binds, and refuses none for the race', async () => {
       for (let round = 0; round < 50; round += 1) {
         const outcomes = await Promise.all(
-          replicas.map((stores, index) => stores.bindings.bind(aBinding(`SN${round}`, `o${index}`))),
+          replicas.map((stores, index) => bindOne(stores, aBinding(`SN${round}`, `o${index}`))),
         );
         expect(
           outcomes.filter((outcome) => outcome === 'bound'),
@@ -255,13 +255,24 @@ for (const isolation of ['serializable', 'repeatable read']) {
     });
 
     it('renews one binding for all who race to do so', async () => {
-      await replicas[0]!.bindings.bind(aBinding('RENEWED', 'o1'));
+      await bindOne(replicas[0]!, aBinding('RENEWED', 'o1'));
       const renewed = await Promise.all(
         replicas.map((stores, index) =>
-          stores.bindings.bind(aBinding('RENEWED', 'o1', { callsign: `call ${index}` })),
+          bindOne(stores, aBinding('RENEWED', 'o1', { callsign: `call ${index}` })),
         ),
       );
       expect(new Set(renewed)).to.deep.equal(new Set(['bound']));
+    });
+
+    it('binds devices that two name in opposite order', async () => {
+      for (let round = 0; round < 20; round += 1) {
+        const many = ['A', 'B', 'C'].map((sn) => aBinding(`${sn}${round}`, 'o1'));
+        const outcomes = await Promise.all([
+          replicas[0]!.bindings.bind(many),
+          replicas[1]!.bindings.bind(many.toReversed()),
+        ]);
+        expect(new Set(outcomes.flat())).to.deep.equal(new Set(['bound']));
+      }
     });
 
     it('loses no update, imports beside others, and keeps the timeline', async () => {
@@ -446,7 +457,7 @@ describeWithPostgres('a role with odd settings', function () {
     await stores.organizations.add(anOrganization('one', '北\\'));
     expect(await stores.organizations.byBindingCode('北\\')).to.deep.equal(anOrganization('one', '北\\'));
     const binding = aBinding('SN1', 'one', { callsign: "北楼 \\ '" });
-    expect(await stores.bindings.bind(binding)).to.equal('bound');
+    expect(await bindOne(stores, binding)).to.equal('bound');
     expect((await stores.bindings.getMany(['SN1'])).get('SN1')).to.deep.equal(binding);
   });
 });
@@ -494,7 +505,7 @@ describeWithOwnPostgres('synchronous_commit = off for the role', function () {
     ],
     [
       'a binding',
-      ({ bindings }) => bindings.bind(aBinding('SN1', 'one')),
+      (stores) => bindOne(stores, aBinding('SN1', 'one')),
       async ({ bindings }) => (await bindings.getMany(['SN1'])).size === 1,
     ],
     [

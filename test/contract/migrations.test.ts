@@ -28,6 +28,7 @@ import {
   aBinding,
   anAccount,
   anOrganization,
+  bindOne,
   describeSqlStores,
   describeStores,
   rejection,
@@ -98,7 +99,7 @@ describeWithPostgres('migrations', function () {
         expect(await accounts.listsGateway('SN1')).to.equal(true);
         expect(await organizations.byBindingCode('code-of-one')).to.deep.equal(anOrganization('one'));
         expect((await bindings.getMany(['SN1'])).get('SN1')).to.deep.equal(aBinding('SN1', 'one'));
-        expect(await bindings.bind(aBinding('SN2', 'one'))).to.equal('bound');
+        expect(await bindOne({ bindings }, aBinding('SN2', 'one'))).to.equal('bound');
         expect(await timeline.gateways('', 10)).to.deep.equal([]);
         expect(await fresh.query('SELECT number, name, breaking FROM dockhook_migrations')).to.deep.equal(
           migrations.map(({ number, name, breaking }) => ({ number, name, breaking })),
@@ -466,7 +467,7 @@ describeWithOwnPostgres('a role that may not make tables', function () {
           await fresh.query(
             `INSERT INTO "${schema}".dockhook_organizations (key, value) VALUES ('one', '{"value":{"name":"One","bindingCode":"code"}}')`,
           );
-          expect(await stores.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound');
+          expect(await bindOne(stores, aBinding('SN1', 'one'))).to.equal('bound');
           expect(await stores.timeline.gateways('', 1)).to.deep.equal([]);
           await rejection(stores.accounts.add(anAccount('dock')), 'store_refused');
         } finally {

@@ -6,7 +6,14 @@ import { openServerStores, openStores } from '../../src/stores/stores.js';
 import type { Database } from '../../src/stores/database.js';
 import { describeWithPgbouncer, startPgbouncer, type TestPgbouncer } from '../support/pgbouncer.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
-import { aBinding, anAccount, anOrganization, describeSqlStores, describeStores } from './store-suite.js';
+import {
+  aBinding,
+  anAccount,
+  anOrganization,
+  bindOne,
+  describeSqlStores,
+  describeStores,
+} from './store-suite.js';
 
 describeWithPgbouncer('behind PgBouncer in transaction mode', function () {
   this.timeout(60_000);
@@ -45,9 +52,7 @@ describeWithPgbouncer('behind PgBouncer in transaction mode', function () {
     await stores.organizations.add(anOrganization('one'));
     await postgres.query('ALTER SYSTEM SET synchronous_commit = off');
     await postgres.restart();
-    const binds = Array.from({ length: 40 }, (_, number) =>
-      stores.bindings.bind(aBinding(`SN${number}`, 'one')),
-    );
+    const binds = Array.from({ length: 40 }, (_, number) => bindOne(stores, aBinding(`SN${number}`, 'one')));
     expect(await Promise.all(binds)).to.deep.equal(Array(40).fill('bound'));
     await postgres.kill('SIGKILL');
     await postgres.restart();

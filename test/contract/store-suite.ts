@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { DockhookError, type ErrorCode } from '../../src/errors.js';
 import type { Database } from '../../src/stores/database.js';
-import type { Account, Binding, License, Organization, Stores } from '../../src/stores/types.js';
+import type { Account, Binding, BindOutcome, License, Organization, Stores } from '../../src/stores/types.js';
 
 /** The error that a promise rejects with, which must have this code. */
 export async function rejection(promise: Promise<unknown>, code: ErrorCode): Promise<DockhookError> {
@@ -36,6 +36,16 @@ export function aBinding(sn: string, organizationId: string, more: Partial<Bindi
     boundAt: '2026-01-02T03:04:05.678Z',
     ...more,
   };
+}
+
+/** Binds one device. */
+export async function bindOne(
+  { bindings }: Pick<Stores, 'bindings'>,
+  binding: Binding,
+): Promise<BindOutcome> {
+  const [outcome] = await bindings.bind([binding]);
+  if (typeof outcome === 'string') return outcome;
+  throw outcome ?? new Error('no outcome was told');
 }
 
 const license: License = { appId: '123456', appKey: 'the-app-key', appLicense: 'the-app-license' };
@@ -387,7 +397,7 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       it('updates one, unless another organization has the code', async () => {
         await stores.organizations.add(anOrganization('one', 'the-secret-code'));
         await stores.organizations.add(anOrganization('two'));
-        await stores.bindings.bind(aBinding('SN1', 'two'));
+        await bindOne(stores, aBinding('SN1', 'two'));
         const taken = stores.organizations.update('two', (old) => ({
           ...old,
           bindingCode: 'the-secret-code',
@@ -409,8 +419,8 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
 
       it('does not remove one that has bindings, and says how many hold it', async () => {
         await stores.organizations.add(anOrganization('one'));
-        await stores.bindings.bind(aBinding('SN1', 'one'));
-        await stores.bindings.bind(aBinding('SN2', 'one'));
+        await bindOne(stores, aBinding('SN1', 'one'));
+        await bindOne(stores, aBinding('SN2', 'one'));
         const error = await rejection(stores.organizations.remove('one'), 'conflict');
         expect(error.message).to.include('"one"').and.include('2 devices');
         await stores.bindings.remove('SN1');
@@ -428,35 +438,115 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       });
 
       it('binds, and renews to the same organization', async () => {
-        expect(await stores.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound');
-        const renewed = aBinding('SN1', 'one', { callsign: 'New', gateway: 'GATEWAY2', modelKey: '' });
-        expect(await stores.bindings.bind(renewed)).to.equal('bound');
+        expect(await bindOne(stores, aBinding('SN1', 'one'))).to.equal('bound');
+        const renewed = aBinding('SN1', 'one', { callsign: 'New', gateway: 'GATEWAY2', modelKey: '3-3-0' });
+        expect(await bindOne(stores, renewed)).to.equal('bound');
         expect((await stores.bindings.list()).records).to.deep.equal([renewed]);
       });
 
+      it('binds devices together, and tells of each in the order asked', async () => {
+        await bindOne(stores, aBinding('SN2', 'two'));
+        const many = ['SN3', 'SN2', 'SN1', 'SN4'].map((sn) => aBinding(sn, 'one'));
+        expect(await stores.bindings.bind(many)).to.deep.equal([
+          'bound',
+          'bound_elsewhere',
+          'bound',
+          'bound',
+        ]);
+        expect(new Set((await stores.bindings.list()).records)).to.deep.equal(
+          new Set([many[2], aBinding('SN2', 'two'), many[0], many[3]]),
+        );
+        expect(await stores.bindings.bind([])).to.deep.equal([]);
+      });
+
+      it('binds each device to the organization of its own', async () => {
+        const many = [aBinding('SN1', 'one'), aBinding('SN2', 'two')];
+        expect(await stores.bindings.bind(many)).to.deep.equal(['bound', 'bound']);
+        expect((await stores.bindings.list()).records).to.deep.equal(many);
+      });
+
+      for (const field of ['callsign', 'modelKey'] as const) {
+        it(`keeps the old ${field} if a renewal names none`, async () => {
+          await bindOne(stores, aBinding('SN1', 'one'));
+          const renewed = aBinding('SN1', 'one', { callsign: 'New', modelKey: '3-3-0', gateway: 'GATEWAY2' });
+          expect(await bindOne(stores, { ...renewed, [field]: '' })).to.equal('bound');
+          const kept = { ...renewed, [field]: aBinding('SN1', 'one')[field] };
+          expect((await stores.bindings.list()).records).to.deep.equal([kept]);
+        });
+      }
+
+      it('keeps none where there is none', async () => {
+        const nameless = aBinding('SN1', 'one', { callsign: '', modelKey: '' });
+        await bindOne(stores, nameless);
+        expect(await bindOne(stores, nameless)).to.equal('bound');
+        expect((await stores.bindings.list()).records).to.deep.equal([nameless]);
+      });
+
+      it('keeps any callsign byte for byte, at the first bind and at the next', async () => {
+        await fc.assert(
+          fc.asyncProperty(anyText(100), anyText(100), async (first, second) => {
+            for (const callsign of [first, second]) {
+              await bindOne(stores, aBinding('SN1', 'one', { callsign }));
+              const kept = (await stores.bindings.getMany(['SN1'])).get('SN1')?.callsign;
+              if (callsign !== '') expect(kept).to.equal(callsign);
+            }
+          }),
+          { numRuns: 50 },
+        );
+      });
+
+      it('binds a device that is named twice once more, in that order', async () => {
+        const renewed = aBinding('SN1', 'one', { callsign: 'Second', modelKey: '' });
+        const many = [aBinding('SN1', 'one'), aBinding('SN2', 'one'), aBinding('SN1', 'two'), renewed];
+        expect(await stores.bindings.bind(many)).to.deep.equal([
+          'bound',
+          'bound',
+          'bound_elsewhere',
+          'bound',
+        ]);
+        expect((await stores.bindings.list()).records).to.deep.equal([
+          aBinding('SN1', 'one', { callsign: 'Second' }),
+          aBinding('SN2', 'one'),
+        ]);
+      });
+
       it('never moves a device', async () => {
-        await stores.bindings.bind(aBinding('SN1', 'one'));
-        expect(await stores.bindings.bind(aBinding('SN1', 'two'))).to.equal('bound_elsewhere');
-        expect(await stores.bindings.bind(aBinding('SN1', 'nowhere'))).to.equal('bound_elsewhere');
+        await bindOne(stores, aBinding('SN1', 'one'));
+        expect(await bindOne(stores, aBinding('SN1', 'two'))).to.equal('bound_elsewhere');
+        expect(await bindOne(stores, aBinding('SN1', 'nowhere'))).to.equal('bound_elsewhere');
         expect((await stores.bindings.list()).records).to.deep.equal([aBinding('SN1', 'one')]);
       });
 
       it('does not bind to an organization that does not exist', async () => {
-        expect(await stores.bindings.bind(aBinding('SN1', 'nowhere'))).to.equal('no_such_organization');
+        expect(await bindOne(stores, aBinding('SN1', 'nowhere'))).to.equal('no_such_organization');
         expect(await stores.bindings.getMany(['SN1'])).to.deep.equal(new Map());
       });
 
+      it('binds the others if the organization of one does not exist', async () => {
+        const many = ['one', 'nowhere', 'two', 'gone'].map((id, index) => aBinding(`SN${index}`, id));
+        expect(await stores.bindings.bind(many)).to.deep.equal([
+          'bound',
+          'no_such_organization',
+          'bound',
+          'no_such_organization',
+        ]);
+        expect((await stores.bindings.list()).records).to.deep.equal([many[0], many[2]]);
+      });
+
+      it('binds none if one breaks its schema', async () => {
+        const many = [aBinding('SN1', 'one'), aBinding('SN2', 'one', { callsign: '\0' })];
+        await rejection(stores.bindings.bind(many), 'usage');
+        expect((await stores.bindings.list()).records).to.deep.equal([]);
+      });
+
       it('refuses a binding that breaks its schema', async () => {
-        const error = await rejection(
-          stores.bindings.bind(aBinding('SN1', 'one', { callsign: '\0' })),
-          'usage',
-        );
+        const error = await rejection(bindOne(stores, aBinding('SN1', 'one', { callsign: '\0' })), 'usage');
         expect(error.message).to.include('"SN1"').and.include('callsign');
       });
 
       it('lets one of many racing organizations win', async () => {
         const racers = Array.from({ length: 16 }, (_, index) => aBinding('SN1', index % 2 ? 'one' : 'two'));
-        const outcomes = await Promise.all(racers.map((binding) => stores.bindings.bind(binding)));
+        const outcomes = await Promise.all(racers.map((binding) => bindOne(stores, binding)));
         const winner = (await stores.bindings.getMany(['SN1'])).get('SN1')?.organizationId;
         expect(outcomes).to.deep.equal(
           racers.map((binding) => (binding.organizationId === winner ? 'bound' : 'bound_elsewhere')),
@@ -464,8 +554,8 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       });
 
       it('finds the bindings of those that have one', async () => {
-        await stores.bindings.bind(aBinding('SN1', 'one'));
-        await stores.bindings.bind(aBinding('SN2', 'two'));
+        await bindOne(stores, aBinding('SN1', 'one'));
+        await bindOne(stores, aBinding('SN2', 'two'));
         const found = await stores.bindings.getMany(['SN2', 'SN3', 'SN2', 'SN1', '', '\0']);
         expect([...found]).to.have.deep.members([
           ['SN1', aBinding('SN1', 'one')],
@@ -475,8 +565,8 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       });
 
       it('finds them with their organizations as these are now', async () => {
-        await stores.bindings.bind(aBinding('SN1', 'one'));
-        await stores.bindings.bind(aBinding('SN2', 'two'));
+        await bindOne(stores, aBinding('SN1', 'one'));
+        await bindOne(stores, aBinding('SN2', 'two'));
         await stores.organizations.update('two', (two) => ({ ...two, name: 'Renamed "Süd"' }));
         const found = await stores.bindings.getManyWithOrganizations(['SN2', 'SN3', 'SN2', 'SN1', '', '\0']);
         expect([...found.keys()]).to.have.members(['SN1', 'SN2']);
@@ -492,19 +582,19 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       });
 
       it('moves a device on an operator’s word', async () => {
-        await stores.bindings.bind(aBinding('SN1', 'one'));
+        await bindOne(stores, aBinding('SN1', 'one'));
         expect(await stores.bindings.move('SN1', { organizationId: 'two' })).to.deep.equal(
           aBinding('SN1', 'two'),
         );
         expect((await stores.bindings.list()).records).to.deep.equal([aBinding('SN1', 'two')]);
-        expect(await stores.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound_elsewhere');
+        expect(await bindOne(stores, aBinding('SN1', 'one'))).to.equal('bound_elsewhere');
         const given = { ...aBinding('SN1', 'two'), account: 'fleet-2' };
         expect(await stores.bindings.move('SN1', { account: 'fleet-2' })).to.deep.equal(given);
         expect((await stores.bindings.list()).records).to.deep.equal([given]);
       });
 
       it('remembers the account that bound a device last', async () => {
-        const by = (account: string) => stores.bindings.bind({ ...aBinding('SN1', 'one'), account });
+        const by = (account: string) => bindOne(stores, { ...aBinding('SN1', 'one'), account });
         expect([await by('a'), await by('b')]).to.deep.equal(['bound', 'bound']);
         expect((await stores.bindings.getMany(['SN1'])).get('SN1')?.account).to.equal('b');
       });
@@ -512,7 +602,7 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       it('says what is missing for a move', async () => {
         const device = await rejection(stores.bindings.move('SN9', { organizationId: 'one' }), 'not_found');
         expect(device.message).to.include('"SN9"');
-        await stores.bindings.bind(aBinding('SN1', 'one'));
+        await bindOne(stores, aBinding('SN1', 'one'));
         const organization = await rejection(
           stores.bindings.move('SN1', { organizationId: 'nowhere' }),
           'not_found',
@@ -522,19 +612,31 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       });
 
       it('makes no gateway of a device that was bound through one', async () => {
-        await stores.bindings.bind(aBinding('SN1', 'one', { gateway: 'DOCK' }));
-        expect(await stores.bindings.bind(aBinding('SN1', 'one', { gateway: 'SN1' }))).to.equal(
-          'bound_elsewhere',
-        );
-        expect(await stores.bindings.bind(aBinding('SN1', 'one', { gateway: 'OTHER' }))).to.equal('bound');
-        expect(await stores.bindings.bind(aBinding('DOCK', 'one', { gateway: 'DOCK' }))).to.equal('bound');
-        expect(await stores.bindings.bind(aBinding('DOCK', 'one', { gateway: 'DOCK' }))).to.equal('bound');
+        await bindOne(stores, aBinding('SN1', 'one', { gateway: 'DOCK' }));
+        expect(await bindOne(stores, aBinding('SN1', 'one', { gateway: 'SN1' }))).to.equal('bound_elsewhere');
+        expect(await bindOne(stores, aBinding('SN1', 'one', { gateway: 'OTHER' }))).to.equal('bound');
+        expect(await bindOne(stores, aBinding('DOCK', 'one', { gateway: 'DOCK' }))).to.equal('bound');
+        expect(await bindOne(stores, aBinding('DOCK', 'one', { gateway: 'DOCK' }))).to.equal('bound');
+      });
+
+      it('lets no other gateway bind a gateway that was bound through itself, and binds the rest', async () => {
+        const itself = aBinding('DOCK', 'one', { gateway: 'DOCK' });
+        await bindOne(stores, itself);
+        const through = (gateway: string, organization: string) =>
+          stores.bindings.bind([
+            aBinding('DOCK', organization, { gateway }),
+            aBinding(`DRONE-${organization}`, organization, { gateway }),
+          ]);
+        expect(await through('OTHER', 'one')).to.deep.equal(['another_gateway', 'bound']);
+        expect(await through('OTHER', 'two')).to.deep.equal(['another_gateway', 'bound']);
+        expect(await through('DOCK', 'two')).to.deep.equal(['bound_elsewhere', 'bound']);
+        expect((await stores.bindings.getMany(['DOCK'])).get('DOCK')).to.deep.equal(itself);
       });
 
       it('releases a device', async () => {
-        await stores.bindings.bind(aBinding('SN1', 'one'));
+        await bindOne(stores, aBinding('SN1', 'one'));
         await stores.bindings.remove('SN1');
-        expect(await stores.bindings.bind(aBinding('SN1', 'two'))).to.equal('bound');
+        expect(await bindOne(stores, aBinding('SN1', 'two'))).to.equal('bound');
         await rejection(stores.bindings.remove('SN9'), 'not_found');
       });
     });
@@ -575,7 +677,7 @@ export function describeSqlStores(
     beforeEach(async () => {
       ({ stores, database } = await open());
       await stores.organizations.add(anOrganization('one'));
-      await stores.bindings.bind(aBinding('SN1', 'one'));
+      await bindOne(stores, aBinding('SN1', 'one'));
       await stores.accounts.add(anAccount('alice'));
       await stores.license.set(license);
     });
@@ -650,7 +752,7 @@ export function describeSqlStores(
     });
 
     it('says that an organization is a bad row to who looks at it, and not to who only looks at the binding', async () => {
-      await stores.bindings.bind(aBinding('SN1', 'one'));
+      await bindOne(stores, aBinding('SN1', 'one'));
       await set('dockhook_organizations', 'one', '{"value":{"name":5,"bindingCode":"c"}}');
       const found = (await stores.bindings.getManyWithOrganizations(['SN1'])).get('SN1')!;
       expect(found.organizationId).to.equal('one');
@@ -700,8 +802,13 @@ export function describeSqlStores(
       await stores.accounts.remove('alice');
       await stores.accounts.add(anAccount('alice'));
       await set('dockhook_bindings', 'SN1', '{"value":{"organizationId":"one","gateway":"G1"}}');
-      expect(await stores.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound');
+      expect(await bindOne(stores, aBinding('SN1', 'one'))).to.equal('bound');
       expect((await stores.bindings.list()).badRows).to.deep.equal([]);
+      await set('dockhook_bindings', 'SN1', '{"value":{"organizationId":"one","callsign":7}}');
+      expect(await bindOne(stores, aBinding('SN1', 'one', { callsign: '' }))).to.equal('bound');
+      expect((await stores.bindings.list()).records).to.deep.equal([
+        aBinding('SN1', 'one', { callsign: '7' }),
+      ]);
     });
 
     it('lists more rows than one query fetches', async () => {

@@ -15,7 +15,7 @@ import {
   type TestDatabase,
   type TestPostgres,
 } from '../support/postgres.js';
-import { aBinding, anAccount, anOrganization, rejection } from './store-suite.js';
+import { aBinding, anAccount, anOrganization, bindOne, rejection } from './store-suite.js';
 
 describeWithPostgres('replicas on one PostgreSQL', () => {
   let fresh: TestDatabase;
@@ -42,7 +42,7 @@ describeWithPostgres('replicas on one PostgreSQL', () => {
     for (let round = 0; round < 50; round += 1) {
       const sn = `SN${round}`;
       const outcomes = await Promise.all(
-        replicas.map((stores, index) => stores.bindings.bind(aBinding(sn, organizations[index]!))),
+        replicas.map((stores, index) => bindOne(stores, aBinding(sn, organizations[index]!))),
       );
       const winners = organizations.filter((_, index) => outcomes[index] === 'bound');
       expect(winners, outcomes.join()).to.have.length(1);
@@ -51,11 +51,60 @@ describeWithPostgres('replicas on one PostgreSQL', () => {
     }
   });
 
+  it('take devices in one order, however they are named: none waits for one that waits for it', async () => {
+    const statements: string[] = [];
+    const replica = () => {
+      const database = connectPostgres(fresh.url);
+      const query: Database['query'] = (sql, parameters) => {
+        if (sql.includes('INSERT')) statements.push(sql);
+        return database.query(sql, parameters);
+      };
+      return openStores({ ...database, query });
+    };
+    const racers = [replica(), replica()];
+    await racers[0]!.organizations.add(anOrganization('one'));
+    await racers[1]!.ping();
+    statements.length = 0;
+    // So many that both are at it for a while.
+    for (let round = 0; round < 5; round += 1) {
+      const many = Array.from({ length: 1000 }, (_, index) => aBinding(`SN${round}-${index}`, 'one'));
+      const outcomes = await Promise.all([
+        racers[0]!.bindings.bind(many),
+        racers[1]!.bindings.bind(many.toReversed()),
+      ]);
+      expect(new Set(outcomes.flat())).to.deep.equal(new Set(['bound']));
+    }
+    // Each once: PostgreSQL took none back to end a deadlock.
+    expect(statements).to.have.length(10);
+    await Promise.all(racers.map((stores) => stores.close()));
+  });
+
+  it('bind the other device, when the organization of one is removed meanwhile', async () => {
+    await replicas[0]!.organizations.add(anOrganization('one'));
+    for (let round = 0; round < 20; round += 1) {
+      await replicas[0]!.organizations.add(anOrganization('brief'));
+      const sns = [`A${round}`, `B${round}`] as const;
+      const [outcomes, removal] = await Promise.allSettled([
+        replicas[1]!.bindings.bind([aBinding(sns[0], 'brief'), aBinding(sns[1], 'one')]),
+        replicas[2]!.organizations.remove('brief'),
+      ]);
+      const isBound = removal.status === 'rejected';
+      expect(outcomes).to.have.deep.property('value', [isBound ? 'bound' : 'no_such_organization', 'bound']);
+      expect([...(await replicas[0]!.bindings.getMany(sns)).keys()]).to.have.members(
+        isBound ? sns : [sns[1]],
+      );
+      if (isBound) {
+        await replicas[0]!.bindings.remove(sns[0]);
+        await replicas[0]!.organizations.remove('brief');
+      }
+    }
+  });
+
   it('never leave a binding to an organization that one of them removes meanwhile', async () => {
     for (let round = 0; round < 20; round += 1) {
       await replicas[0]!.organizations.add(anOrganization('one'));
       const [outcome, removal] = await Promise.allSettled([
-        replicas[1]!.bindings.bind(aBinding('SN1', 'one')),
+        bindOne(replicas[1]!, aBinding('SN1', 'one')),
         replicas[2]!.organizations.remove('one'),
       ]);
       expect(outcome.status).to.equal('fulfilled');
@@ -204,7 +253,7 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
       stores = openStores(connectPostgres(postgres.url, { onError }));
     });
     await stores.organizations.add(anOrganization('one'));
-    await stores.bindings.bind(aBinding('SN1', 'one'));
+    await bindOne(stores, aBinding('SN1', 'one'));
   });
   afterEach(async function () {
     this.timeout(60_000);
@@ -220,7 +269,7 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
     ({ organizations }) => organizations.byBindingCode('code-of-one'),
     ({ bindings }) => bindings.getMany(['SN1']),
     ({ bindings }) => bindings.getManyWithOrganizations(['SN1']),
-    ({ bindings }) => bindings.bind(aBinding('SN1', 'one')),
+    (stores) => bindOne(stores, aBinding('SN1', 'one')),
     ({ license }) => license.get(),
   ];
 
@@ -233,7 +282,7 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
     }
     await postgres.restart();
     expect((await stores.bindings.getMany(['SN1'])).get('SN1')).to.deep.equal(aBinding('SN1', 'one'));
-    expect(await stores.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound');
+    expect(await bindOne(stores, aBinding('SN1', 'one'))).to.equal('bound');
   });
 
   it('rejects by its own time limit while frozen, and answers when thawed', async () => {
@@ -253,7 +302,7 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
       await postgres.query('DROP TABLE dockhook_bindings, dockhook_settings, dockhook_migrations');
       await early.ping();
       expect(await early.license.get()).to.equal(undefined);
-      expect(await early.bindings.bind(aBinding('SN1', 'one'))).to.equal('bound');
+      expect(await bindOne(early, aBinding('SN1', 'one'))).to.equal('bound');
     } finally {
       await early.close();
     }
@@ -263,8 +312,8 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
     await postgres.query('ALTER SYSTEM SET synchronous_commit = off');
     await postgres.restart();
     expect(await postgres.query('SHOW synchronous_commit')).to.deep.equal([{ synchronous_commit: 'off' }]);
-    await stores.bindings.bind(aBinding('SN2', 'one'));
-    await stores.bindings.bind(aBinding('SN1', 'one', { callsign: 'renewed' }));
+    await bindOne(stores, aBinding('SN2', 'one'));
+    await bindOne(stores, aBinding('SN1', 'one', { callsign: 'renewed' }));
     await postgres.kill('SIGKILL');
     await postgres.restart();
     const found = await stores.bindings.getMany(['SN1', 'SN2']);

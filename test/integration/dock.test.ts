@@ -7,6 +7,7 @@ import { run, type Result } from '../support/cli.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
 import { openStage, type Actor, type Stage } from '../support/exhook-actor.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
+import { bindOne } from '../contract/store-suite.js';
 
 const PASSWORD = 'the-password-in-the-test';
 const WRONG_PASSWORD = 'a-wrong-password-in-the-test';
@@ -231,7 +232,7 @@ const FAULTS: Fault[] = [
     fix: /dockhook binding move \w+ --organization north/,
     async act({ dock, bind, app, sn }) {
       const more = { callsign: '', modelKey: '3-3-0', gateway: sn, boundAt: '2026-01-01T00:00:00Z' };
-      await app.stores.bindings.bind({ sn, organizationId: 'south', ...more });
+      await bindOne(app.stores, { sn, organizationId: 'south', ...more });
       const actor = dock();
       await actor.connect(PASSWORD);
       await bind(actor);

@@ -7,7 +7,7 @@ import { checkDatabase } from '../../src/doctor/database.js';
 import type { Finding } from '../../src/finding.js';
 import { connectPostgres } from '../../src/stores/connect-postgres.js';
 import { openStores } from '../../src/stores/stores.js';
-import { aBinding, anAccount, anOrganization, rejection } from '../contract/store-suite.js';
+import { aBinding, anAccount, anOrganization, bindOne, rejection } from '../contract/store-suite.js';
 import { expectComplete, found, troubles } from '../support/findings.js';
 import { oldTables } from '../support/old-tables.js';
 import { binaries, describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
@@ -51,7 +51,7 @@ describeWithPostgres('doctor on a database', function () {
     const stores = openStores(connectPostgres(at));
     await stores.accounts.add(anAccount('dock', { scope: { kind: 'gateways', gateways: ['SN1'] } }));
     await stores.organizations.add(anOrganization('one'));
-    await stores.bindings.bind(aBinding('SN1', 'one'));
+    await bindOne(stores, aBinding('SN1', 'one'));
     await stores.close();
   }
 
@@ -200,7 +200,7 @@ describeWithPostgres('doctor on a database', function () {
       expect(troubles(await look())).to.deep.equal([]);
       const stores = openStores(connectPostgres(url));
       await stores.ping();
-      expect(await stores.bindings.bind(aBinding('SN2', 'one'))).to.equal('bound');
+      expect(await bindOne(stores, aBinding('SN2', 'one'))).to.equal('bound');
       // Rights are those that the server needs.
       if (!trouble.includes('rights')) {
         await stores.accounts.add(anAccount('new'));

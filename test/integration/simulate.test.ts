@@ -9,6 +9,7 @@ import { startSilentServer, startTlsProxy, type TestServer } from '../support/ba
 import { certificateDirectories } from '../support/certificates.js';
 import { run, type Result } from '../support/cli.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
+import { bindOne } from '../contract/store-suite.js';
 
 const GATEWAY = '7CTDTEST00000A';
 const PASSWORD = 'correct horse battery';
@@ -256,7 +257,7 @@ describe('simulate', function () {
         await dockhook.addAccount(`dock ${sn}`, PASSWORD, { kind: 'gateways', gateways: [sn] });
         rows.push(`"roof, ${sn}",dock ${sn},"${wrong ? 'wrong' : PASSWORD}",${sn} SN9`);
       }
-      await dockhook.stores.bindings.bind({
+      await bindOne(dockhook.stores, {
         ...{ sn: 'SN5', organizationId: 'south', callsign: '', modelKey: '', gateway: 'SN5' },
         boundAt: '2026-01-01T00:00:00Z',
       });

@@ -53,13 +53,14 @@ export function openFakeStores(): Stores {
           const binding = bindings.get(sn);
           return binding && { ...binding, organization: () => organizations.get(binding.organizationId) };
         }),
-      async bind(binding) {
-        const organizationId = bindings.get(binding.sn)?.organizationId ?? binding.organizationId;
-        if (!organizations.has(binding.organizationId)) return 'no_such_organization';
-        if (organizationId !== binding.organizationId) return 'bound_elsewhere';
-        bindings.set(binding.sn, binding);
-        return 'bound';
-      },
+      bind: async (many) =>
+        many.map((binding) => {
+          const organizationId = bindings.get(binding.sn)?.organizationId ?? binding.organizationId;
+          if (!organizations.has(binding.organizationId)) return 'no_such_organization';
+          if (organizationId !== binding.organizationId) return 'bound_elsewhere';
+          bindings.set(binding.sn, binding);
+          return 'bound';
+        }),
       async move(sn, to) {
         const binding = bindings.get(sn);
         if (binding === undefined) throw notFound(sn);

@@ -4,21 +4,14 @@
  */
 import type { FromSchema } from 'json-schema-to-ts';
 import type { Reason } from '../../events.js';
-import { hasCode, traceOf } from '../../errors.js';
-import type { BindOutcome } from '../../stores/types.js';
+import { traceOf } from '../../errors.js';
+import type { BindOutcome, Binding } from '../../stores/types.js';
 import { optionalShortText, optionalText, serialNumber, toText } from '../fields.js';
 import { MAX_DEVICES_PER_REQUEST } from '../request-limits.js';
 import type { Call, Method } from '../method.js';
 import { ok, reasonFor, results, type Result } from '../result-codes.js';
 
-/** A device as asked for. */
-interface Device {
-  sn: string;
-  code: string;
-  organizationId: string;
-  callsign: string;
-  modelKey: string;
-}
+type Sent = FromSchema<typeof deviceSchema>;
 
 /** The result for one device. */
 interface Bound {
@@ -49,42 +42,27 @@ const schema = {
   },
 } as const;
 
-/** Binds what can be bound. A device of another organization stays there. */
+/** Binds what can be bound, all of it by one statement. A device of another organization stays there. */
 export const airportOrganizationBind: Method = {
   name: 'airport_organization_bind',
   data: schema,
   fault: results.bindFailed,
   async handle({ bind_devices }: FromSchema<typeof schema>, call) {
     const open = oncePerCode(call);
-    const errInfos = [];
-    let failure: Bound | undefined;
-    for (const sent of bind_devices) {
-      const device = deviceOf(sent);
-      let bound = failure;
-      try {
-        bound ??= await bind(device, open, call);
-      } catch (error) {
-        bound = { code: results.bindFailed, reason: reasonFor(error), detail: traceOf(error) };
-        // The outcome in the store is unknown, so the rest is not even tried. A refusal concerns this device only.
-        if (hasCode(error, 'store_unavailable')) failure = bound;
-      }
-      const { code, ...more } = bound;
-      errInfos.push({ sn: device.sn, err_code: code });
-      call.tellBind({ outcome: code === results.ok ? 'ok' : 'faulty', sn: device.sn, result: code, ...more });
-    }
+    const looked = await Promise.all(bind_devices.map((sent) => bindingFor(sent, open, call).catch(failed)));
+    const checked = looked.map((one) => ('code' in one ? one : withinQuota(one, call)));
+    const bindings = checked.flatMap((one) => ('code' in one ? [] : one));
+    // In the order of the bindings, and so each takes the place of its own.
+    const bound = bindings.length === 0 ? [] : await bindTogether(bindings, call);
+    const all = checked.flatMap((one) => ('code' in one ? one : bound.splice(0, 1)));
+    const errInfos = all.map(({ code, ...more }, index) => {
+      const sn = toText(bind_devices[index]?.sn);
+      call.tellBind({ outcome: code === results.ok ? 'ok' : 'faulty', sn, result: code, ...more });
+      return { sn, err_code: code };
+    });
     return ok({ err_infos: errInfos });
   },
 };
-
-function deviceOf(sent: FromSchema<typeof deviceSchema>): Device {
-  return {
-    sn: toText(sent.sn),
-    code: toText(sent.device_binding_code),
-    organizationId: toText(sent.organization_id),
-    callsign: toText(sent.device_callsign),
-    modelKey: toText(sent.device_model_key),
-  };
-}
 
 type Open = Call['openOrganization'];
 
@@ -99,26 +77,56 @@ function oncePerCode(call: Call): Open {
   };
 }
 
-async function bind(device: Device, open: Open, call: Call): Promise<Bound> {
-  const { sn, callsign, modelKey } = device;
-  const opened = device.code === '' ? 'wrong_binding_code' : await open(device.code, device.organizationId);
+/** The binding that a device asks for, or why it cannot have it. */
+async function bindingFor(sent: Sent, open: Open, call: Call): Promise<Binding | Bound> {
+  const [sn, code] = [toText(sent.sn), toText(sent.device_binding_code)];
+  const opened = code === '' ? 'wrong_binding_code' : await open(code, toText(sent.organization_id));
   if (typeof opened === 'string') return { code: results.organizationNotFound, reason: opened };
   const organizationId = opened.id;
+  const { gateway, account } = call;
   // A dock binds itself and its drone. Another dock has a session, and thus a request, of its own.
-  if (sn !== call.gateway && (await call.isGateway(sn))) {
+  if (sn !== gateway && (await call.isListed(sn))) {
     return { code: results.bindFailed, reason: 'another_gateway', organizationId };
   }
-  if (!call.mayBind(sn)) return { code: results.bindFailed, reason: 'too_many_binds', organizationId };
-  const boundAt = new Date(call.now()).toISOString();
-  const { gateway, account } = call;
-  const outcome = await call.within(
-    call.bindings.bind({ sn, organizationId, callsign, modelKey, gateway, account, boundAt }),
-  );
-  return { ...bindOutcomes[outcome], organizationId };
+  return {
+    sn,
+    organizationId,
+    callsign: toText(sent.device_callsign),
+    modelKey: toText(sent.device_model_key),
+    gateway,
+    account,
+    boundAt: new Date(call.now()).toISOString(),
+  };
 }
 
-const bindOutcomes: Record<BindOutcome, Bound> = {
+function withinQuota(binding: Binding, call: Call): Binding | Bound {
+  if (call.mayBind(binding.sn)) return binding;
+  return { code: results.bindFailed, reason: 'too_many_binds', organizationId: binding.organizationId };
+}
+
+/** The result for each, in their order. If the statement fails, nobody knows what became of any: all count as not bound. */
+async function bindTogether(bindings: readonly Binding[], call: Call): Promise<Bound[]> {
+  const withId = (result: (index: number) => Bound): Bound[] =>
+    bindings.map(({ organizationId }, index) => ({ ...result(index), organizationId }));
+  try {
+    const outcomes = await call.within(call.bindings.bind(bindings));
+    return withId((index) => resultOf(outcomes[index]));
+  } catch (error) {
+    return withId(() => failed(error));
+  }
+}
+
+function resultOf(outcome: BindOutcome | Error | undefined): Bound {
+  return typeof outcome === 'string' ? boundBy[outcome] : failed(outcome);
+}
+
+function failed(error: unknown): Bound {
+  return { code: results.bindFailed, reason: reasonFor(error), detail: traceOf(error) };
+}
+
+const boundBy: Record<BindOutcome, Bound> = {
   bound: { code: results.ok },
+  another_gateway: { code: results.bindFailed, reason: 'another_gateway' },
   bound_elsewhere: { code: results.boundElsewhere, reason: 'bound_elsewhere' },
   // An operator removed it after the code was looked up.
   no_such_organization: { code: results.organizationNotFound, reason: 'wrong_binding_code' },

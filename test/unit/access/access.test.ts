@@ -9,6 +9,7 @@ import type { Client } from '../../../src/hooks.js';
 import { rememberAccounts } from '../../../src/stores/stores.js';
 import { openFakeStores } from '../../support/fake-stores.js';
 import type { Account, Accounts, Stores } from '../../../src/stores/types.js';
+import { bindOne } from '../../contract/store-suite.js';
 
 const GATEWAY = '7CTDTEST00000A';
 const OTHER_GATEWAY = '7CTDTEST00000B';
@@ -73,7 +74,7 @@ describe('access', () => {
         bindingCode: `code-${organizationId}`,
       });
     }
-    const outcome = await stores.bindings.bind({
+    const outcome = await bindOne(stores, {
       sn,
       organizationId,
       gateway,

@@ -219,7 +219,7 @@ describe('a reply', () => {
     const first = await world.replyTo(bind);
     world.now += 2100;
     expect(await world.replyTo(bind)).to.deep.equal({ ...first, timestamp: NOW + 2100 });
-    expect(world.binds).to.equal(2);
+    expect(world.binds).to.deep.equal([[GATEWAY], [GATEWAY]]);
   });
 
   it('repeats tid, bid and gateway as sent, numbers as numbers', async () => {
@@ -286,7 +286,7 @@ describe('a method of ours', () => {
         budgets.add(within);
         return 'dock';
       },
-      isGateway: async (_sn, within) => {
+      isListed: async (_sn, within) => {
         budgets.add(within);
         return false;
       },

@@ -8,6 +8,7 @@ import { createRequests, type DockOptions } from '../../../src/dock/requests.js'
 import { rememberLicense } from '../../../src/stores/stores.js';
 import type {
   Binding,
+  BindOutcome,
   Bindings,
   License,
   LicenseStore,
@@ -75,17 +76,19 @@ class World {
   readonly bindings = new Map<string, Binding>();
   license: License | undefined = LICENSE;
   publisher: Publisher | (() => Promise<Publisher>) = 'dock';
+  /** Those that accounts list. */
   gateways = new Set([GATEWAY, OTHER_GATEWAY]);
   now = NOW;
   /** Set: every store call does this instead. */
   trouble: (() => Promise<never>) | undefined;
   /** Set: only binding does this instead. */
-  bindTrouble: (() => Promise<never> | undefined) | undefined;
-  /** Set: the organization goes away between the look-up of its code and the bind. */
-  organizationVanishes = false;
-  /** How often a binding code was looked up, and a device bound. */
+  bindTrouble: (() => Promise<never>) | undefined;
+  /** What the store tells of a device instead of binding it. */
+  readonly outcomes = new Map<string, BindOutcome | DockhookError>();
+  /** How often a binding code was looked up. */
   lookups = 0;
-  binds = 0;
+  /** The devices of each bind that the store was asked for. */
+  readonly binds: string[][] = [];
 }
 
 /** One cloud: change its fields, ask it, look at its events. */
@@ -97,7 +100,7 @@ export function cloud(options: Partial<DockOptions> = {}) {
     license: rememberLicense(licenseOf(world)),
     identifyPublisher: async () =>
       typeof world.publisher === 'string' ? world.publisher : world.publisher(),
-    isGateway: async (sn, within) => world.gateways.has(sn) && (await within(Promise.resolve(true))),
+    isListed: async (sn, within) => world.gateways.has(sn) && (await within(Promise.resolve(true))),
     emptyReplies: new Set(),
     tell: (event) => world.events.push(event),
     now: () => world.now,
@@ -170,14 +173,17 @@ function bindingsOf(world: World): Bindings {
         ]),
       );
     },
-    async bind(binding) {
-      world.binds += 1;
+    async bind(bindings) {
+      world.binds.push(bindings.map(({ sn }) => sn));
       await (world.bindTrouble ?? world.trouble)?.();
-      if (world.organizationVanishes) return 'no_such_organization';
-      const bound = world.bindings.get(binding.sn);
-      if (bound !== undefined && bound.organizationId !== binding.organizationId) return 'bound_elsewhere';
-      world.bindings.set(binding.sn, binding);
-      return 'bound';
+      return bindings.map((binding) => {
+        const told = world.outcomes.get(binding.sn);
+        if (told !== undefined) return told;
+        const bound = world.bindings.get(binding.sn);
+        if (bound !== undefined && bound.organizationId !== binding.organizationId) return 'bound_elsewhere';
+        world.bindings.set(binding.sn, binding);
+        return 'bound';
+      });
     },
     list: unused,
     move: unused,

@@ -110,8 +110,9 @@ describe('airport_organization_bind', () => {
   });
 
   it('replies 210230 if the organization was removed in the meantime', async () => {
-    world.organizationVanishes = true;
-    await expectCodes([asked(GATEWAY)], [210230]);
+    world.outcomes.set(GATEWAY, 'no_such_organization');
+    await expectCodes([asked(GATEWAY), asked(DRONE)], [210230, 0]);
+    expect(bindEvents()[0]).to.include({ reason: 'wrong_binding_code', organizationId: NORTH.id });
   });
 
   it('looks at the code first, then at the gateway, then at the binding', async () => {
@@ -140,22 +141,58 @@ describe('airport_organization_bind', () => {
     });
   }
 
-  for (const code of ['store_refused', 'bad_row', 'usage'] as const) {
-    it(`replies 210231 to one device alone if the store answered it with ${code}`, async () => {
-      let binds = 0;
-      world.bindTrouble = () => {
-        binds += 1;
-        return binds === 2 ? Promise.reject(new DockhookError(code, 'of this one')) : undefined;
-      };
-      await expectCodes([asked('DRONE1'), asked('DRONE2'), asked('DRONE3')], [0, 210231, 0]);
-    });
-  }
+  it('replies 210231 to one device alone if the store refuses that one', async () => {
+    world.outcomes.set('DRONE2', new DockhookError('store_refused', 'of this one'));
+    await expectCodes([asked('DRONE1'), asked('DRONE2'), asked('DRONE3')], [0, 210231, 0]);
+    expect(bindEvents()[1]).to.include({ reason: 'store_refused', detail: 'of this one', sn: 'DRONE2' });
+  });
 
-  it('replies 210231 from the device on where the store failed, and does not try the rest', async () => {
-    await expectCodes([asked(GATEWAY)], [0]);
+  it('replies 210231 to each device of a bind of which nobody knows the outcome, and 210230 to one with a wrong code', async () => {
     world.bindTrouble = down;
-    await expectCodes([asked('DRONE1'), asked('DRONE2'), asked('DRONE3')], [210231, 210231, 210231]);
-    expect(world.binds).to.equal(2);
+    const devices = [asked('DRONE1'), asked('DRONE2', { device_binding_code: 'unknown' }), asked('DRONE3')];
+    await expectCodes(devices, [210231, 210230, 210231]);
+    expect(bindEvents().map(({ reason }) => reason)).to.deep.equal([
+      'store_unavailable',
+      'wrong_binding_code',
+      'store_unavailable',
+    ]);
+  });
+
+  it('binds all devices at once, and looks a code up once', async () => {
+    const wrong = { device_binding_code: 'unknown' };
+    await expectCodes(
+      [asked(DRONE), asked(OTHER_GATEWAY), asked('DRONE2', wrong), asked(GATEWAY)],
+      [0, 210231, 210230, 0],
+    );
+    expect(world.binds).to.deep.equal([[DRONE, GATEWAY]]);
+    expect(world.lookups).to.equal(2);
+  });
+
+  it('asks the store for no bind if no device can be bound', async () => {
+    await expectCodes([asked(OTHER_GATEWAY)], [210231]);
+    expect(world.binds).to.deep.equal([]);
+  });
+
+  it('binds devices with codes of different organizations, each to its own', async () => {
+    const south = { device_binding_code: SOUTH.bindingCode, organization_id: SOUTH.id };
+    await expectCodes([asked(GATEWAY), asked(DRONE, south)], [0, 0]);
+    expect(world.bindings.get(GATEWAY)?.organizationId).to.equal(NORTH.id);
+    expect(world.bindings.get(DRONE)?.organizationId).to.equal(SOUTH.id);
+  });
+
+  it('hands a device that is named twice on twice, in that order', async () => {
+    await expectCodes(
+      [asked(DRONE, { device_callsign: 'one' }), asked(DRONE, { device_callsign: 'two' })],
+      [0, 0],
+    );
+    expect(world.binds).to.deep.equal([[DRONE, DRONE]]);
+    expect(world.bindings.get(DRONE)?.callsign).to.equal('two');
+  });
+
+  it('replies 210231 for a device that was bound through itself, although no account lists it', async () => {
+    world.outcomes.set('LONELY', 'another_gateway');
+    await expectCodes([asked('LONELY'), asked(GATEWAY)], [210231, 0]);
+    expect(bindEvents()[0]).to.include({ reason: 'another_gateway', organizationId: NORTH.id });
   });
 
   it('counts a wrong code of dock and drone as one guess', async () => {
