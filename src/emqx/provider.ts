@@ -2,9 +2,9 @@
 import type { Config } from '../config.js';
 import { DockhookError } from '../errors.js';
 import { formatListen, isLoopback } from '../listen.js';
-import { NEEDED_HOOKS } from '../mounted-hooks.js';
 import { printableUrl } from '../text.js';
 import type { Hook, Provider } from './api-answers.js';
+import { NEEDED_HOOKS } from './mounted-hooks.js';
 
 /** The name in EMQX, unless another is wanted. */
 export const PROVIDER = 'dockhook';

@@ -154,3 +154,11 @@ function isWithin(version: Version, ranges: readonly (readonly [Version, Version
 export function overridesClientId(version: Version): boolean {
   return !isBefore(version, [5, 8, 3]);
 }
+
+/**
+ * Whether its calls tell the port of a client's connection (emqx/emqx#12114). Mosquitto's plugin tells versions below 5,
+ * and no port.
+ */
+export function tellsPeerPort(version: Version): boolean {
+  return !isBefore(version, [5, 4, 0]);
+}
