@@ -18,14 +18,14 @@ export const CONNECTING_MS = 30_000;
 
 /** Finds nothing for a dock that is bound, or that connected a moment ago. */
 export function noRequest(
-  { own, sessions, lastAccepted }: History,
+  { own, sessions, letIn, lastAccepted }: History,
   facts: DockFacts,
 ): DockFinding | undefined {
   // A bound dock has asked before, and need not ask again.
   if (lastAccepted === undefined || facts.bindings.has(facts.sn)) return undefined;
   if (own.some(({ step }) => step === 'request')) return undefined;
-  const since = sessions.at(-1)?.since ?? lastAccepted.lastAt;
-  if (facts.now - since < CONNECTING_MS) return undefined;
+  const since = sessions.at(-1)?.since ?? letIn?.lastAt;
+  if (since !== undefined && facts.now - since < CONNECTING_MS) return undefined;
   return {
     code: 'no_request',
     level: 'error',
