@@ -10,6 +10,7 @@ import { createRequests, type Requests } from './dock/requests.js';
 import { openEmqx } from './emqx/api.js';
 import { watchEmqx, type Watch } from './emqx/listener-watch.js';
 import { mountedHooks } from './emqx/mounted-hooks.js';
+import { parseVersion } from './emqx/versions.js';
 import { messageOf, storeFault, traceOf } from './errors.js';
 import type { Tell } from './events.js';
 import type { TlsSettings } from './exhook/certificates.js';
@@ -232,7 +233,8 @@ function createHooks(
   { records, passwords, watch }: { records: Records; passwords: PasswordChecks; watch: Watch },
 ): { hooks: Hooks; requests: Requests } {
   const { tell, timeline, arrivals } = records;
-  const mounted: Hooks['mounted'] = (version) => mountedHooks({ timeline: config.timeline, version });
+  const mounted: Hooks['mounted'] = (version) =>
+    mountedHooks({ timeline: config.timeline, version: parseVersion(version) });
   /** Nodes of which it was said that they have mounted other hooks. */
   const outdated = new Set<string>();
   const access = createAccess({

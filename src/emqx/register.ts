@@ -4,30 +4,41 @@ import { DockhookError } from '../errors.js';
 import { printableUrl } from '../text.js';
 import { answers, type Provider } from './api-answers.js';
 import type { EmqxApi } from './api.js';
-import { isSameAddress, whatIsWrong, type ProviderSettings } from './provider.js';
+import { differenceText, hookDifference } from './mounted-hooks.js';
+import { isSameAddress, unconnectedNodes, whatIsWrong, type ProviderSettings } from './provider.js';
+import { versionsOf } from './versions.js';
 
 /** Between two looks at how far EMQX is, in milliseconds. */
 const LOOK_MS = 500;
 
 interface Registration {
-  action: 'created' | 'updated' | 'unchanged';
+  /** `renewed`: EMQX was made to ask for the hooks again. */
+  action: 'created' | 'updated' | 'renewed' | 'unchanged';
   /** Whether it was put before other providers. */
   moved: boolean;
   provider: Provider;
+  /** How its hooks differ from those that this dockhook asks for, in one line; undefined if they do not. */
+  outdated: string | undefined;
 }
 
 /**
  * Creates or updates the provider, puts it first, and waits until every node is connected and has our hooks.
- * Run again it changes nothing: an update would make EMQX drop its hooks for a moment.
+ * Run again it changes nothing: an update makes EMQX drop its hooks for a moment, and ask for them again.
  * @param waitMs how long EMQX may take to reach dockhook
+ * @param timeline whether dockhook keeps one, and so asks for more hooks
  * @param onWait told what is still missing, whenever that changes
  * @throws DockhookError `conflict` if another provider has dockhook's address, `failed` if EMQX does not get there
  */
 export async function register(
   api: EmqxApi,
   wanted: ProviderSettings,
-  { waitMs, onWait }: { waitMs: number; onWait: (missing: string) => void },
+  { waitMs, timeline, onWait }: { waitMs: number; timeline: boolean; onWait: (missing: string) => void },
 ): Promise<Registration> {
+  const versions = versionsOf(await api.get('/nodes', answers.nodes));
+  const outdatedText = ({ hooks }: Provider): string | undefined => {
+    const difference = hookDifference(hooks, { timeline, versions });
+    return difference && differenceText(difference);
+  };
   const before = await api.get('/exhooks', answers.providers);
   const twin = before.find(({ name, url }) => name !== wanted.name && isSameAddress(url, wanted.url));
   if (twin) {
@@ -39,9 +50,10 @@ export async function register(
   }
   const old = before.find(({ name }) => name === wanted.name);
   const path = `/exhooks/${wanted.name}`;
-  const action = old === undefined ? 'created' : isAsWanted(old, wanted) ? 'unchanged' : 'updated';
+  const action = actionFor(old, wanted, old && outdatedText(old));
   if (action === 'created') await api.send('POST', '/exhooks', { ...wanted, enable: true });
-  if (old && action === 'updated')
+  // EMQX loads a provider again with each update, also one that changes nothing (read; seen on 5.8.9).
+  if (old && (action === 'updated' || action === 'renewed'))
     await api.send('PUT', path, { ...settingsOf(old), ...wanted, enable: true });
   // A provider before ours may decide, and then dockhook is not asked.
   const moved = old === undefined ? before.length > 0 : before[0] !== old;
@@ -52,7 +64,7 @@ export async function register(
   for (;;) {
     const provider = await api.get(path, answers.provider);
     const missing = whatIsWrong(provider);
-    if (missing === undefined) return { action, moved, provider };
+    if (missing === undefined) return { action, moved, provider, outdated: outdatedText(provider) };
     if (performance.now() >= deadline) {
       throw new DockhookError(
         'failed',
@@ -64,6 +76,17 @@ export async function register(
     said = missing;
     await pause(LOOK_MS);
   }
+}
+
+function actionFor(
+  old: Provider | undefined,
+  wanted: ProviderSettings,
+  outdated: string | undefined,
+): Registration['action'] {
+  if (old === undefined) return 'created';
+  if (!isAsWanted(old, wanted)) return 'updated';
+  // A node that has not reached dockhook asks for its hooks anyway.
+  return outdated !== undefined && unconnectedNodes(old).length === 0 ? 'renewed' : 'unchanged';
 }
 
 function isAsWanted(old: Provider, { ssl, ...rest }: ProviderSettings): boolean {

@@ -20,6 +20,11 @@ export function parseVersion(text: string): Version | undefined {
   return [major, minor ?? Infinity, patch ?? Infinity];
 }
 
+/** One for each node that tells a version which can be read. */
+export function versionsOf(nodes: readonly { version?: string }[]): Version[] {
+  return nodes.map(({ version = '' }) => parseVersion(version)).filter((version) => version !== undefined);
+}
+
 function isBefore(a: Version, b: Version): boolean {
   const at = a.findIndex((part, index) => part !== b[index]);
   return at >= 0 && (a[at] ?? 0) < (b[at] ?? 0);

@@ -8,7 +8,7 @@ import type { Account } from '../../stores/types.js';
 export interface EmqxFacts {
   accounts: readonly Pick<Partial<Account>, 'name' | 'scope' | 'certificateCn'>[];
   unknownAccounts: Config['unknownAccounts'];
-  /** Whether dockhook asks for `client.connected` and `client.disconnected`. */
+  /** Whether dockhook keeps a timeline, and so asks for more hooks. */
   timeline: boolean;
   /** Ids of the listeners that dockhook opens. */
   opens: readonly string[];

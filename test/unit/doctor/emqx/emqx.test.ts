@@ -62,7 +62,14 @@ describe('checkEmqx', () => {
     emqx.state.more['/mqtt/topic_rewrite'] = [rule];
   };
   const cases: [expected: string, what: string, inject: () => void, facts?: Partial<EmqxFacts>][] = [
-    ['error emqx_version_too_old', 'EMQX 5.1.1', () => (emqx.state.version = '5.1.1')],
+    [
+      'error emqx_version_too_old',
+      'EMQX 5.1.1',
+      () => {
+        emqx.state.version = '5.1.1';
+        emqx.state.hooks.push({ name: 'client.connected', params: {} });
+      },
+    ],
     ['warning emqx_version_unknown', 'EMQX 7', () => (emqx.state.version = '7.0.0')],
     ['error emqx_provider_missing', 'no provider', () => (emqx.state.providers = [])],
     ['error emqx_provider_disabled', 'a disabled provider', () => (provider()['enable'] = false)],
@@ -86,9 +93,15 @@ describe('checkEmqx', () => {
     ],
     [
       'warning emqx_hooks_timeline',
-      'no client.connected though the timeline is on',
-      () => (emqx.state.hooks = emqx.state.hooks.filter(({ name }) => name !== 'client.connected')),
+      'no client.disconnected though the timeline is on',
+      () => (emqx.state.hooks = emqx.state.hooks.filter(({ name }) => name !== 'client.disconnected')),
     ],
+    [
+      'warning emqx_hooks_outdated',
+      'the hooks of a dockhook that asked for client.connected',
+      () => emqx.state.hooks.push({ name: 'client.connected', params: {} }),
+    ],
+    ['warning emqx_hooks_outdated', 'hooks of a timeline that is off', () => undefined, { timeline: false }],
     [
       'warning emqx_provider_order',
       'another provider first',
@@ -656,7 +669,7 @@ describe('checkEmqx', () => {
     expect(whats)
       .to.include('1 account with a client certificate, and no listener')
       .and.to.include('1 account with a client certificate, and this EMQX')
-      .and.to.include('connected on 1 node with 5 hooks');
+      .and.to.include('connected on 1 node with 4 hooks');
     emqx.state.nodes.push('emqx@b');
     const two = (await check({ accounts: [...accounts, ...accounts] })).map(({ what }) => what).join('\n');
     expect(two).to.include('2 accounts with a client certificate').and.to.include('connected on all 2 nodes');
