@@ -95,7 +95,7 @@ export function closedState(): EmqxState {
     authorization: {
       no_match: 'deny',
       deny_action: 'ignore',
-      cache: { enable: true, max_size: 4096, ttl: '1m' },
+      cache: { enable: true, max_size: 32_768, ttl: '1m' },
     },
     listeners: {
       'ssl:default': {

@@ -46,6 +46,7 @@ function printStatus(address: string, status: EmqxStatus): void {
   );
   printHooks(hooks);
   if (outdated !== undefined) {
+    print('');
     print(
       style('yellow', `EMQX goes on with hooks that it got before (${outdated}): dockhook emqx register`),
     );

@@ -7,6 +7,8 @@ import type { Account } from '../../stores/types.js';
 /** What dockhook knows, to compare EMQX's answers with. */
 export interface EmqxFacts {
   accounts: readonly Pick<Partial<Account>, 'name' | 'scope' | 'certificateCn'>[];
+  /** How many docks are listed in accounts or bound. */
+  docks: number;
   unknownAccounts: Config['unknownAccounts'];
   /** Whether dockhook keeps a timeline, and so asks for more hooks. */
   timeline: boolean;

@@ -80,7 +80,7 @@ for (const [file, { version, opens }] of Object.entries(FILES)) {
         // As dockhook does once EMQX asks it.
         for (const id of opens) emqx.state.listeners[id]!['enable'] = true;
         const api = connectEmqx({ url: new URL(emqx.url), key: API_KEY, secret: API_SECRET });
-        const facts = { accounts: [], unknownAccounts: 'deny' as const, timeline: true, opens };
+        const facts = { accounts: [], docks: 0, unknownAccounts: 'deny' as const, timeline: true, opens };
         const findings = await checkEmqx(api, facts);
         const wrong = findings
           .map(({ level, code }) => `${level} ${code}`)

@@ -8,7 +8,10 @@ const NEW: Version = [5, 8, 9];
 
 describe('the mounted hooks', () => {
   const mounted = (version: Version, timeline = true) =>
-    mountedHooks({ timeline, version }).map(({ name, topics }) => ({ name, params: { topics } }));
+    mountedHooks({ timeline, version }).map(({ name, topics }) => ({
+      name,
+      params: { topics: [...topics] },
+    }));
   const difference = (of: ReturnType<typeof mounted>, ...versions: Version[]) =>
     hookDifference(of, { timeline: true, versions });
 

@@ -9,7 +9,13 @@ import { providerSettings } from '../../../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../../support/emqx-rest.js';
 import { fixOf } from '../../../support/findings.js';
 
-const FACTS: EmqxFacts = { accounts: [], unknownAccounts: 'deny', timeline: true, opens: ['ssl:default'] };
+const FACTS: EmqxFacts = {
+  accounts: [],
+  docks: 0,
+  unknownAccounts: 'deny',
+  timeline: true,
+  opens: ['ssl:default'],
+};
 const DATABASE = 'password_based:built_in_database';
 
 describe('checkEmqx', () => {
@@ -192,9 +198,15 @@ describe('checkEmqx', () => {
       () => (emqx.state.authorization['cache'] = { enable: true, max_size: 32, ttl: '1m' }),
     ],
     [
+      'warning emqx_authorization_cache_small',
+      'a cache of less than three topics for each dock',
+      () => (emqx.state.authorization['cache'] = { enable: true, max_size: 4096, ttl: '1m' }),
+      { docks: 1366 },
+    ],
+    [
       'warning emqx_authorization_cache_long',
       'a cache of a day',
-      () => (emqx.state.authorization['cache'] = { enable: true, max_size: 4096, ttl: '24h' }),
+      () => (emqx.state.authorization['cache'] = { enable: true, max_size: 32_768, ttl: '24h' }),
     ],
     [
       'warning emqx_authorization_cache_excludes',
@@ -661,6 +673,13 @@ describe('checkEmqx', () => {
       .and.to.include(
         'DOCKHOOK_EMQX_LISTENERS=ssl:default,tcp:default for dockhook serve, which opens them in time',
       );
+  });
+
+  it('takes a cache of three topics for each dock for large enough, and the shipped one for any fleet', async () => {
+    emqx.state.authorization['cache'] = { enable: true, max_size: 4096, ttl: '1m' };
+    expect(await faults({ docks: 1365 })).to.deep.equal([]);
+    emqx.state.authorization['cache'] = { enable: true, max_size: 32_768, ttl: '1m' };
+    expect(await faults({ docks: 50_000 })).to.deep.equal([]);
   });
 
   it('counts one of a kind as one', async () => {
