@@ -50,11 +50,13 @@ export async function register(
   }
   const old = before.find(({ name }) => name === wanted.name);
   const path = `/exhooks/${wanted.name}`;
-  const action = actionFor(old, wanted, old && outdatedText(old));
+  let action: Registration['action'] =
+    old === undefined ? 'created' : isAsWanted(old, wanted) ? 'unchanged' : 'updated';
+  // EMQX loads a provider again with each update, also one that changes nothing (seen on 5.8.9).
+  const update = (provider: Provider): Promise<void> =>
+    api.send('PUT', path, { ...settingsOf(provider), ...wanted, enable: true });
   if (action === 'created') await api.send('POST', '/exhooks', { ...wanted, enable: true });
-  // EMQX loads a provider again with each update, also one that changes nothing (read; seen on 5.8.9).
-  if (old && (action === 'updated' || action === 'renewed'))
-    await api.send('PUT', path, { ...settingsOf(old), ...wanted, enable: true });
+  if (old && action === 'updated') await update(old);
   // A provider before ours may decide, and then dockhook is not asked.
   const moved = old === undefined ? before.length > 0 : before[0] !== old;
   if (moved) await api.send('POST', `${path}/move`, { position: 'front' });
@@ -63,8 +65,14 @@ export async function register(
   let said: string | undefined;
   for (;;) {
     const provider = await api.get(path, answers.provider);
+    const outdated = outdatedText(provider);
+    if (action === 'unchanged' && outdated !== undefined && unconnectedNodes(provider).length === 0) {
+      action = 'renewed';
+      await update(provider);
+      continue;
+    }
     const missing = whatIsWrong(provider);
-    if (missing === undefined) return { action, moved, provider, outdated: outdatedText(provider) };
+    if (missing === undefined) return { action, moved, provider, outdated };
     if (performance.now() >= deadline) {
       throw new DockhookError(
         'failed',
@@ -76,17 +84,6 @@ export async function register(
     said = missing;
     await pause(LOOK_MS);
   }
-}
-
-function actionFor(
-  old: Provider | undefined,
-  wanted: ProviderSettings,
-  outdated: string | undefined,
-): Registration['action'] {
-  if (old === undefined) return 'created';
-  if (!isAsWanted(old, wanted)) return 'updated';
-  // A node that has not reached dockhook asks for its hooks anyway.
-  return outdated !== undefined && unconnectedNodes(old).length === 0 ? 'renewed' : 'unchanged';
 }
 
 function isAsWanted(old: Provider, { ssl, ...rest }: ProviderSettings): boolean {

@@ -331,6 +331,14 @@ describe('dockhook emqx register and status', function () {
       expect(JSON.parse(status.stdout)).to.include({ outdated: null });
     });
 
+    it('register renews them also if EMQX has just lost dockhook, and finds it again', async () => {
+      let looks = 0;
+      emqx.state.status['emqx@127.0.0.1'] = () => ((looks += 1) < 3 ? 'connecting' : 'connected');
+      const { stdout } = await dockhook('--json', 'emqx', 'register');
+      expect(JSON.parse(stdout)).to.include({ action: 'renewed', outdated: null });
+      expect(changes()).to.deep.equal(['PUT /exhooks/dockhook']);
+    });
+
     it('register says if it is an earlier dockhook that answers', async () => {
       delete emqx.state.hooksAtLoad;
       const { code, stdout } = await dockhook('emqx', 'register');
