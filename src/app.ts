@@ -9,13 +9,14 @@ import type { Config } from './config.js';
 import { createRequests, type Requests } from './dock/requests.js';
 import { openEmqx } from './emqx/api.js';
 import { watchEmqx, type Watch } from './emqx/listener-watch.js';
+import { mountedHooks } from './emqx/mounted-hooks.js';
+import { parseVersion } from './emqx/versions.js';
 import { messageOf, storeFault, traceOf } from './errors.js';
 import type { Tell } from './events.js';
 import type { TlsSettings } from './exhook/certificates.js';
 import { startExhookServer, type ExhookServer } from './exhook/server.js';
 import type { Client, Hooks } from './hooks.js';
 import { formatListen } from './listen.js';
-import { mountedHooks } from './mounted-hooks.js';
 import { createAfterwards, type Afterwards } from './observability/after-answers.js';
 import {
   logConnections,
@@ -34,6 +35,7 @@ import { openDatabase } from './open-database.js';
 import type { Database } from './stores/database.js';
 import { openServerStores } from './stores/stores.js';
 import type { ServerStores } from './stores/types.js';
+import { createArrivals, type Arrivals } from './timeline/arrivals.js';
 import { keepTimeline, type TimelineKeeper, type TimelineKeeperOptions } from './timeline/keeper.js';
 
 /** Between two attempts to reach the store at start, in milliseconds. */
@@ -167,6 +169,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
 interface Records {
   afterwards: Afterwards;
   timeline: TimelineKeeper | undefined;
+  /** Only with a timeline. */
+  arrivals: Arrivals | undefined;
   tell: Tell;
 }
 
@@ -185,7 +189,8 @@ function startRecords(config: Config, parts: AppParts): Records {
       timeline?.tell(event, at);
     });
   };
-  return { afterwards, timeline, tell };
+  const arrivals = timeline && createArrivals(tell);
+  return { afterwards, timeline, arrivals, tell: arrivals?.tell ?? tell };
 }
 
 function startTimeline({ stores, metrics, log, timeline }: AppParts): TimelineKeeper {
@@ -217,13 +222,21 @@ function watchListeners(config: Config, { log, metrics }: AppParts): Watch {
   });
 }
 
+const OUTDATED =
+  'EMQX goes on with the hooks that it got from an earlier dockhook, and calls client.connected, which each dock waits ' +
+  'for when it connects: dockhook emqx register';
+
 /** What a broker can ask, answered by `access/` and `dock/`. */
 function createHooks(
   config: Config,
   { stores, log }: AppParts,
   { records, passwords, watch }: { records: Records; passwords: PasswordChecks; watch: Watch },
 ): { hooks: Hooks; requests: Requests } {
-  const { tell, timeline } = records;
+  const { tell, timeline, arrivals } = records;
+  const mounted: Hooks['mounted'] = (version) =>
+    mountedHooks({ timeline: config.timeline, version: parseVersion(version) });
+  /** Nodes of which it was said that they have mounted other hooks. */
+  const outdated = new Set<string>();
   const access = createAccess({
     accounts: stores.accounts,
     bindings: stores.bindings,
@@ -241,9 +254,10 @@ function createHooks(
     tell,
   });
   const hooks: Hooks = {
-    mounted: mountedHooks(config),
+    mounted,
     loaded: (broker) => {
       log.info({ event: 'broker_connected', ...broker });
+      outdated.delete(broker.node);
       watch.loaded(broker);
       timeline?.booted(broker);
     },
@@ -251,9 +265,16 @@ function createHooks(
       watch.asked(client.node);
       return access.authenticate(client, password);
     },
-    authorize: access.authorize,
+    authorize: (client, action, topic) => {
+      arrivals?.asksForTopic(client);
+      return access.authorize(client, action, topic);
+    },
     publish: requests.publish,
-    connected: (client) => {
+    connected: (client, version) => {
+      if (!outdated.has(client.node) && !mounted(version).some(({ name }) => name === 'client.connected')) {
+        outdated.add(client.node);
+        log.warn({ event: 'emqx_hooks_outdated', node: client.node, detail: OUTDATED });
+      }
       tell({ step: 'connected', outcome: 'ok', ...sessionOf(client) });
     },
     disconnected: (client, reason) => {

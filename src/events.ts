@@ -7,11 +7,11 @@ import type { Action } from './hooks.js';
 
 /** Stable words: they stand in logs, metrics and the timeline. */
 export type Step =
-  /** An MQTT CONNECT was accepted or refused. */
+  /** An MQTT CONNECT was accepted or refused. The broker may still refuse one that dockhook accepted. */
   | 'authenticate'
   /** A publish or subscribe was refused. One that is allowed is not reported. */
   | 'authorize'
-  /** The session is up. */
+  /** The session is up: the broker said so, or its client asked for its first topic. */
   | 'connected'
   /** The session is gone. */
   | 'disconnected'

@@ -11,6 +11,7 @@ export interface Client {
   /** MQTT username = name of a dockhook account. EMQX does not tell "none" from "empty". */
   username: string;
   peerHost: string;
+  /** 0 if the broker does not say: EMQX before 5.4, and Mosquitto's plugin. */
   peerPort: number;
   /** Common name of the TLS client certificate. Only trustworthy where the listener verifies its peer. */
   certificateCn: string;
@@ -58,8 +59,11 @@ export interface MountedHook {
 
 /** Everything a broker can ask. Implementations may reject; the caller then answers "no" (fail closed). */
 export interface Hooks {
-  /** The list that `OnProviderLoaded` answers. */
-  mounted: readonly MountedHook[];
+  /**
+   * The list that `OnProviderLoaded` answers.
+   * @param version of the broker; `''` if it does not say
+   */
+  mounted(version: string): readonly MountedHook[];
   /**
    * A broker (re)loads this provider and asks from now on.
    * @param broker.uptimeMs since the node started, at which all its sessions ended; undefined if it does not say
@@ -68,8 +72,11 @@ export interface Hooks {
   authenticate(client: Client, password: string): Promise<Verdict>;
   authorize(client: Client, action: Action, topic: string): Promise<Verdict>;
   publish(message: Message): Promise<PublishVerdict>;
-  /** EMQX 5.9.0–5.10.4 may report one event twice. */
-  connected(client: Client): void;
+  /**
+   * Only brokers that tell no peer port are asked to report it. EMQX 5.9.0–5.10.4 may report one event twice.
+   * @param version of the broker, as in {@link Hooks.mounted}
+   */
+  connected(client: Client, version: string): void;
   /** `reason` in the broker's words: `normal`, `tcp_closed`, `kicked`, `takenover`, … */
   disconnected(client: Client, reason: string): void;
 }

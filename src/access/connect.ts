@@ -64,7 +64,8 @@ export function createConnect(options: ConnectOptions): Hooks['authenticate'] {
   }
 
   return async (client, password) => {
-    const about = { step: 'authenticate', ...clientNames(client), peerHost: client.peerHost } as const;
+    const { peerHost, peerPort, node } = client;
+    const about = { step: 'authenticate', ...clientNames(client), peerHost, peerPort, node } as const;
     const within = storeBudget();
     const delay = startDelay(ticks, passwords.checkMs);
     const found = await findAccount(client, within).catch(failureRefusal);

@@ -10,7 +10,7 @@ import { bindFaults, notBound } from './rules/binding.js';
 import { clockSkew } from './rules/clock.js';
 import { emqxBan } from './rules/emqx-ban.js';
 import { licenseNotSet, licenseRefused } from './rules/license.js';
-import { neverSeen, offline } from './rules/not-connected.js';
+import { neverSeen, offline, onlyLetIn } from './rules/not-connected.js';
 import { refusedConnect } from './rules/refused-connects.js';
 import { refusedTopics } from './rules/refused-topics.js';
 import { failedRequests, noRequest, repliesLost, unanswered } from './rules/requests.js';
@@ -48,7 +48,7 @@ const RULES: readonly Rule<DockFinding | DockFinding[]>[] = [
 ];
 
 /** Asked in this order, and only until one finds why the dock is not online. */
-const FALLBACKS: readonly Rule<DockFinding>[] = [neverSeen, noRequest, notBound, offline];
+const FALLBACKS: readonly Rule<DockFinding>[] = [neverSeen, onlyLetIn, noRequest, notBound, offline];
 
 /** `entries` may be in any order, and may include refused attempts of others under the dock's SN. */
 export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): Diagnosis {
@@ -62,13 +62,13 @@ export function diagnose(entries: readonly TimelineEntry[], facts: DockFacts): D
     if (found !== undefined) findings.push(found);
   }
   findings.sort((a, b) => Number(isError(b)) - Number(isError(a)));
-  const { own, sessions, lastAccepted } = history;
+  const { own, sessions, letIn, lastAccepted } = history;
   const [first] = findings;
   const session = sessions.at(-1) ?? (lastAccepted && sessionFrom(lastAccepted));
   const isNew = !own.some(({ step }) => step === 'request') && !facts.bindings.has(facts.sn);
   const isStopped = first !== undefined && isError(first);
   return {
-    state: isStopped ? first.state : isNew ? 'connecting' : 'online',
+    state: isStopped ? first.state : isNew || letIn !== undefined ? 'connecting' : 'online',
     since: (isStopped ? first.since : session?.since) || undefined,
     findings,
     isConnected: sessions.length > 0,

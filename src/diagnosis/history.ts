@@ -19,7 +19,12 @@ export interface History {
   own: readonly TimelineEntry[];
   /** Sessions that are up, the newest last. DRC opens a second one. */
   sessions: readonly Session[];
-  /** The end of its last session; undefined while a session is up. */
+  /**
+   * The newest connect that dockhook accepted, if nothing came from that connection since, not even its end; undefined
+   * while a session is up. Whether the broker let the client in, too, is not known.
+   */
+  letIn: TimelineEntry | undefined;
+  /** The end of its last session; undefined while a session is up, or may be. */
   end: TimelineEntry | undefined;
   /** Its last connect or message that was not refused. */
   lastAccepted: TimelineEntry | undefined;
@@ -37,61 +42,85 @@ export function createHistory(
 ): History {
   const sorted = entries.toSorted((a, b) => a.at - b.at);
   const own = sorted.filter((entry) => entry.own);
-  const { sessions, latest, end, lastAccepted } = followSessions(own);
-  const lastEnd = endAtBoot(sessions, latest, boots, end);
+  const followed = followSessions(own);
+  const { sessions, lastAccepted } = followed;
+  const end = endAtBoot(followed, boots);
+  const letIn = sessions.size > 0 ? undefined : newestLetIn(followed, end);
   return {
     entries: sorted,
     own,
     sessions: [...sessions.values()],
-    end: sessions.size > 0 ? undefined : lastEnd,
+    letIn,
+    end: sessions.size > 0 || letIn !== undefined ? undefined : end,
     lastAccepted,
     hasLater: (entry, fits) => sorted.slice(sorted.indexOf(entry) + 1).some(fits),
   };
 }
 
-/** The sessions that were not seen to end, by client id, and the last entry of each. */
+type Followed = ReturnType<typeof followSessions>;
+
+/**
+ * The sessions that were not seen to end, by client id, and the last entry of each; and the connects that were accepted
+ * and that nothing followed.
+ */
 function followSessions(own: readonly TimelineEntry[]) {
   const sessions = new Map<string, Session>();
   const latest = new Map<string, TimelineEntry>();
+  const letIn = new Map<string, TimelineEntry>();
   let end: TimelineEntry | undefined;
   let lastAccepted: TimelineEntry | undefined;
   for (const entry of own) {
-    if (entry.step === 'disconnected') {
-      if (endsSession(entry, sessions.get(entry.clientId))) sessions.delete(entry.clientId);
+    const { clientId, step, outcome } = entry;
+    const yes = letIn.get(clientId);
+    if (step === 'disconnected') {
+      if (ends(entry, sessions.get(clientId)?.peerPort)) sessions.delete(clientId);
+      if (ends(entry, yes?.details.peerPort)) letIn.delete(clientId);
       end = entry;
       continue;
     }
-    if (entry.outcome === 'refused' || entry.outcome === 'dropped') continue;
+    if (outcome === 'refused' || outcome === 'dropped') continue;
     lastAccepted = entry;
-    if (entry.step === 'authenticate') continue;
-    latest.set(entry.clientId, entry);
+    if (step === 'authenticate') {
+      letIn.delete(clientId);
+      letIn.set(clientId, entry);
+      continue;
+    }
+    latest.set(clientId, entry);
     // A request without a connect before it: the connect was not seen, but the session exists.
-    if (entry.step === 'connected' || !sessions.has(entry.clientId)) {
-      sessions.delete(entry.clientId);
-      sessions.set(entry.clientId, sessionFrom(entry));
+    if (step === 'connected' || !sessions.has(clientId)) {
+      sessions.delete(clientId);
+      // A request does not tell the port of its connection.
+      sessions.set(clientId, sessionFrom(step === 'connected' ? entry : (yes ?? entry)));
+      letIn.delete(clientId);
     }
   }
-  return { sessions, latest, end, lastAccepted };
+  return { sessions, latest, letIn, end, lastAccepted };
+}
+
+/** Of another client id, the end of a session may come long after a connect that the broker refused. */
+function newestLetIn({ letIn }: Followed, end: TimelineEntry | undefined): TimelineEntry | undefined {
+  const yes = [...letIn.values()].at(-1);
+  const isPast = end !== undefined && end.clientId !== yes?.clientId && end.at > (yes?.lastAt ?? 0);
+  return isPast ? undefined : yes;
 }
 
 /**
- * Takes out the sessions that were on a node when it started again: EMQX does not report their ends.
+ * Takes out the sessions and accepted connects that were on a node when it started again: EMQX does not report their ends.
  * @returns the last end of a session
  */
 function endAtBoot(
-  sessions: Map<string, Session>,
-  latest: ReadonlyMap<string, TimelineEntry>,
+  { sessions, latest, letIn, end: lastEnd }: Followed,
   boots: ReadonlyMap<string, readonly number[]>,
-  lastEnd: TimelineEntry | undefined,
 ): TimelineEntry | undefined {
   let end = lastEnd;
-  for (const [clientId, { node = '' }] of sessions) {
-    const last = latest.get(clientId);
+  function takeOut(from: Map<string, unknown>, clientId: string, node = '', last?: TimelineEntry): void {
     const boot = boots.get(node)?.find((at) => last !== undefined && at > last.lastAt);
-    if (last === undefined || boot === undefined) continue;
-    sessions.delete(clientId);
+    if (last === undefined || boot === undefined) return;
+    from.delete(clientId);
     if (end === undefined || boot > end.lastAt) end = endedByBoot(last, boot);
   }
+  for (const [clientId, { node }] of sessions) takeOut(sessions, clientId, node, latest.get(clientId));
+  for (const [clientId, yes] of letIn) takeOut(letIn, clientId, yes.details.node, yes);
   return end;
 }
 
@@ -110,9 +139,12 @@ function endedByBoot(last: TimelineEntry, at: number): TimelineEntry {
   };
 }
 
-/** The clocks of replicas differ a little: the end of an old session may seem to come after the new one began. */
-function endsSession({ details }: TimelineEntry, session: Session | undefined): boolean {
-  return !session?.peerPort || !details.peerPort || session.peerPort === details.peerPort;
+/**
+ * Whether an end is that of the connection from this port. In a takeover, EMQX tells the end of the old connection after
+ * it asked about the new one.
+ */
+function ends({ details }: TimelineEntry, peerPort: number | undefined): boolean {
+  return !peerPort || !details.peerPort || peerPort === details.peerPort;
 }
 
 /** The session that an entry belongs to. */

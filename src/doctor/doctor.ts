@@ -7,7 +7,7 @@ import { ownExhookUrl } from '../emqx/provider.js';
 import type { Finding } from '../finding.js';
 import { describeDatabase, openDatabase } from '../open-database.js';
 import { openStores } from '../stores/stores.js';
-import type { Stores } from '../stores/types.js';
+import type { Account, Binding, Stores } from '../stores/types.js';
 import { checkAccounts } from './accounts.js';
 import { checkDatabase, noDatabase, unreachable, WITHOUT_TABLES } from './database.js';
 import { checkEmqx } from './emqx/emqx.js';
@@ -112,6 +112,11 @@ async function openChecked(config: Config): Promise<{ findings: Finding[]; store
   }
 }
 
+function countDocks(accounts: readonly Account[], bindings: readonly Binding[]): number {
+  const listed = accounts.flatMap(({ scope }) => (scope.kind === 'gateways' ? scope.gateways : []));
+  return new Set([...listed, ...bindings.map(({ gateway }) => gateway)]).size;
+}
+
 const NO_EMQX =
   'EMQX was not checked: set DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE';
 
@@ -126,9 +131,10 @@ async function checkConfiguredEmqx(
     if (!api) return [];
     // Without the stores, no account is known.
     const accounts = (await stores?.accounts.list())?.records ?? [];
+    const bindings = (await stores?.bindings.list())?.records ?? [];
     const { unknownAccounts, timeline, emqxListeners: opens, emqxProvider } = config;
     return checkEmqx(api, {
-      ...{ accounts, unknownAccounts, timeline, opens },
+      ...{ accounts, docks: countDocks(accounts, bindings), unknownAccounts, timeline, opens },
       exhookUrl: ownExhookUrl(config),
       provider: provider ?? emqxProvider,
     });

@@ -2,9 +2,9 @@
 import type { Config } from '../config.js';
 import { DockhookError } from '../errors.js';
 import { formatListen, isLoopback } from '../listen.js';
-import { NEEDED_HOOKS } from '../mounted-hooks.js';
 import { printableUrl } from '../text.js';
-import type { Hook, Provider } from './api-answers.js';
+import type { Provider } from './api-answers.js';
+import { missingHooks } from './mounted-hooks.js';
 
 /** The name in EMQX, unless another is wanted. */
 export const PROVIDER = 'dockhook';
@@ -91,16 +91,6 @@ export function providerSettings({
         }
       : {}),
   };
-}
-
-/** Which needed hooks the node that answered has not mounted; empty if all is well. */
-export function missingHooks(hooks: readonly Hook[]): string[] {
-  return NEEDED_HOOKS.flatMap(({ name, topics }) => {
-    const mounted = hooks.find((hook) => hook.name === name);
-    if (!mounted) return [name];
-    const missing = topics.filter((topic) => !mounted.params?.topics?.includes(topic));
-    return missing.map((topic) => `${name} for ${topic}`);
-  });
 }
 
 /** Nodes that have not reached dockhook, as `emqx@10.0.0.2 (connecting)`. */

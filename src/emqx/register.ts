@@ -4,30 +4,41 @@ import { DockhookError } from '../errors.js';
 import { printableUrl } from '../text.js';
 import { answers, type Provider } from './api-answers.js';
 import type { EmqxApi } from './api.js';
-import { isSameAddress, whatIsWrong, type ProviderSettings } from './provider.js';
+import { differenceText, hookDifference } from './mounted-hooks.js';
+import { isSameAddress, unconnectedNodes, whatIsWrong, type ProviderSettings } from './provider.js';
+import { versionsOf } from './versions.js';
 
 /** Between two looks at how far EMQX is, in milliseconds. */
 const LOOK_MS = 500;
 
 interface Registration {
-  action: 'created' | 'updated' | 'unchanged';
+  /** `renewed`: EMQX was made to ask for the hooks again. */
+  action: 'created' | 'updated' | 'renewed' | 'unchanged';
   /** Whether it was put before other providers. */
   moved: boolean;
   provider: Provider;
+  /** How its hooks differ from those that this dockhook asks for, in one line; undefined if they do not. */
+  outdated: string | undefined;
 }
 
 /**
  * Creates or updates the provider, puts it first, and waits until every node is connected and has our hooks.
- * Run again it changes nothing: an update would make EMQX drop its hooks for a moment.
+ * Run again it changes nothing: an update makes EMQX drop its hooks for a moment, and ask for them again.
  * @param waitMs how long EMQX may take to reach dockhook
+ * @param timeline whether dockhook keeps one, and so asks for more hooks
  * @param onWait told what is still missing, whenever that changes
  * @throws DockhookError `conflict` if another provider has dockhook's address, `failed` if EMQX does not get there
  */
 export async function register(
   api: EmqxApi,
   wanted: ProviderSettings,
-  { waitMs, onWait }: { waitMs: number; onWait: (missing: string) => void },
+  { waitMs, timeline, onWait }: { waitMs: number; timeline: boolean; onWait: (missing: string) => void },
 ): Promise<Registration> {
+  const versions = versionsOf(await api.get('/nodes', answers.nodes));
+  const outdatedText = ({ hooks }: Provider): string | undefined => {
+    const difference = hookDifference(hooks, { timeline, versions });
+    return difference && differenceText(difference);
+  };
   const before = await api.get('/exhooks', answers.providers);
   const twin = before.find(({ name, url }) => name !== wanted.name && isSameAddress(url, wanted.url));
   if (twin) {
@@ -39,10 +50,13 @@ export async function register(
   }
   const old = before.find(({ name }) => name === wanted.name);
   const path = `/exhooks/${wanted.name}`;
-  const action = old === undefined ? 'created' : isAsWanted(old, wanted) ? 'unchanged' : 'updated';
+  let action: Registration['action'] =
+    old === undefined ? 'created' : isAsWanted(old, wanted) ? 'unchanged' : 'updated';
+  // EMQX loads a provider again with each update, also one that changes nothing (seen on 5.8.9).
+  const update = (provider: Provider): Promise<void> =>
+    api.send('PUT', path, { ...settingsOf(provider), ...wanted, enable: true });
   if (action === 'created') await api.send('POST', '/exhooks', { ...wanted, enable: true });
-  if (old && action === 'updated')
-    await api.send('PUT', path, { ...settingsOf(old), ...wanted, enable: true });
+  if (old && action === 'updated') await update(old);
   // A provider before ours may decide, and then dockhook is not asked.
   const moved = old === undefined ? before.length > 0 : before[0] !== old;
   if (moved) await api.send('POST', `${path}/move`, { position: 'front' });
@@ -51,8 +65,14 @@ export async function register(
   let said: string | undefined;
   for (;;) {
     const provider = await api.get(path, answers.provider);
+    const outdated = outdatedText(provider);
+    if (action === 'unchanged' && outdated !== undefined && unconnectedNodes(provider).length === 0) {
+      action = 'renewed';
+      await update(provider);
+      continue;
+    }
     const missing = whatIsWrong(provider);
-    if (missing === undefined) return { action, moved, provider };
+    if (missing === undefined) return { action, moved, provider, outdated };
     if (performance.now() >= deadline) {
       throw new DockhookError(
         'failed',

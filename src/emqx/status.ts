@@ -4,9 +4,10 @@ import { printableUrl } from '../text.js';
 import { answers, type Hook, type ListedListener, type Node, type Provider } from './api-answers.js';
 import type { EmqxApi } from './api.js';
 import { closedOn, isForDocks, isRunning } from './listeners.js';
+import { differenceText, hookDifference } from './mounted-hooks.js';
 import { whatIsWrong } from './provider.js';
 import { faultOfCall, makeTestCall, type TestCall } from './test-call.js';
-import { dialectOf, opensBeforeHooks, parseVersion } from './versions.js';
+import { dialectOf, opensBeforeHooks, parseVersion, versionsOf } from './versions.js';
 
 /** What `dockhook emqx status` found; `listeners` are all that EMQX has. */
 export interface EmqxStatus {
@@ -21,6 +22,8 @@ export interface EmqxStatus {
   listeners: ListenerState[];
   /** Undefined if EMQX says itself that it does not ask: then there is nothing to try. */
   call: TestCall | undefined;
+  /** How its hooks differ from those that dockhook asks for, in one line; undefined if they do not. */
+  outdated: string | undefined;
   /** Why docks cannot come in, in one line, and as a text that says what to do. */
   fault: { problem: string; text: string } | undefined;
 }
@@ -37,11 +40,12 @@ export interface ListenerState {
 
 /**
  * @param ours ids of the listeners that dockhook is to open
+ * @param timeline whether dockhook keeps one, and so asks for more hooks
  * @throws DockhookError `not_found` if EMQX has no such provider
  */
 export async function readStatus(
   api: EmqxApi,
-  { provider: name, ours }: { provider: string; ours: readonly string[] },
+  { provider: name, ours, timeline }: { provider: string; ours: readonly string[]; timeline: boolean },
 ): Promise<EmqxStatus> {
   const nodes = await api.get('/nodes', answers.nodes);
   const providers = await api.get('/exhooks', answers.providers);
@@ -53,6 +57,10 @@ export async function readStatus(
   const call = said === undefined ? await makeTestCall(api, provider) : undefined;
   const listed = await api.get('/listeners', answers.listeners);
   const listeners = listed.map((listener) => stateOf(listener, nodes, ours));
+  const difference =
+    said === undefined
+      ? hookDifference(provider.hooks, { timeline, versions: versionsOf(nodes) })
+      : undefined;
   const wrong = said ?? (call && faultOfCall(call));
   return {
     provider,
@@ -63,6 +71,7 @@ export async function readStatus(
     running: nodes.filter(isRunning).length,
     listeners,
     call,
+    outdated: difference && differenceText(difference),
     fault: wrong === undefined ? closedFault(listeners, nodes) : notAsked(wrong, provider, call),
   };
 }

@@ -20,6 +20,11 @@ export function parseVersion(text: string): Version | undefined {
   return [major, minor ?? Infinity, patch ?? Infinity];
 }
 
+/** One for each node that tells a version which can be read. */
+export function versionsOf(nodes: readonly { version?: string }[]): Version[] {
+  return nodes.map(({ version = '' }) => parseVersion(version)).filter((version) => version !== undefined);
+}
+
 function isBefore(a: Version, b: Version): boolean {
   const at = a.findIndex((part, index) => part !== b[index]);
   return at >= 0 && (a[at] ?? 0) < (b[at] ?? 0);
@@ -153,4 +158,12 @@ function isWithin(version: Version, ranges: readonly (readonly [Version, Version
 /** Whether it has `mqtt.clientid_override` (emqx/emqx#14195). */
 export function overridesClientId(version: Version): boolean {
   return !isBefore(version, [5, 8, 3]);
+}
+
+/**
+ * Whether its calls tell the port of a client's connection (emqx/emqx#12114). Mosquitto's plugin tells versions below 5,
+ * and no port.
+ */
+export function tellsPeerPort(version: Version): boolean {
+  return !isBefore(version, [5, 4, 0]);
 }

@@ -15,6 +15,7 @@ import {
   messageIn,
   type AuthorizeRequest,
   type ClientRequest,
+  type ConnectedRequest,
   type DisconnectedRequest,
   type LoadedRequest,
   type LoadedResponse,
@@ -38,15 +39,15 @@ export function createService({ hooks, ...options }: ServiceOptions) {
 }
 
 function providerMethods({ method, event, report }: Calls, hooks: Hooks) {
-  const loaded = loadedResponse(hooks.mounted);
   return {
     OnProviderLoaded: method<LoadedRequest, LoadedResponse>('provider.loaded', (request, respond) => {
+      const broker = toBroker(request);
       try {
-        hooks.loaded?.(toBroker(request));
+        hooks.loaded?.(broker);
       } catch (error) {
         report('provider.loaded', error);
       }
-      respond({ response: loaded, outcome: 'ok' });
+      respond({ response: loadedResponse(hooks.mounted(broker.version)), outcome: 'ok' });
     }),
     OnProviderUnloaded: event('provider.unloaded'),
   };
@@ -56,8 +57,8 @@ function clientMethods({ event, question }: Calls, hooks: Hooks) {
   return {
     OnClientConnect: event('client.connect'),
     OnClientConnack: event('client.connack'),
-    OnClientConnected: event<ClientRequest>('client.connected', (request) => {
-      hooks.connected(toClient(request));
+    OnClientConnected: event<ConnectedRequest>('client.connected', (request) => {
+      hooks.connected(toClient(request), request.meta?.version ?? '');
     }),
     OnClientDisconnected: event<DisconnectedRequest>('client.disconnected', (request) => {
       hooks.disconnected(toClient(request), request.reason);

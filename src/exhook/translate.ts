@@ -43,6 +43,11 @@ export interface ClientRequest {
   clientinfo: ClientInfo | null;
 }
 
+/** `version` is that of the broker. */
+export interface ConnectedRequest extends ClientRequest {
+  meta: { version: string } | null;
+}
+
 /** `reason` is EMQX's own word, such as `tcp_closed`. */
 export interface DisconnectedRequest extends ClientRequest {
   reason: string;

@@ -79,7 +79,12 @@ function newClient(): Client {
 }
 
 /** EMQX 5.9.0–5.10.4 may report one session's beginning or end, or ask about one message, twice. */
-export function isDoubled({ step, peerPort, messageId }: AccessEvent, client: Client): boolean {
+export function isDoubled({ step, outcome, peerPort, messageId }: AccessEvent, client: Client): boolean {
+  // Another connection from the same port, even if the end of the one before was not told.
+  if (step === 'authenticate' && outcome === 'ok' && peerPort) {
+    if (client.upFrom === peerPort) client.upFrom = undefined;
+    if (client.endedFrom === peerPort) client.endedFrom = undefined;
+  }
   if (step === 'connected' && peerPort) {
     if (client.upFrom === peerPort) return true;
     client.upFrom = peerPort;

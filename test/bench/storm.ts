@@ -49,7 +49,6 @@ function stepsIn(password: string): Step[] {
   });
   return [
     step(ofClient('OnClientAuthenticate', dock, { password }), yes),
-    step(ofClient('OnClientConnected', dock), ''),
     step(toAuthorize(dock, 'SUBSCRIBE', `${requestTopic(dock)}_reply`), yes),
     step(toAuthorize(dock, 'PUBLISH', requestTopic(dock)), yes),
     step(requested(dock, 'config'), '"app_id":"1"'),

@@ -10,20 +10,20 @@ describe('the app', () => {
   let app: TestDockhook | undefined;
   afterEach(() => app?.stop());
 
-  const mounted = async (environment: Record<string, string>): Promise<unknown> => {
+  const mounted = async (environment: Record<string, string>, version = '6.2.0'): Promise<unknown> => {
+    await app?.stop();
     app = await startDockhook({ environment });
     const [host = '', port] = app.grpc.split(':');
     const connection = connectGrpc({ host, port: Number(port) });
-    const { body } = await connection.call(`/${serviceName('v3')}/OnProviderLoaded`, frame(Buffer.alloc(0)));
+    const { requestSerialize, responseDeserialize } = hookProvider('v3')['OnProviderLoaded']!;
+    const request = requestSerialize({ broker: { version }, meta: { node: 'emqx@a', version } });
+    const { body } = await connection.call(`/${serviceName('v3')}/OnProviderLoaded`, frame(request));
     connection.close();
-    const { responseDeserialize } = hookProvider('v3')['OnProviderLoaded']!;
     const answer = responseDeserialize(unframe(body)) as { hooks: unknown };
     return answer.hooks;
   };
-  const EVENTS = [
-    { name: 'client.connected', topics: [] },
-    { name: 'client.disconnected', topics: [] },
-  ];
+  const CONNECTED = { name: 'client.connected', topics: [] };
+  const DISCONNECTED = { name: 'client.disconnected', topics: [] };
   const DECISIONS = [
     { name: 'client.authenticate', topics: [] },
     { name: 'client.authorize', topics: [] },
@@ -31,7 +31,34 @@ describe('the app', () => {
   ];
 
   it('mounts what it decides and what it observes', async () => {
-    expect(await mounted({})).to.have.deep.members([...DECISIONS, ...EVENTS]);
+    expect(await mounted({})).to.have.deep.members([...DECISIONS, DISCONNECTED]);
+  });
+
+  it('mounts client.connected, which a dock of EMQX waits for, only where the broker may tell no peer port', async () => {
+    for (const version of ['5.4.0', '5.8.9', '5.10.4', '7.0.0'])
+      expect(await mounted({}, version), version).to.not.deep.include(CONNECTED);
+    for (const version of ['5.3.2', '2.0.11', '2.1.2', '', 'unknown'])
+      expect(await mounted({}, version), version).to.deep.include(CONNECTED);
+  });
+
+  it('says once of each node that it has mounted the hooks of an earlier dockhook', async () => {
+    app = await startDockhook();
+    const [host = '', port] = app.grpc.split(':');
+    const connection = connectGrpc({ host, port: Number(port) });
+    const { requestSerialize } = hookProvider('v3')['OnClientConnected']!;
+    const connected = async (node: string, version: string): Promise<void> => {
+      const clientinfo = { node, clientid: 'dock', username: 'dock', peerport: 1 };
+      const request = requestSerialize({ clientinfo, meta: { node, version } });
+      await connection.call(`/${serviceName('v3')}/OnClientConnected`, frame(request));
+    };
+    await connected('emqx@a', '5.8.9');
+    await connected('emqx@a', '5.8.9');
+    await connected('emqx@old', '5.3.2');
+    await connected('emqx@b', '5.8.9');
+    connection.close();
+    const outdated = app.logged.filter(({ event }) => event === 'emqx_hooks_outdated');
+    expect(outdated.map(({ node }) => node)).to.deep.equal(['emqx@a', 'emqx@b']);
+    expect(outdated[0]?.detail).to.include('dockhook emqx register');
   });
 
   it('asks for nothing that only the timeline needs with DOCKHOOK_TIMELINE=off', async () => {

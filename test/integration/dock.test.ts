@@ -135,7 +135,7 @@ const FAULTS: Fault[] = [
     account: { scope: { kind: 'gateways', gateways: ['7CTDMISTYPED0'] } },
     async act({ dock, sn }) {
       const actor = dock({ clientId: 'client-of-a-dock' });
-      await actor.connect(PASSWORD);
+      await actor.connect(PASSWORD, sn);
       await actor.request('config', {}, { gateway: sn });
     },
   },
@@ -260,7 +260,7 @@ const FAULTS: Fault[] = [
         const actor = dock({ peerHost: `192.0.2.${time % 2}` });
         await actor.authenticate(PASSWORD);
         await before?.disconnected('takenover');
-        await actor.connected();
+        await actor.subscribe();
         before = actor;
       }
     },

@@ -198,7 +198,7 @@ describe('dockhook emqx register and status', function () {
     const first = await dockhook('emqx', 'register');
     expect(first.code, first.stderr).to.equal(0);
     expect(first.stdout)
-      .to.include('registered: connected on 1 node, 5 hooks mounted')
+      .to.include('registered: connected on 1 node, 4 hooks mounted')
       .and.to.include('dockhook doctor');
     expect(emqx.state.providers).to.deep.equal([
       {
@@ -295,6 +295,63 @@ describe('dockhook emqx register and status', function () {
     const { code, stderr } = await dockhook('emqx', 'register', '--wait', '0');
     expect(code).to.equal(1);
     expect(stderr).to.include('not mounted: client.authorize');
+  });
+
+  describe('where EMQX has the hooks of an earlier dockhook', () => {
+    beforeEach(async () => {
+      await dockhook('emqx', 'register');
+      emqx.state.hooksAtLoad = emqx.state.hooks;
+      emqx.state.hooks = [...emqx.state.hooks, { name: 'client.connected', params: {} }];
+      emqx.calls.length = 0;
+    });
+
+    it('status says so, and that register renews them, and that docks come in', async () => {
+      const { code, stdout } = await dockhook('emqx', 'status');
+      expect(code).to.equal(0);
+      expect(stdout)
+        .to.include('no longer asked for: client.connected')
+        .and.to.include('dockhook emqx register')
+        .and.to.include('EMQX asks dockhook.');
+      const json = await dockhook('--json', 'emqx', 'status');
+      expect(JSON.parse(json.stdout)).to.include({
+        outdated: 'no longer asked for: client.connected',
+        problem: null,
+      });
+    });
+
+    it('register makes EMQX ask for them again, once', async () => {
+      const first = await dockhook('emqx', 'register');
+      expect(first.code, first.stderr).to.equal(0);
+      expect(first.stdout).to.include('asked for its hooks again').and.to.include('4 hooks mounted');
+      expect(changes()).to.deep.equal(['PUT /exhooks/dockhook']);
+      const again = await dockhook('--json', 'emqx', 'register');
+      expect(JSON.parse(again.stdout)).to.include({ action: 'unchanged', outdated: null });
+      expect(changes()).to.deep.equal(['PUT /exhooks/dockhook']);
+      const status = await dockhook('--json', 'emqx', 'status');
+      expect(JSON.parse(status.stdout)).to.include({ outdated: null });
+    });
+
+    it('register renews them also if EMQX has just lost dockhook, and finds it again', async () => {
+      let looks = 0;
+      emqx.state.status['emqx@127.0.0.1'] = () => ((looks += 1) < 3 ? 'connecting' : 'connected');
+      const { stdout } = await dockhook('--json', 'emqx', 'register');
+      expect(JSON.parse(stdout)).to.include({ action: 'renewed', outdated: null });
+      expect(changes()).to.deep.equal(['PUT /exhooks/dockhook']);
+    });
+
+    it('register says if it is an earlier dockhook that answers', async () => {
+      delete emqx.state.hooksAtLoad;
+      const { code, stdout } = await dockhook('emqx', 'register');
+      expect(code).to.equal(0);
+      expect(stdout).to.include('no longer asked for: client.connected').and.to.include('another version');
+    });
+
+    it('takes them for right on an EMQX that tells no peer port, or has one such node', async () => {
+      emqx.state.version = '5.3.2';
+      const { stdout } = await dockhook('--json', 'emqx', 'register');
+      expect(JSON.parse(stdout)).to.include({ action: 'unchanged', outdated: null });
+      expect(changes()).to.deep.equal([]);
+    });
   });
 
   for (const wait of ['soon', '-1', '', '1e9']) {

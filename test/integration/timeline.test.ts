@@ -109,7 +109,7 @@ describeWithPostgres('the timeline', function () {
     const { app, stage } = await replica();
     const dock = dockOf(stage);
     await dock.authenticate(PASSWORD);
-    for (let time = 0; time < 2; time += 1) await dock.connected();
+    for (let time = 0; time < 2; time += 1) await dock.subscribe();
     for (let time = 0; time < 2; time += 1) {
       await dock.request('offline_map_get', {}, { messageId: 'the-same', tid: 'the-same' });
     }

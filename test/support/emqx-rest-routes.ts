@@ -16,6 +16,11 @@ export interface FakeClient {
 /** `booting` is a node that has joined and whose REST API is not there yet: no other node lists it, and its hooks are missing. */
 export type NodeState = 'running' | 'stopped' | 'booting';
 
+interface MountedHook {
+  name: string;
+  params: { topics?: string[] };
+}
+
 export interface EmqxState {
   version: string;
   nodes: string[];
@@ -25,7 +30,9 @@ export interface EmqxState {
   uptime: number;
   providers: Json[];
   /** Hooks that a connected provider has. */
-  hooks: { name: string; params: { topics?: string[] } }[];
+  hooks: MountedHook[];
+  /** What dockhook asks for when EMQX loads it; as `hooks` unless given. */
+  hooksAtLoad?: MountedHook[];
   /** What a node says of every provider; `connected` unless given. A function is asked at each look. */
   status: Record<string, string | (() => string)>;
   authenticators: Json[];
@@ -70,7 +77,6 @@ export function closedState(): EmqxState {
     hooks: [
       { name: 'client.authenticate', params: {} },
       { name: 'client.authorize', params: {} },
-      { name: 'client.connected', params: {} },
       { name: 'client.disconnected', params: {} },
       { name: 'message.publish', params: { topics: ['thing/product/+/requests', 'sys/product/+/status'] } },
     ],
@@ -89,7 +95,7 @@ export function closedState(): EmqxState {
     authorization: {
       no_match: 'deny',
       deny_action: 'ignore',
-      cache: { enable: true, max_size: 4096, ttl: '1m' },
+      cache: { enable: true, max_size: 32_768, ttl: '1m' },
     },
     listeners: {
       'ssl:default': {
@@ -164,8 +170,9 @@ export function route(
       return ok(withStatus(state, body));
     case 'GET exhooks ID':
       return provider ? ok(withStatus(state, provider)) : refused(404, 'BAD_REQUEST', 'Server not found');
-    case 'PUT exhooks ID':
+    case 'PUT exhooks ID': // loads it again, even if nothing changes (source)
       if (!provider) return refused(404, 'NOT_FOUND', 'Server not found');
+      state.hooks = state.hooksAtLoad ?? state.hooks;
       state.providers[state.providers.indexOf(provider)] = body;
       return ok(withStatus(state, body));
     case 'POST exhooks ID move':

@@ -11,10 +11,11 @@ export interface Stage {
 export interface Actor {
   authenticate(password: string): Promise<boolean>;
   authorize(action: 'PUBLISH' | 'SUBSCRIBE', topic: string): Promise<boolean>;
-  connected(): Promise<void>;
+  /** Its first topic, which shows that its session is up. */
+  subscribe(gateway?: string): Promise<boolean>;
   disconnected(reason: string): Promise<void>;
-  /** Connects: asks, and tells that the session is up. */
-  connect(password: string): Promise<void>;
+  /** Connects and subscribes to replies, as this gateway if another is not named. */
+  connect(password: string, gateway?: string): Promise<void>;
   /** The `data` of the reply, if there was one. */
   request(method: string, data?: unknown, more?: Sent): Promise<Record<string, unknown> | undefined>;
   /** Publishes an `update_topo`. */
@@ -72,14 +73,16 @@ function actorOf(exhook: ExhookClient, client: ClientInfo): Actor {
     });
   const authenticate = (password: string): Promise<boolean> =>
     exhook.authenticate(client, Buffer.from(password));
+  const subscribe = (gateway = client.clientid): Promise<boolean> =>
+    exhook.authorize(client, 'SUBSCRIBE', `thing/product/${gateway}/requests_reply`);
   return {
     authenticate,
     authorize: (action, topic) => exhook.authorize(client, action, topic),
-    connected: () => exhook.connected(client),
+    subscribe,
     disconnected: (reason) => exhook.disconnected(client, reason),
-    async connect(password) {
+    async connect(password, gateway) {
       if (!(await authenticate(password))) throw new Error(`${client.username} was refused`);
-      await exhook.connected(client);
+      await subscribe(gateway);
     },
     async request(method, data = {}, { gateway = client.clientid, ...more } = {}) {
       const verdict = await publish(`thing/product/${gateway}/requests`, method, data, more);

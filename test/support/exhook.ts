@@ -13,7 +13,7 @@ export const IGNORE = '0801';
 
 /** Hooks that consent to everything. */
 export const YES_MAN: Hooks = {
-  mounted: [
+  mounted: () => [
     { name: 'client.authenticate' },
     { name: 'client.authorize' },
     { name: 'message.publish', topics: ['thing/product/+/requests'] },

@@ -14,6 +14,8 @@ export const LOG_LINES: Readonly<Record<string, string>> = {
   node_warning: 'A warning of Node.js.',
   // The broker
   broker_connected: 'A node of the broker has loaded dockhook and asks from now on.',
+  emqx_hooks_outdated:
+    'A node of EMQX calls `client.connected`, since it has the hooks of an earlier dockhook. Each dock waits for that call when it connects: `dockhook emqx register`.',
   connection_refused:
     'A connection to the gRPC port ended before its first call. `reason` and `detail` say why and what to do. The first in a minute from one address is a warning, the others are logged at `debug`.',
   certificates_reloaded: 'Renewed TLS files of the gRPC port are in use.',

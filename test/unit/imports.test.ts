@@ -86,8 +86,8 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
     types: ['events.ts', 'exhook/refusals.ts', 'stores'],
   },
   timeline: {
-    values: ['time-limits.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
-    types: ['events.ts', 'stores'],
+    values: ['bounded-map.ts', 'time-limits.ts', 'text.ts', 'throttle.ts', 'topics.ts'],
+    types: ['events.ts', 'hooks.ts', 'stores'],
   },
   diagnosis: {
     values: [
@@ -108,7 +108,6 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
   'embedded-database': { values: ['errors.ts', 'stores/database.ts'] },
   'trial-broker': { values: ['errors.ts', 'listen.ts'], types: ['hooks.ts'] },
   simulator: { values: ['errors.ts'] },
-  'mounted-hooks.ts': { values: [], types: ['hooks.ts'] },
   'open-database.ts': { values: ['embedded-database', 'stores'], types: ['config.ts'] },
   'app.ts': {
     values: [
@@ -119,7 +118,6 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'errors.ts',
       'exhook',
       'listen.ts',
-      'mounted-hooks.ts',
       'observability',
       'open-database.ts',
       'stores',
@@ -133,11 +131,10 @@ const ALLOWED: Record<string, { values: string[]; types?: string[] }> = {
       'client-id.ts',
       'errors.ts',
       'listen.ts',
-      'mounted-hooks.ts',
       'text.ts',
       'serial-number.ts',
     ],
-    types: ['config.ts', 'stores'],
+    types: ['config.ts', 'hooks.ts', 'stores'],
   },
   doctor: {
     values: [

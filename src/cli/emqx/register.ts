@@ -2,8 +2,18 @@
 import type { Command } from 'commander';
 import { apiOf, waitOf } from './api.js';
 import { providerFrom, summaryOf, type ProviderOptions } from './provider.js';
-import { wantsJson } from '../options.js';
+import { configOf, wantsJson } from '../options.js';
 import { print, printJson, say } from '../output.js';
+
+const DID = {
+  created: 'registered',
+  updated: 'updated',
+  renewed: 'was registered already, and was asked for its hooks again',
+  unchanged: 'was registered already',
+};
+
+const OTHER_DOCKHOOK =
+  'The dockhook that EMQX reached is of another version, or has another DOCKHOOK_TIMELINE than this command.';
 
 /** Waits until every node of EMQX is connected, at most as long as `--wait` says. */
 export async function registerProvider(
@@ -15,22 +25,26 @@ export async function registerProvider(
   const api = await apiOf(command);
   const { register } = await import('../../emqx/register.js');
   const json = wantsJson(command);
-  const { action, moved, provider } = await register(api, settings, {
+  const { action, moved, provider, outdated } = await register(api, settings, {
     waitMs,
+    timeline: configOf(command).timeline,
     onWait: (missing) => {
       if (process.stderr.isTTY && !json) say(`waiting for EMQX: ${missing}`);
     },
   });
   if (json) {
-    printJson({ action, moved, ...summaryOf(provider) });
+    printJson({ action, moved, ...summaryOf(provider), outdated: outdated ?? null });
     return;
   }
-  const did = { created: 'registered', updated: 'updated', unchanged: 'was registered already' }[action];
+  const did = DID[action];
   const nodes = provider.node_status.length;
   print(
     `provider "${settings.name}" ${did}${moved ? ', and put before the others' : ''}: ` +
       `connected on ${nodes === 1 ? '1 node' : `all ${nodes} nodes`}, ${provider.hooks.length} hooks mounted`,
   );
+  if (outdated !== undefined) {
+    print(`Its hooks are not those that this dockhook asks for (${outdated}). ${OTHER_DOCKHOOK}`);
+  }
   print('After the next restart of EMQX, exhook.servers in its emqx.conf counts again.');
   print('Next: dockhook doctor, which checks that EMQX lets nobody past dockhook.');
 }

@@ -13,9 +13,9 @@ import { print, printFields, printJson, printTable, reportError, style } from '.
 export async function showStatus(options: { name?: string }, command: Command): Promise<void> {
   const api = await apiOf(command);
   const { readStatus } = await import('../../emqx/status.js');
-  const { emqxProvider, emqxListeners } = configOf(command);
-  const status = await readStatus(api, { provider: options.name ?? emqxProvider, ours: emqxListeners });
-  const { provider, hooks, nodes, listeners, call, fault } = status;
+  const { emqxProvider, emqxListeners: ours, timeline } = configOf(command);
+  const status = await readStatus(api, { provider: options.name ?? emqxProvider, ours, timeline });
+  const { provider, hooks, nodes, listeners, call, outdated, fault } = status;
   const json = wantsJson(command);
   if (json) {
     printJson({
@@ -23,6 +23,7 @@ export async function showStatus(options: { name?: string }, command: Command): 
       nodes,
       call: call?.kind ?? null,
       listeners,
+      outdated: outdated ?? null,
       problem: fault?.problem ?? null,
     });
   } else printStatus(api.address, status);
@@ -30,7 +31,7 @@ export async function showStatus(options: { name?: string }, command: Command): 
 }
 
 function printStatus(address: string, status: EmqxStatus): void {
-  const { provider, position, providers, nodes, hooks, listeners, running, call, fault } = status;
+  const { provider, position, providers, nodes, hooks, listeners, running, call, outdated, fault } = status;
   printFields({
     EMQX: address,
     provider: `${provider.name} at ${printableUrl(provider.url)}`,
@@ -44,6 +45,12 @@ function printStatus(address: string, status: EmqxStatus): void {
     nodes.map(({ node, version, dialect, status: state }) => [node, version, dialect, state]),
   );
   printHooks(hooks);
+  if (outdated !== undefined) {
+    print('');
+    print(
+      style('yellow', `EMQX goes on with hooks that it got before (${outdated}): dockhook emqx register`),
+    );
+  }
   print('');
   printListeners(listeners, running);
   print('');

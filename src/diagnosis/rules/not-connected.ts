@@ -1,8 +1,9 @@
-/** A dock that is not connected, if no other rule says why: it never came, or its last session ended. Pure. */
+/** A dock that is not connected, if no other rule says why: it never came, did nothing, or its last session ended. Pure. */
 import { addAccount } from '../../fixes.js';
 import type { DockFinding } from '../dock-finding.js';
 import { listingAccounts, type DockFacts } from '../facts.js';
 import type { History } from '../history.js';
+import { CONNECTING_MS } from './requests.js';
 
 /** Finds nothing if there is any entry for this SN, even a refused one. */
 export function neverSeen({ entries, sessions }: History, facts: DockFacts): DockFinding | undefined {
@@ -19,6 +20,27 @@ export function neverSeen({ entries, sessions }: History, facts: DockFacts): Doc
       ...(hasAccount ? [] : [`no account lists it: ${addAccount('NAME', facts.sn)}`]),
       'check the MQTT gateway address in DJI Pilot 2: tcp://host:1883, or ssl://host:8883 for TLS. The dock must be able to reach it',
       'check that the broker asks dockhook: dockhook doctor (EMQX), or the lines "dockhook:" in the log of Mosquitto',
+    ],
+  };
+}
+
+/** A yes of dockhook, and then nothing: the broker itself refused the client, or does not ask dockhook about topics. */
+export function onlyLetIn({ letIn }: History, { now }: DockFacts): DockFinding | undefined {
+  if (letIn === undefined || now - letIn.lastAt < CONNECTING_MS) return undefined;
+  const { clientId, account, lastAt } = letIn;
+  return {
+    code: 'only_let_in',
+    level: 'error',
+    state: 'stopped at connect',
+    since: lastAt,
+    brief: 'let in, but it uses no topic',
+    what:
+      `dockhook let in client id "${clientId}" with account "${account}", and has seen nothing of it since: no topic, no ` +
+      'request, no end.',
+    fix: [
+      `look for client id "${clientId}" in the log of the broker, which may refuse it for a reason of its own`,
+      'check what EMQX does by itself, and that it asks dockhook about topics: dockhook doctor',
+      'check that this client is the dock itself, and not a remote controller or a test tool',
     ],
   };
 }

@@ -13,19 +13,19 @@ export const isConfig = (entry: TimelineEntry): boolean =>
   isRequest(entry) && entry.details.method === 'config';
 export const isOk = ({ outcome }: TimelineEntry): boolean => outcome === 'ok';
 
-/** A dock asks for its license at once; until then it is only connecting. In milliseconds. */
-const CONNECTING_MS = 30_000;
+/** A dock subscribes and asks for its license at once; until then it is only connecting. In milliseconds. */
+export const CONNECTING_MS = 30_000;
 
 /** Finds nothing for a dock that is bound, or that connected a moment ago. */
 export function noRequest(
-  { own, sessions, lastAccepted }: History,
+  { own, sessions, letIn, lastAccepted }: History,
   facts: DockFacts,
 ): DockFinding | undefined {
   // A bound dock has asked before, and need not ask again.
   if (lastAccepted === undefined || facts.bindings.has(facts.sn)) return undefined;
   if (own.some(({ step }) => step === 'request')) return undefined;
-  const session = sessions.at(-1);
-  if (session !== undefined && facts.now - session.since < CONNECTING_MS) return undefined;
+  const since = sessions.at(-1)?.since ?? letIn?.lastAt;
+  if (since !== undefined && facts.now - since < CONNECTING_MS) return undefined;
   return {
     code: 'no_request',
     level: 'error',

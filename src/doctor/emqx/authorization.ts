@@ -1,12 +1,13 @@
 /** Who decides about topics in EMQX: authorization sources that come before dockhook, and the cache of its answers. */
 import { answers } from '../../emqx/api-answers.js';
+import { AUTHORIZATION_CACHE } from '../../emqx/configuration.js';
 import { durationMs } from '../../emqx/durations.js';
 import { allOf, type Finding } from '../../finding.js';
 import { deniesRetainedRequests, verdictForAll } from './acl-rules.js';
 import type { EmqxContext } from './context.js';
 
 /** Whether EMQX decides about topics without dockhook: by its own rules, its cache, or its default. */
-export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[]> {
+export async function checkAuthorization({ api, docks }: EmqxContext): Promise<Finding[]> {
   const settings = await api.get('/authorization/settings', answers.authorization);
   const { sources } = await api.get('/authorization/sources', answers.sources);
   const findings: Finding[] = [];
@@ -30,7 +31,7 @@ export async function checkAuthorization({ api }: EmqxContext): Promise<Finding[
       fix: ['authorization.deny_action = ignore'],
     });
   }
-  findings.push(...checkCache(settings.cache));
+  findings.push(...checkCache(settings.cache, docks));
   if (settings.cache?.enable === false) {
     findings.push({
       level: 'warning',
@@ -82,22 +83,27 @@ function checkSource(type: string, rules: string | undefined): Finding | undefin
 
 /** With fewer remembered answers, a dock alone fills the cache. */
 const SMALL_CACHE = 128;
+/** A backend publishes on so many topics of each dock: `services`, and replies to its requests and events. */
+const TOPICS_OF_DOCK = 3;
 
 /** A right that an operator takes away should end sooner. In milliseconds. */
 const LONG_CACHE_MS = 5 * 60_000;
 
 function checkCache(
   cache: { max_size?: number; ttl?: string | number; excludes?: string[] } = {},
+  docks: number,
 ): Finding[] {
   const { max_size: size, ttl, excludes = [] } = cache;
   const findings: Finding[] = [];
-  if (size !== undefined && size < SMALL_CACHE) {
+  const enough = Math.min(AUTHORIZATION_CACHE, Math.max(SMALL_CACHE, docks * TOPICS_OF_DOCK));
+  if (size !== undefined && size < enough) {
+    const fleet = docks * TOPICS_OF_DOCK > SMALL_CACHE ? `, and there are ${docks} docks` : '';
     findings.push({
       level: 'warning',
       code: 'emqx_authorization_cache_small',
-      what: `authorization.cache.max_size = ${size}`,
+      what: `authorization.cache.max_size = ${size}${fleet}`,
       why: 'for a client that uses more topics, such as a backend of several docks, EMQX asks dockhook about almost every message',
-      fix: ['authorization.cache.max_size = 4096'],
+      fix: [`authorization.cache.max_size = ${AUTHORIZATION_CACHE}`],
     });
   }
   if ((durationMs(ttl) ?? 0) > LONG_CACHE_MS) {

@@ -7,8 +7,10 @@ import type { Account } from '../../stores/types.js';
 /** What dockhook knows, to compare EMQX's answers with. */
 export interface EmqxFacts {
   accounts: readonly Pick<Partial<Account>, 'name' | 'scope' | 'certificateCn'>[];
+  /** How many docks are listed in accounts or bound. */
+  docks: number;
   unknownAccounts: Config['unknownAccounts'];
-  /** Whether dockhook asks for `client.connected` and `client.disconnected`. */
+  /** Whether dockhook keeps a timeline, and so asks for more hooks. */
   timeline: boolean;
   /** Ids of the listeners that dockhook opens. */
   opens: readonly string[];

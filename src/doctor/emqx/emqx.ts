@@ -5,7 +5,7 @@
 import { answers, type Node } from '../../emqx/api-answers.js';
 import { messageOf } from '../../errors.js';
 import { statusOf, type EmqxApi } from '../../emqx/api.js';
-import { dialectOf, lineOf, losesHooks, parseVersion } from '../../emqx/versions.js';
+import { dialectOf, lineOf, losesHooks, parseVersion, versionsOf } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
 import { checkAuthentication } from './authentication.js';
 import { checkAuthorization } from './authorization.js';
@@ -35,10 +35,7 @@ export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding
     if (status === undefined || status === 401 || status < 400) return [unreachable(error)];
     findings.push(partNotChecked('its version', error));
   }
-  const versions = nodes
-    .map(({ version = '' }) => parseVersion(version))
-    .filter((version) => version !== undefined);
-  const context: EmqxContext = { ...facts, api, versions };
+  const context: EmqxContext = { ...facts, api, versions: versionsOf(nodes) };
   const checks: [string, (context: EmqxContext) => Promise<Found>][] = [
     ['whether it asks dockhook', checkProvider],
     ['its authenticators', checkAuthentication],

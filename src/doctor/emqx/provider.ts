@@ -1,7 +1,8 @@
 /** Whether EMQX asks dockhook, asks it first, and does the safe thing if it gets no answer. */
 import { answers, type Provider } from '../../emqx/api-answers.js';
 import { durationMs } from '../../emqx/durations.js';
-import { isSameAddress, missingHooks, PROVIDER, unconnectedNodes } from '../../emqx/provider.js';
+import { hookDifference, missingHooks } from '../../emqx/mounted-hooks.js';
+import { isSameAddress, PROVIDER, unconnectedNodes } from '../../emqx/provider.js';
 import { makeTestCall, faultOfCall } from '../../emqx/test-call.js';
 import { verifiesExhook } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
@@ -44,7 +45,6 @@ export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
 }
 
 async function checkConnection(provider: Provider, context: EmqxContext): Promise<Finding[]> {
-  const { timeline } = context;
   const { name, hooks } = provider;
   const url = printableUrl(provider.url);
   const why = 'EMQX has no hooks until it has reached dockhook, and asks it nothing';
@@ -79,30 +79,42 @@ async function checkConnection(provider: Provider, context: EmqxContext): Promis
         code: 'emqx_hooks_missing',
         what: `provider "${name}" is connected, but not mounted: ${missing.join(', ')}`,
         why: 'EMQX keeps the hooks that it got when it connected, and does not ask for others',
-        fix: [
-          `check that it is dockhook that listens at ${url}`,
-          'then disable and enable the provider (dashboard, ExHook)',
-        ],
+        fix: [`check that it is dockhook that listens at ${url}`, 'then: dockhook emqx register'],
       },
     ];
   }
-  const findings: Finding[] = [await tryCall(provider, context)];
-  const events = ['client.connected', 'client.disconnected'].filter(
-    (event) => !hooks.some((h) => h.name === event),
-  );
-  if (timeline && events.length > 0) {
-    findings.push({
-      level: 'warning',
-      code: 'emqx_hooks_timeline',
-      what: `not mounted: ${events.join(', ')}`,
-      why: 'dockhook does not see when docks connect and disconnect, and so cannot tell a license that failed',
-      fix: [
-        'set DOCKHOOK_TIMELINE=on for every dockhook',
-        'then disable and enable the provider (dashboard, ExHook)',
-      ],
-    });
-  }
-  return findings;
+  return [await tryCall(provider, context), ...checkHooks(provider, context)];
+}
+
+/** Whether EMQX has the hooks that dockhook asks for now, and no others. */
+function checkHooks({ hooks }: Provider, context: EmqxContext): Finding[] {
+  const { missing = [], unwanted = [] } = hookDifference(hooks, context) ?? {};
+  return [
+    ...(missing.length === 0
+      ? []
+      : [
+          {
+            level: 'warning',
+            code: 'emqx_hooks_timeline',
+            what: `not mounted: ${missing.join(', ')}`,
+            why: 'dockhook does not see when docks connect and disconnect, and so cannot tell a license that failed',
+            fix: ['set DOCKHOOK_TIMELINE=on for every dockhook', 'then: dockhook emqx register'],
+          } as const,
+        ]),
+    ...(unwanted.length === 0
+      ? []
+      : [
+          {
+            level: 'warning',
+            code: 'emqx_hooks_outdated',
+            what: `EMQX calls dockhook for what it no longer asks for: ${unwanted.join(', ')}`,
+            why:
+              'EMQX keeps the hooks that an earlier dockhook asked for, and each call costs time. A dock waits for ' +
+              'client.connected when it connects',
+            fix: ['dockhook emqx register'],
+          } as const,
+        ]),
+  ];
 }
 
 /** Makes a call, once EMQX says that it is connected: if it does not, it says why. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { hookProvider, serviceName } from '../../../src/exhook/proto.js';
 import { checkEmqx } from '../../../src/doctor/emqx/emqx.js';
 import { connectEmqx } from '../../../src/emqx/api.js';
-import { missingHooks } from '../../../src/emqx/provider.js';
+import { missingHooks } from '../../../src/emqx/mounted-hooks.js';
 import { configurations } from '../../support/emqx-configurations.js';
 import { startDockhook } from '../../support/dockhook.js';
 import { API_KEY, API_SECRET, startEmqxRest } from '../../support/emqx-rest.js';
@@ -80,7 +80,7 @@ for (const [file, { version, opens }] of Object.entries(FILES)) {
         // As dockhook does once EMQX asks it.
         for (const id of opens) emqx.state.listeners[id]!['enable'] = true;
         const api = connectEmqx({ url: new URL(emqx.url), key: API_KEY, secret: API_SECRET });
-        const facts = { accounts: [], unknownAccounts: 'deny' as const, timeline: true, opens };
+        const facts = { accounts: [], docks: 0, unknownAccounts: 'deny' as const, timeline: true, opens };
         const findings = await checkEmqx(api, facts);
         const wrong = findings
           .map(({ level, code }) => `${level} ${code}`)
@@ -206,11 +206,9 @@ describe('what the papers say of EMQX', () => {
       const dockhook = await startDockhook();
       const [host = '', port] = dockhook.grpc.split(':');
       const connection = connectGrpc({ host, port: Number(port) });
-      const { body } = await connection.call(
-        `/${serviceName('v3')}/OnProviderLoaded`,
-        frame(Buffer.alloc(0)),
-      );
-      const { responseDeserialize } = hookProvider('v3')['OnProviderLoaded']!;
+      const { requestSerialize, responseDeserialize } = hookProvider('v3')['OnProviderLoaded']!;
+      const request = requestSerialize({ broker: { version: '6.2.0' } });
+      const { body } = await connection.call(`/${serviceName('v3')}/OnProviderLoaded`, frame(request));
       const answer = responseDeserialize(unframe(body)) as { hooks: typeof mounted };
       mounted = answer.hooks;
       connection.close();

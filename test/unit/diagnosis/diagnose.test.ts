@@ -114,6 +114,72 @@ describe('the diagnosis of a dock', () => {
   });
 });
 
+describe('a connect that dockhook accepted', () => {
+  const bound = () => new Story().connect(1).request('airport_bind_status');
+  const letIn = (story: Story, peerPort: number, more: Partial<TimelineEntry> = {}): Story =>
+    story.add('authenticate', { ...more, details: { peerPort } });
+
+  it('is not a session: it is only connecting, and after half a minute that is what is wrong', () => {
+    for (const story of [bound().disconnect(), new Story()]) {
+      letIn(story, 2);
+      expect(story.diagnose()).to.include({ state: 'connecting', isConnected: false });
+      const late = story.wait(30_000).diagnose();
+      expect(codes(late)).to.deep.equal(['stopped at connect', 'only_let_in']);
+      expect(late.since).to.equal(story.entries.at(-1)?.at);
+      expect(codes(story.diagnose(UNBOUND))).to.deep.equal(['stopped at connect', 'only_let_in']);
+    }
+  });
+
+  it('is offline once its end was told, though nothing came between', () => {
+    const story = letIn(bound().disconnect(), 2).disconnect('normal', 2);
+    expect(codes(story.diagnose())).to.deep.equal(['offline', 'offline']);
+  });
+
+  it('is a session with its first message, and from the port of the connect', () => {
+    const story = letIn(bound().disconnect(), 2)
+      .add('status', { details: { drone: '' } })
+      .wait(3_600_000);
+    expect(codes(story.diagnose())).to.deep.equal(['online']);
+    expect(codes(story.disconnect('takenover', 1).diagnose())).to.deep.equal(['online']);
+    expect(codes(story.disconnect('normal', 2).diagnose())).to.deep.equal(['offline', 'offline']);
+  });
+
+  it('takes over: yes to the new connection, end of the old one, and then its first topic', () => {
+    const story = letIn(bound(), 2).disconnect('takenover', 1);
+    expect(story.diagnose()).to.include({ state: 'connecting', isConnected: false });
+    story.add('connected', { details: { peerPort: 2 } }).wait(3_600_000);
+    expect(codes(story.diagnose())).to.deep.equal(['online']);
+    expect(story.diagnose().session?.peerPort).to.equal(2);
+  });
+
+  it('takes over, and goes, before the end of the old one was told', () => {
+    const story = letIn(bound(), 2).disconnect('normal', 2).disconnect('takenover', 1);
+    expect(codes(story.diagnose())).to.deep.equal(['offline', 'offline']);
+  });
+
+  it('is at an end with the first end that follows, where the broker tells no port', () => {
+    const story = new Story().connect(0).request('airport_bind_status').add('authenticate');
+    expect(codes(story.disconnect('takenover', 0).diagnose())).to.deep.equal(['offline', 'offline']);
+    expect(codes(story.add('connected').diagnose())).to.deep.equal(['online']);
+  });
+
+  it('of a second client id changes nothing: not while the dock is in, and not after it has gone', () => {
+    const drc = { clientId: `${SN}-drc` };
+    const story = letIn(bound(), 2, drc).wait(60_000);
+    expect(codes(story.diagnose())).to.deep.equal(['online']);
+    expect(codes(story.disconnect('normal', 1).diagnose())).to.deep.equal(['offline', 'offline']);
+  });
+
+  it('ends with a start of its node', () => {
+    const story = bound().disconnect();
+    story.add('authenticate', { details: { peerPort: 2, node: 'emqx@a' } }).wait(60_000);
+    const boots = new Map([['emqx@a', [story.now - 1000]]]);
+    const diagnosis = story.diagnose({ boots });
+    expect(codes(diagnosis)).to.deep.equal(['offline', 'offline']);
+    expect(diagnosis.findings[0]?.brief).to.include('started again');
+  });
+});
+
 describe('a refused connect', () => {
   it('is what is wrong if the dock was never in, or comes from where it was in', () => {
     expect(codes(new Story().refuse().diagnose())).to.deep.equal(['refused', 'wrong_password']);

@@ -175,6 +175,29 @@ describe('the recorder', () => {
     ]);
   });
 
+  it('takes a session from the port of the one before for another one', () => {
+    tell({ step: 'authenticate', gateway: SN, peerPort: 1 });
+    tell({ step: 'disconnected', peerPort: 1 });
+    tell({ step: 'authenticate', gateway: SN, peerPort: 1 });
+    tell({ step: 'disconnected', peerPort: 1 });
+    // Its end was not told.
+    tell({ step: 'connected', peerPort: 2 });
+    tell({ step: 'authenticate', gateway: SN, peerPort: 2 });
+    tell({ step: 'connected', peerPort: 2 });
+    expect(take().map(({ step }) => step)).to.deep.equal([
+      ...['authenticate', 'disconnected', 'authenticate', 'disconnected'],
+      ...['connected', 'authenticate', 'connected'],
+    ]);
+  });
+
+  it('takes connects that nothing followed for repeats of one, with the port of the last', () => {
+    for (const peerPort of [1, 2, 3]) tell({ step: 'authenticate', gateway: SN, peerPort });
+    expect(take(true).map(({ count, details }) => [count, details.peerPort])).to.deep.equal([
+      [1, 1],
+      [2, 3],
+    ]);
+  });
+
   it('takes the end of an old session after the beginning of the new one for what it is', () => {
     tell({ step: 'connected', peerPort: 1 });
     tell({ step: 'connected', peerPort: 2 });

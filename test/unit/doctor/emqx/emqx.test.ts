@@ -9,7 +9,13 @@ import { providerSettings } from '../../../../src/emqx/provider.js';
 import { API_KEY, API_SECRET, startEmqxRest, type FakeEmqx } from '../../../support/emqx-rest.js';
 import { fixOf } from '../../../support/findings.js';
 
-const FACTS: EmqxFacts = { accounts: [], unknownAccounts: 'deny', timeline: true, opens: ['ssl:default'] };
+const FACTS: EmqxFacts = {
+  accounts: [],
+  docks: 0,
+  unknownAccounts: 'deny',
+  timeline: true,
+  opens: ['ssl:default'],
+};
 const DATABASE = 'password_based:built_in_database';
 
 describe('checkEmqx', () => {
@@ -62,7 +68,14 @@ describe('checkEmqx', () => {
     emqx.state.more['/mqtt/topic_rewrite'] = [rule];
   };
   const cases: [expected: string, what: string, inject: () => void, facts?: Partial<EmqxFacts>][] = [
-    ['error emqx_version_too_old', 'EMQX 5.1.1', () => (emqx.state.version = '5.1.1')],
+    [
+      'error emqx_version_too_old',
+      'EMQX 5.1.1',
+      () => {
+        emqx.state.version = '5.1.1';
+        emqx.state.hooks.push({ name: 'client.connected', params: {} });
+      },
+    ],
     ['warning emqx_version_unknown', 'EMQX 7', () => (emqx.state.version = '7.0.0')],
     ['error emqx_provider_missing', 'no provider', () => (emqx.state.providers = [])],
     ['error emqx_provider_disabled', 'a disabled provider', () => (provider()['enable'] = false)],
@@ -86,9 +99,15 @@ describe('checkEmqx', () => {
     ],
     [
       'warning emqx_hooks_timeline',
-      'no client.connected though the timeline is on',
-      () => (emqx.state.hooks = emqx.state.hooks.filter(({ name }) => name !== 'client.connected')),
+      'no client.disconnected though the timeline is on',
+      () => (emqx.state.hooks = emqx.state.hooks.filter(({ name }) => name !== 'client.disconnected')),
     ],
+    [
+      'warning emqx_hooks_outdated',
+      'the hooks of a dockhook that asked for client.connected',
+      () => emqx.state.hooks.push({ name: 'client.connected', params: {} }),
+    ],
+    ['warning emqx_hooks_outdated', 'hooks of a timeline that is off', () => undefined, { timeline: false }],
     [
       'warning emqx_provider_order',
       'another provider first',
@@ -179,9 +198,15 @@ describe('checkEmqx', () => {
       () => (emqx.state.authorization['cache'] = { enable: true, max_size: 32, ttl: '1m' }),
     ],
     [
+      'warning emqx_authorization_cache_small',
+      'a cache of less than three topics for each dock',
+      () => (emqx.state.authorization['cache'] = { enable: true, max_size: 4096, ttl: '1m' }),
+      { docks: 1366 },
+    ],
+    [
       'warning emqx_authorization_cache_long',
       'a cache of a day',
-      () => (emqx.state.authorization['cache'] = { enable: true, max_size: 4096, ttl: '24h' }),
+      () => (emqx.state.authorization['cache'] = { enable: true, max_size: 32_768, ttl: '24h' }),
     ],
     [
       'warning emqx_authorization_cache_excludes',
@@ -650,13 +675,20 @@ describe('checkEmqx', () => {
       );
   });
 
+  it('takes a cache of three topics for each dock for large enough, and the shipped one for any fleet', async () => {
+    emqx.state.authorization['cache'] = { enable: true, max_size: 4096, ttl: '1m' };
+    expect(await faults({ docks: 1365 })).to.deep.equal([]);
+    emqx.state.authorization['cache'] = { enable: true, max_size: 32_768, ttl: '1m' };
+    expect(await faults({ docks: 50_000 })).to.deep.equal([]);
+  });
+
   it('counts one of a kind as one', async () => {
     const accounts = [{ name: 'certified', certificateCn: 'dock-1' }];
     const whats = (await check({ accounts })).map(({ what }) => what).join('\n');
     expect(whats)
       .to.include('1 account with a client certificate, and no listener')
       .and.to.include('1 account with a client certificate, and this EMQX')
-      .and.to.include('connected on 1 node with 5 hooks');
+      .and.to.include('connected on 1 node with 4 hooks');
     emqx.state.nodes.push('emqx@b');
     const two = (await check({ accounts: [...accounts, ...accounts] })).map(({ what }) => what).join('\n');
     expect(two).to.include('2 accounts with a client certificate').and.to.include('connected on all 2 nodes');
