@@ -21,9 +21,12 @@ export function storeBudget(milliseconds = STORE_BUDGET_MS): Within {
     new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => {
-          reject(
-            new DockhookError('store_unavailable', `the store did not answer within ${milliseconds} ms`),
-          );
+          // In a storm the loop may have been busy for so long that the answer lies in the socket: it is read first.
+          setImmediate(() => {
+            reject(
+              new DockhookError('store_unavailable', `the store did not answer within ${milliseconds} ms`),
+            );
+          });
         },
         Math.max(0, end - performance.now()),
       );
