@@ -25,7 +25,7 @@ import {
   observeQueries,
 } from './observability/database-log.js';
 import { startHttp, type HttpServer } from './observability/http.js';
-import { createLog, logEvents, type Logger } from './observability/log.js';
+import { createLog, logEvents, logFailures, type Logger } from './observability/log.js';
 import { openLogOutput } from './observability/log-output.js';
 import type { Metrics } from './observability/metrics.js';
 import { logProcessFaults } from './observability/process-faults.js';
@@ -312,9 +312,7 @@ async function openPorts(
           metrics.call(hook, outcome, milliseconds);
         });
       },
-      onError: (hook, error) => {
-        log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
-      },
+      onError: logFailures(log),
     });
     return { http, exhook };
   } catch (error) {

@@ -16,22 +16,26 @@ export type Within = <T>(work: Promise<T>) => Promise<T>;
 /** Starts a hook's budget. The work itself is not cancelled: a write may still come to pass. */
 export function storeBudget(milliseconds = STORE_BUDGET_MS): Within {
   const end = performance.now() + milliseconds;
-  return async (work) => {
-    let timer: NodeJS.Timeout | undefined;
-    const expired = new Promise<never>((_, reject) => {
-      timer = setTimeout(
+  // Made by hand: Promise.race with a timer of its own makes three times as many promises, on every read.
+  return (work) =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(
         () => {
-          reject(
-            new DockhookError('store_unavailable', `the store did not answer within ${milliseconds} ms`),
-          );
+          // In a storm the loop may have been busy for so long that the answer lies in the socket: it is read first.
+          setImmediate(() => {
+            reject(
+              new DockhookError('store_unavailable', `the store did not answer within ${milliseconds} ms`),
+            );
+          });
         },
         Math.max(0, end - performance.now()),
       );
+      const settle =
+        <Result>(how: (result: Result) => void) =>
+        (result: Result): void => {
+          clearTimeout(timer);
+          how(result);
+        };
+      work.then(settle(resolve), settle(reject));
     });
-    try {
-      return await Promise.race([work, expired]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
 }

@@ -15,6 +15,9 @@ export async function claimRefusal(
   clientId: string,
   { accounts, owners, within }: { accounts: Accounts; owners: GatewayOwners; within: Within },
 ): Promise<Reason | undefined> {
+  const { scope } = account;
+  // A dock under its own SN is never refused, and needs no query.
+  if (scope.kind === 'gateways' && scope.gateways.includes(clientId)) return undefined;
   // Both at once, so that they take one round trip.
   const [isKept, refusal] = await Promise.all([
     isKeptByAnother(account, clientId, accounts, within),
@@ -30,8 +33,6 @@ async function isKeptByAnother(
   within: Within,
 ): Promise<boolean> {
   if (scope.kind === 'service' && scope.clientIds?.includes(clientId)) return false;
-  // A dock under its own SN is never refused, and needs no query.
-  if (scope.kind === 'gateways' && scope.gateways.includes(clientId)) return false;
   return within(accounts.keepsClientId(clientId));
 }
 

@@ -29,7 +29,7 @@ interface Attempt {
   password: string;
   within: Within;
   /** Resolves when the password must be checked. */
-  decideBy: Promise<void>;
+  checkOver: () => Promise<void>;
 }
 
 /** The hook delays each refusal, so that its time does not tell whether the account exists. */
@@ -44,23 +44,19 @@ export function createConnect(options: ConnectOptions): Hooks['authenticate'] {
   }
 
   /** The order matters: only a client with the right password may make us look up who owns an SN. */
-  async function check(attempt: Attempt): Promise<Reason | undefined> {
-    const { account, client, within } = attempt;
-    return (
-      disabledOrExpired(account, now()) ??
-      wrongCertificate(account, client.certificateCn) ??
-      (await wrongPassword(attempt)) ??
-      (await claimRefusal(account, client.clientId, { accounts, owners, within }))
-    );
-  }
-
-  async function wrongPassword({
+  async function check({
     account,
     client,
     password,
-    decideBy,
+    within,
+    checkOver,
   }: Attempt): Promise<Reason | undefined> {
-    return PASSWORD_REASONS[await passwords.check(account, password, client.peerHost, decideBy)];
+    return (
+      disabledOrExpired(account, now()) ??
+      wrongCertificate(account, client.certificateCn) ??
+      PASSWORD_REASONS[await passwords.check(account, password, client.peerHost, checkOver)] ??
+      (await claimRefusal(account, client.clientId, { accounts, owners, within }))
+    );
   }
 
   return async (client, password) => {
@@ -69,11 +65,11 @@ export function createConnect(options: ConnectOptions): Hooks['authenticate'] {
     const within = storeBudget();
     const delay = startDelay(ticks, passwords.checkMs);
     const found = await findAccount(client, within).catch(failureRefusal);
-    const decideBy = delay.accountRead();
+    delay.accountRead();
     const refusal =
       'reason' in found
         ? found
-        : await check({ account: found, client, password, within, decideBy }).then(
+        : await check({ account: found, client, password, within, checkOver: delay.checkOver }).then(
             (reason) => reason && { reason },
             failureRefusal,
           );

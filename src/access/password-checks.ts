@@ -45,15 +45,15 @@ export interface PasswordChecks {
    * @param peerHost where the client comes from. Only chosen passwords are throttled, and never one that was right
    * before: a stranger behind the same address cannot lock out a dock that was in before. A password that was wrong
    * before does not count again: docks with an old password lock nobody out.
-   * @param decideBy when it resolves, the answer is `overloaded`. The check goes on: if the password is right, the next
-   * attempt is answered at once. So the first login with an imported bcrypt hash of cost 12 may be refused once; the
-   * dock's next try succeeds, and by then the hash is one of ours.
+   * @param over when it resolves, the answer is `overloaded`; called only if a hash is needed. The check goes on: if the
+   * password is right, the next attempt is answered at once. So the first login with an imported bcrypt hash of cost 12
+   * may be refused once; the dock's next try succeeds, and by then the hash is one of ours.
    */
   check(
     account: Credentials,
     password: string,
     peerHost: string,
-    decideBy: Promise<unknown>,
+    over: () => Promise<unknown>,
   ): Promise<PasswordResult>;
   /** How long a check may take, in milliseconds; see {@link checkTime}. */
   readonly checkMs: number;
@@ -83,15 +83,18 @@ export async function createPasswordChecks(
 
   return {
     checkMs: checkTime(hashMs),
-    async check(account, password, peerHost, decideBy) {
+    async check(account, password, peerHost, over) {
       const { name, passwordHash } = account;
       const algorithm = findAlgorithm(passwordHash);
       if (algorithm?.speed === 'fast') return checkFast(algorithm, account, password);
-      const checked = checkSlow(account, password, peerHost).then((result) => {
+      const replaceIfRight = (result: PasswordResult): PasswordResult => {
         if (result === 'right') void replace?.(name, passwordHash, password);
         return result;
-      });
-      return Promise.race([checked, decideBy.then(() => 'overloaded' as const)]);
+      };
+      const tag = remembered.tag(name, passwordHash, password);
+      if (remembered.has(name, tag)) return replaceIfRight('right');
+      const checked = checkSlow(account, password, peerHost, tag).then(replaceIfRight);
+      return Promise.race([checked, over().then(() => 'overloaded' as const)]);
     },
   };
 }
@@ -124,9 +127,8 @@ function slowChecks(queue: HashQueue, remembered: RightPasswords) {
     { name, passwordHash }: Credentials,
     password: string,
     peerHost: string,
+    tag: string,
   ): Promise<PasswordResult> => {
-    const tag = remembered.tag(name, passwordHash, password);
-    if (remembered.has(name, tag)) return 'right';
     if (knownWrong.has(tag)) return 'wrong';
     const underWay = running.get(tag);
     // Joining costs no hash and tries nothing new: a shared account's docks may all come at once.

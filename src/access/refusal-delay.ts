@@ -24,8 +24,10 @@ export function checkTime(hashMs: number): number {
 }
 
 interface RefusalDelay {
-  /** To be called once the account was read, or could not be. Resolves when its password must be checked. */
-  accountRead(): Promise<void>;
+  /** To be called once the account was read, or could not be. */
+  accountRead(): void;
+  /** Resolves when the password must be checked. */
+  checkOver(): Promise<void>;
   /** Resolves when a refusal may leave. */
   over(): Promise<void>;
 }
@@ -41,8 +43,8 @@ export function startDelay(ticks: Ticks, checkMs: number): RefusalDelay {
     accountRead() {
       const read = performance.now();
       if (read - arrival > READ_MS) tick = ticks.at(read + checkMs);
-      return tick.before;
     },
+    checkOver: () => tick.before(),
     over: () => tick.reached(),
   };
 }
@@ -55,14 +57,14 @@ export interface Ticks {
 
 interface Tick {
   /** Resolves one tick earlier: decisions are due by then, so that none is rushed. */
-  before: Promise<void>;
+  before(): Promise<void>;
   /** Resolves at the tick; if that is over, at the next one. */
   reached(): Promise<void>;
 }
 
-/** What waits for one timer. Refusals leave first. */
+/** What waits for one timer. Refusals leave first, in order of arrival. */
 interface Waiting {
-  leaving: (() => void)[];
+  leaving: { arrival: number; leave: () => void }[];
   deciding: (() => void)[];
 }
 
@@ -75,6 +77,7 @@ export function createTicks(
   wait: (work: () => void, milliseconds: number) => void = setTimeout,
 ): Ticks {
   const timers = new Map<number, Waiting>();
+  let arrivals = 0;
 
   /** One timer for all of a tick: set by the first, whoever that is, it tells nothing of the others. */
   function waitingFor(number: number): Waiting {
@@ -85,7 +88,8 @@ export function createTicks(
     wait(
       () => {
         timers.delete(number);
-        for (const leave of waiting.leaving) leave();
+        waiting.leaving.sort((one, other) => one.arrival - other.arrival);
+        for (const { leave } of waiting.leaving) leave();
         for (const decide of waiting.deciding) decide();
       },
       Math.max(0, number * TICK_MS - now()),
@@ -97,24 +101,21 @@ export function createTicks(
     return Math.ceil(time / TICK_MS);
   }
 
-  function leaveAt(number: number): { over: Promise<void>; isOver: () => boolean } {
-    let isOver = false;
-    const over = new Promise<void>((resolve) => {
-      waitingFor(number).leaving.push(() => {
-        isOver = true;
-        resolve();
-      });
-    });
-    return { over, isOver: () => isOver };
-  }
-
   return {
     at(time) {
+      arrivals += 1;
+      const arrival = arrivals;
       const number = tickNumber(time);
-      const leave = leaveAt(number);
+      // Its timer is set now, so that it does not show when the refusal was decided. The promises come later: most
+      // clients are let in, and what waits for a tick meanwhile is dear to collect.
+      waitingFor(number);
       return {
-        before: new Promise((resolve) => waitingFor(number - 1).deciding.push(resolve)),
-        reached: () => (leave.isOver() ? leaveAt(tickNumber(now())).over : leave.over),
+        before: () => new Promise((resolve) => waitingFor(number - 1).deciding.push(resolve)),
+        reached: () =>
+          new Promise((leave) => {
+            const next = timers.has(number) ? number : tickNumber(now());
+            waitingFor(next).leaving.push({ arrival, leave });
+          }),
       };
     },
   };

@@ -54,21 +54,27 @@ export function createCalls({ hookDeadlineMs, onCall, onError }: CallOptions) {
   const report = safely(onError);
   const inTurn = createTurns();
 
-  /** A method whose answer `run` hands to `respond`; it must do so once. */
+  /**
+   * A method whose answer `run` hands to `respond`; it must do so once. `isGivenUp` tells whether the caller waits no
+   * longer. EMQX counts its `grpc-timeout` from a little earlier than we do, and does not cancel a call.
+   */
   function method<Request, Response>(
     hook: string,
-    run: (request: Request, respond: Respond<Response>) => void,
+    run: (request: Request, respond: Respond<Response>, isGivenUp: () => boolean) => void,
   ): handleUnaryCall<Request, Response> {
     return (call, callback) => {
       const start = performance.now();
-      run(call.request, ({ response, outcome }) => {
+      const isGivenUp = (): boolean => call.cancelled || Number(call.getDeadline()) <= Date.now();
+      const respond: Respond<Response> = ({ response, outcome }) => {
         try {
+          const counted = isGivenUp() ? 'cancelled' : outcome;
           callback(null, response);
-          onCall(hook, call.cancelled ? 'cancelled' : outcome, performance.now() - start);
+          onCall(hook, counted, performance.now() - start);
         } catch (error) {
           report(hook, error);
         }
-      });
+      };
+      run(call.request, respond, isGivenUp);
     };
   }
 
@@ -95,7 +101,7 @@ export function createCalls({ hookDeadlineMs, onCall, onError }: CallOptions) {
     { lastResort, ownerOf }: { lastResort: ValuedResponse; ownerOf: (request: Request) => string },
     ask: (request: Request) => Promise<Answer<ValuedResponse>>,
   ) {
-    return method<Request, ValuedResponse>(hook, (request, respond) => {
+    return method<Request, ValuedResponse>(hook, (request, respond, isGivenUp) => {
       let open = true;
       const settle: Respond<ValuedResponse> = (answer) => {
         if (!open) return;
@@ -103,12 +109,20 @@ export function createCalls({ hookDeadlineMs, onCall, onError }: CallOptions) {
         clearTimeout(timer);
         respond(answer);
       };
-      const timer = setTimeout(() => {
+      const expire = (): void => {
+        if (!open) return;
         settle({ response: lastResort, outcome: 'timeout' });
         report(hook, new DockhookError('failed', `${hook} was not decided within ${hookDeadlineMs} ms`));
-      }, hookDeadlineMs).unref();
+      };
+      // Not at once: if the loop was busy, what the hook waits for may have come, and is read before that.
+      const timer = setTimeout(() => setImmediate(expire), hookDeadlineMs).unref();
       const begin = (): void => {
         if (!open) return;
+        // In a storm, the time is for those that can still be served.
+        if (isGivenUp()) {
+          settle({ response: lastResort, outcome: 'cancelled' });
+          return;
+        }
         ask(request).then(settle, (error: unknown) => {
           settle({ response: lastResort, outcome: 'error' });
           report(hook, error);

@@ -1,5 +1,6 @@
 /** JSON logs on stdout, one object a line. What may be logged is listed here by name, so no secret slips in. */
 import { pino, type Logger } from 'pino';
+import { traceOf } from '../errors.js';
 import type { AccessEvent, Tell } from '../events.js';
 import { clipped, printableJson, withoutUserInfo } from '../text.js';
 import { createThrottle } from '../throttle.js';
@@ -87,6 +88,20 @@ export function logEvents(log: Logger): Tell {
     }
     log.debug(line);
     if (limitTold.take(account)) log.warn({ event: 'log_limited', account });
+  };
+}
+
+/**
+ * Failed calls of one hook that are logged at once, and the time in which one more is, in milliseconds. The metrics count
+ * all: in a storm there can be thousands, of one cause.
+ */
+const LOGGED_FAILURES = { burst: 10, refillMs: 1000 };
+
+/** Logs why a hook failed, with EMQX's name of the hook. */
+export function logFailures(log: Logger): (hook: string, error: unknown) => void {
+  const lines = createThrottle(LOGGED_FAILURES);
+  return (hook, error) => {
+    if (lines.take(hook)) log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
   };
 }
 

@@ -72,6 +72,25 @@ describe('ExHook server', () => {
   });
 
   describe('when the caller stops waiting', () => {
+    it('asks no hook for a call that waited too long while others were decided', async () => {
+      let asked = 0;
+      const server = await start({
+        authenticate: async () => {
+          asked += 1;
+          // Both calls came in the same bytes, so the second waits behind this.
+          const end = Date.now() + 60;
+          while (Date.now() < end);
+          return true;
+        },
+      });
+      await Promise.all(
+        ['1S', '30m'].map((timeout) => server.ask('OnClientAuthenticate', { 'grpc-timeout': timeout })),
+      );
+      expect(asked).to.equal(1);
+      expect(server.calls).to.have.members(['client.authenticate allow', 'client.authenticate cancelled']);
+      expect(server.errors).to.deep.equal([]);
+    });
+
     it('ends the call at its grpc-timeout, tells of it, and answers the next', async () => {
       const { promise, resolve } = deferred();
       const server = await start({ authenticate: () => promise });

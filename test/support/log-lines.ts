@@ -21,7 +21,7 @@ export const LOG_LINES: Readonly<Record<string, string>> = {
   certificates_reloaded: 'Renewed TLS files of the gRPC port are in use.',
   certificates_not_reloaded: 'Renewed TLS files cannot be used. The old ones stay in use.',
   hook_failed:
-    'A hook failed or took more than 2 s. A connect, subscribe or publish was refused; a request went on to your backend.',
+    'A hook failed or took more than 2 s. A connect, subscribe or publish was refused; a request went on to your backend. Of each hook, ten lines at once and then one a second; the metrics count all.',
   // The database
   store_unavailable:
     'At the start: PostgreSQL cannot be reached yet. dockhook tries once a second and logs once a minute.',

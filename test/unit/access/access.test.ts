@@ -196,9 +196,9 @@ describe('access', () => {
       };
       const checks: PasswordChecks = {
         checkMs: 200,
-        check: async ({ name }, _password, _host, decideBy) => {
+        check: async ({ name }, _password, _host, over) => {
           if (name === 'slow') await new Promise((resolve) => setTimeout(resolve, 60));
-          if (name === 'endless') await decideBy;
+          if (name === 'endless') await over();
           return name === 'endless' ? 'overloaded' : 'wrong';
         },
       };

@@ -5,7 +5,7 @@ import { createPasswordChecks, type PasswordChecks } from '../../../src/access/p
 import { hashChosen, hashGenerated, verifyPassword } from '../../../src/password-hashes/index.js';
 
 /** Of who waits as long as it takes. */
-const ENDLESS = new Promise<never>(() => undefined);
+const ENDLESS = () => new Promise<never>(() => undefined);
 
 const ADDRESS = '192.0.2.1';
 
@@ -71,8 +71,8 @@ describe('password checks', () => {
     const others = Array.from({ length: Math.ceil(600 / hashMs) }, (_, i) =>
       check(checks, { ...account, name: `b${i}` }, 'x', ADDRESS),
     );
-    const decideBy = new Promise((resolve) => setTimeout(resolve, checks.checkMs).unref());
-    expect(await checks.check(account, 'right', ADDRESS, decideBy)).to.equal('overloaded');
+    const over = () => new Promise((resolve) => setTimeout(resolve, checks.checkMs).unref());
+    expect(await checks.check(account, 'right', ADDRESS, over)).to.equal('overloaded');
     await Promise.all(others);
     expect(await checkWhenIdle(checks, account, 'right')).to.equal('right');
   });
@@ -275,23 +275,21 @@ describe('an imported hash', () => {
   it('that takes longer than its time is known at the next attempt, and replaced by then', async () => {
     const { checks, replaced, calls } = await open(async () => true);
     const slow = { name: 'a', passwordHash: BCRYPT_12 };
-    expect(await checks.check(slow, 'p', ADDRESS, Promise.resolve())).to.equal('overloaded');
+    expect(await checks.check(slow, 'p', ADDRESS, () => Promise.resolve())).to.equal('overloaded');
     await calls(1);
-    const never = new Promise(() => undefined);
-    expect(await checks.check(slow, 'p', ADDRESS, never), 'the old hash').to.equal('right');
+    expect(await checks.check(slow, 'p', ADDRESS, ENDLESS), 'the old hash').to.equal('right');
     const upgraded = { name: 'a', passwordHash: replaced[0]?.[2] ?? '' };
-    expect(await checks.check(upgraded, 'p', ADDRESS, never), 'the new hash').to.equal('right');
+    expect(await checks.check(upgraded, 'p', ADDRESS, ENDLESS), 'the new hash').to.equal('right');
   });
 
   it('does not move the time that refusals wait for, which would tell that the account exists', async () => {
     const { checks } = await open(async () => true);
     const before = checks.checkMs;
-    const never = new Promise(() => undefined);
     // One after another, so that none is shed.
     const guess = async (passwordHash: string) => {
       for (let i = 0; i < 6; i += 1) {
         const account = { name: passwordHash, passwordHash };
-        expect(await checks.check(account, `guess ${i}`, ADDRESS, never)).to.equal('wrong');
+        expect(await checks.check(account, `guess ${i}`, ADDRESS, ENDLESS)).to.equal('wrong');
       }
     };
     await guess(BCRYPT_12);

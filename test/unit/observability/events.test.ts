@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { Writable } from 'node:stream';
 import type { AccessEvent } from '../../../src/events.js';
-import { createLog, logEvents } from '../../../src/observability/log.js';
+import { createLog, logEvents, logFailures } from '../../../src/observability/log.js';
 import { createMetrics } from '../../../src/observability/metrics.js';
 
 const about = { clientId: '7CTDTEST00000A', account: 'dock-1', gateway: '7CTDTEST00000A' };
@@ -129,6 +129,19 @@ describe('an event in the log', () => {
     const bind: AccessEvent = { step: 'bind', outcome: 'ok', ...about };
     const lines = allLogged(Array<AccessEvent>(20_000).fill(bind), 'debug');
     expect(lines.filter(({ event }) => event === 'bind')).to.have.length(20_000);
+  });
+});
+
+describe('a failed hook in the log', () => {
+  it('is not written a thousand times, whatever else fails', () => {
+    const lines: string[] = [];
+    const log = logFailures(createLog('info', { write: (line) => lines.push(line) }));
+    for (let i = 0; i < 1000; i += 1) log('client.authenticate', new Error('away'));
+    log('message.publish', new Error('boom'));
+    const hooks = lines.map((line) => (JSON.parse(line) as { hook: string }).hook);
+    expect(hooks.slice(0, 10)).to.deep.equal(Array(10).fill('client.authenticate'));
+    expect(hooks).to.have.lengthOf.below(20);
+    expect(hooks.at(-1)).to.equal('message.publish');
   });
 });
 
