@@ -17,6 +17,7 @@ import { journey } from './journey.js';
 import { originNow, save, tablesOf, type Report } from './report.js';
 import { refusals } from './refusals.js';
 import { replicas } from './replicas.js';
+import { steady } from './steady.js';
 import { storms } from './storms.js';
 import { telemetry } from './telemetry.js';
 
@@ -26,6 +27,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   journey,
   telemetry,
   storms,
+  steady,
   growth,
   floods,
   footprint,
