@@ -30,7 +30,11 @@ export function dockOf(number: number): Dock {
 }
 
 /** Tables, an organization and a license, and an account for each of `count` docks, all with one password. */
-export async function addFleet(database: TestDatabase, count: number, passwordHash: string): Promise<void> {
+export async function addFleet(
+  database: Pick<TestDatabase, 'url' | 'query'>,
+  count: number,
+  passwordHash: string,
+): Promise<void> {
   const stores = openStores(connectPostgres(database.url));
   try {
     await stores.ping();
@@ -48,7 +52,7 @@ export async function addFleet(database: TestDatabase, count: number, passwordHa
 
 /** Accounts by one statement; the index that a million of them would be sorted into one by one is made anew. */
 export async function addAccounts(
-  { query }: TestDatabase,
+  { query }: Pick<TestDatabase, 'query'>,
   { from, count, passwordHash }: { from: number; count: number; passwordHash: string },
 ): Promise<void> {
   const [index] = await query(

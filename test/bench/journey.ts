@@ -10,12 +10,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
-import type { TestDatabase } from '../support/postgres.js';
 import type { Bench, Scale } from './bench.js';
 import { brokerKinds, type BrokerKind } from './brokers.js';
 import { BACKEND, writeAccessFiles } from './classic-rules.js';
 import { addFleet, dockOf } from './fleet.js';
-import { startHelper } from './processes.js';
+import { startHelper, type Measured } from './processes.js';
 import type { Report, Row } from './report.js';
 import { interleave, quantile, ratioOf, spreadOf, sum, type Ratio } from './statistics.js';
 import { connectDock, goWholeWay, STEPS, type KnownDock, type OnlineDock, type Way } from './way.js';
@@ -69,7 +68,7 @@ async function onKind(kind: BrokerKind, bench: Bench): Promise<Row[]> {
       classic: await kind.classic(files),
     };
     const classicUrl = `mqtt://127.0.0.1:${brokers.classic.port}`;
-    const backend = await startClassicClient(classicUrl, password, databases.classic);
+    const backend = await startClassicClient(classicUrl, password, databases.classic.url);
     try {
       return await compareWays(
         { ours: `mqtt://127.0.0.1:${brokers.ours.port}`, classic: classicUrl },
@@ -85,7 +84,12 @@ async function onKind(kind: BrokerKind, bench: Bench): Promise<Row[]> {
   }
 }
 
-async function startClassicClient(url: string, password: string, { url: databaseUrl }: TestDatabase) {
+/** The classic design's client, at its broker. Resolves when it answers. */
+export async function startClassicClient(
+  url: string,
+  password: string,
+  databaseUrl: string,
+): Promise<Measured> {
   const withAccount = new URL(url);
   withAccount.username = BACKEND;
   withAccount.password = password;
@@ -110,15 +114,15 @@ export async function compareWays(sides: Sides, docks: readonly KnownDock[], sca
   const crowds = crowdsOf(scale);
   for (const url of Object.values(sides)) await connectAllOnce(url, docks);
   const next = { ours: 0, classic: 0 };
-  const takeTurn = async (side: keyof Sides): Promise<Measured[]> => {
-    const measured: Measured[] = [];
+  const takeTurn = async (side: keyof Sides): Promise<Gone[]> => {
+    const gone: Gone[] = [];
     for (const crowd of crowds) {
       const from = next[side];
       next[side] += crowd.docks * crowd.times;
-      measured.push(await measure(sides[side], docks.slice(from, next[side]), crowd.docks));
+      gone.push(await send(sides[side], docks.slice(from, next[side]), crowd.docks));
     }
     await pause(scale.calls === undefined ? REST_MS : 0);
-    return measured;
+    return gone;
   };
   await takeTurn('ours');
   await takeTurn('classic');
@@ -135,32 +139,32 @@ async function connectAllOnce(url: string, docks: readonly KnownDock[]): Promise
 }
 
 /** Of one crowd in one turn. */
-interface Measured {
+interface Gone {
   ways: Way[];
   /** How many docks were through in a second, each time. */
   perSecond: number[];
 }
 
 /** So many at once, again and again until all were there. */
-async function measure(url: string, docks: readonly KnownDock[], atOnce: number): Promise<Measured> {
-  const measured: Measured = { ways: [], perSecond: [] };
+async function send(url: string, docks: readonly KnownDock[], atOnce: number): Promise<Gone> {
+  const gone: Gone = { ways: [], perSecond: [] };
   const online: OnlineDock[] = [];
   for (let from = 0; from < docks.length; from += atOnce) {
     const began = performance.now();
     const crowd = docks.slice(from, from + atOnce);
     const arrived = await Promise.all(crowd.map((dock) => goWholeWay(url, dock)));
-    measured.perSecond.push((crowd.length * 1000) / (performance.now() - began));
-    measured.ways.push(...arrived.map(({ way }) => way));
+    gone.perSecond.push((crowd.length * 1000) / (performance.now() - began));
+    gone.ways.push(...arrived.map(({ way }) => way));
     online.push(...arrived.map((one) => one.online));
   }
   // Not before: docks do not leave while others come.
   await Promise.all(online.map(({ client }) => client.close()));
-  return measured;
+  return gone;
 }
 
-function stepRows(ours: Measured[][], classic: Measured[][]): Row[] {
+function stepRows(ours: Gone[][], classic: Gone[][]): Row[] {
   return STEPS.map((step, index) => {
-    const p50 = (turns: Measured[][]): number[] =>
+    const p50 = (turns: Gone[][]): number[] =>
       turns.map(([lone]) =>
         quantile(
           lone!.ways.map((way) => way[index]!),
@@ -176,12 +180,12 @@ function stepRows(ours: Measured[][], classic: Measured[][]): Row[] {
   });
 }
 
-function crowdRow({ docks }: Crowd, index: number, ours: Measured[][], classic: Measured[][]): Row {
-  const whole = (turns: Measured[][], share: number): number[] =>
+function crowdRow({ docks }: Crowd, index: number, ours: Gone[][], classic: Gone[][]): Row {
+  const whole = (turns: Gone[][], share: number): number[] =>
     turns.map((crowds) => quantile(crowds[index]!.ways.map(sum), share));
-  const perSecond = (turns: Measured[][]): number[] =>
+  const perSecond = (turns: Gone[][]): number[] =>
     turns.map((crowds) => quantile(crowds[index]!.perSecond, 0.5));
-  const ratio = (of: (turns: Measured[][]) => number[]): Ratio => ratioOf(of(ours), of(classic));
+  const ratio = (of: (turns: Gone[][]) => number[]): Ratio => ratioOf(of(ours), of(classic));
   return {
     'docks at once': docks,
     'whole way p50': ratio((turns) => whole(turns, 0.5)),

@@ -177,6 +177,7 @@ function costRow(docks: number, { dockhook, noop }: Turns): Row {
     'calls/s': of(({ took, seconds }) => Object.values(took).flat().length / seconds),
     'CPU %': cpu(dockhook),
     'no-op CPU %': cpu(noop),
+    'failed calls': Math.max(...dockhook.map(({ failed }) => failed)),
     'load CPU %': of((turn) => turn.cpuMs / turn.seconds / 10),
     'statements/s': of(({ statements }) => statements.others),
     'timeline statements/s': of(({ statements }) => statements.timeline),
