@@ -97,6 +97,7 @@ async function measure(bench: Bench, postgres: TestPostgres, database: TestDatab
     const providerCpuMs = provider.cpuMs() - before;
     const statements = await statementsIn(postgres, database, told.seconds);
     bench.progress(`${side}: ${(providerCpuMs / told.seconds / 10).toFixed(1)} % of a core`);
+    if (side === 'dockhook') bench.progress(`most often: ${await mostFrequent(postgres, told.seconds)}`);
     return { ...told, providerCpuMs, statements };
   };
   try {
@@ -165,6 +166,17 @@ async function statementsIn(
     timeline: perSecond('timeline'),
     others: perSecond('others'),
   };
+}
+
+/** The statements that come most often, for whoever wants fewer. */
+async function mostFrequent(postgres: TestPostgres, seconds: number): Promise<string> {
+  const rows = await postgres.query(
+    `SELECT calls::float AS calls, left(regexp_replace(query, '\\s+', ' ', 'g'), 90) AS text
+     FROM pg_stat_statements ORDER BY calls DESC LIMIT 3`,
+  );
+  return rows
+    .map((row) => `${(Number(row['calls']) / seconds).toFixed(1)}/s ${String(row['text'])}`)
+    .join('; ');
 }
 
 type Turns = Record<'dockhook' | 'noop', Turn[]>;
