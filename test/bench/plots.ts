@@ -40,8 +40,13 @@ function drawn(option: EChartsCoreOption, height: number): string {
   chart.setOption({ animation: false, backgroundColor: '#ffffff', textStyle: TEXT, ...option });
   const text = chart.renderToSVGString();
   chart.dispose();
-  // Its names count the charts of a process.
-  return `${text.replaceAll(/\bzr\d+-/g, 'zr-')}\n`;
+  // It numbers its names through all charts of a process: here each picture has its own, from 1.
+  const names = new Map<string, string>();
+  return `${text.replaceAll(/\bzr\d+-[a-z]+-?\d+/g, (name) => {
+    const known = names.get(name) ?? `n${names.size + 1}`;
+    names.set(name, known);
+    return known;
+  })}\n`;
 }
 
 /** One bar: the steps of a lone dock, in milliseconds. */
