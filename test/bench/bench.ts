@@ -1,5 +1,6 @@
 /** What every part of the benchmark is given: a Postgres that waits for its disk, dockhook on it, and how much to do. */
 import { freshDatabase, type TestDatabase, type TestPostgres } from '../support/postgres.js';
+import type { Live } from './live.js';
 import { startDockhook, type Dockhook, type DockhookOptions } from './processes.js';
 
 export interface Scale {
@@ -21,6 +22,8 @@ export interface Bench {
   postgres: TestPostgres;
   /** Of the hooks, only those with this in their name. */
   only: string;
+  /** Brokers that run already. */
+  live: Live | undefined;
   /** Tells people that something long goes on. */
   progress(text: string): void;
   /** An empty database. */
@@ -32,10 +35,15 @@ export interface Bench {
 export function benchOn(
   postgres: TestPostgres,
   scale: Scale,
-  { only = '', profile }: { only?: string | undefined; profile?: string | undefined } = {},
+  {
+    only = '',
+    profile,
+    live,
+  }: { only?: string | undefined; profile?: string | undefined; live?: Live | undefined } = {},
 ): Bench {
   return {
     only,
+    live,
     scale,
     postgres,
     progress: (text) => {

@@ -7,6 +7,19 @@ import { tablesOf, type Origin, type Results, type Row } from './report.js';
 export const BENCHMARKS = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
 
+const WAYS = [
+  'broker',
+  'step of one dock',
+  'p50',
+  'p50 ms',
+  'docks at once',
+  'whole way p50',
+  'whole way p99',
+  'docks/s',
+  'whole way p50 ms',
+  'classic p50 ms',
+];
+
 /** What of each part the page shows: ratios before figures. The rest is in the file. */
 const SHOWN: Record<string, string[]> = {
   hooks: [
@@ -21,7 +34,8 @@ const SHOWN: Record<string, string[]> = {
     'no-op CPU µs/call',
   ],
   binds: ['in flight', 'throughput', 'p50', 'p50 ms', 'no-op p50 ms', 'pgbench p50 ms'],
-  journey: ['broker', 'docks', 'throughput', 'p50', 'p99', 'four requests p50 ms', 'classic p50 ms'],
+  journey: WAYS,
+  live: WAYS,
   telemetry: [
     'broker',
     'osd messages',
@@ -47,6 +61,21 @@ const SHOWN: Record<string, string[]> = {
     'docks/s to no-op',
     'p99 to no-op',
   ],
+  steady: [
+    'docks',
+    'calls/s',
+    'CPU %',
+    'no-op CPU %',
+    'failed calls',
+    'statements/s',
+    'timeline statements/s',
+    'heartbeats/s',
+    'call',
+    'p50',
+    'p99',
+    'p50 ms',
+    'p99 ms',
+  ],
   growth: ['call', 'accounts', 'p50 to the smallest', 'p50 ms'],
   footprint: [
     'start to ready ms',
@@ -62,7 +91,9 @@ const SHOWN: Record<string, string[]> = {
 
 /** In the order of the parts, whichever order they were measured in. */
 export function docsTables(results: Results): string {
-  const parts = Object.keys(SHOWN).filter((part) => part in results);
+  const parts = Object.keys(SHOWN).flatMap((kind) =>
+    Object.keys(results).filter((part) => kindOf(part) === kind),
+  );
   const origins = new Map<string, string[]>();
   for (const part of parts) {
     const origin = originText(results[part]!);
@@ -71,9 +102,14 @@ export function docsTables(results: Results): string {
   const measured = [...origins].map(([origin, of]) => `Measured ${origin} (${of.join(', ')}).`);
   const tables = parts.map((part) => {
     const { title, rows } = results[part]!;
-    return `**${part}**: ${title}\n\n${tablesOf(rows.map((row) => shownOf(row, SHOWN[part]!)))}`;
+    return `**${part}**: ${title}\n\n${tablesOf(rows.map((row) => shownOf(row, SHOWN[kindOf(part)]!)))}`;
   });
   return `${[...measured, ...tables].join('\n\n')}\n`;
+}
+
+/** `live` of "live EMQX 6.2.0": that part is there once for each broker. */
+function kindOf(part: string): string {
+  return part.split(' ')[0]!;
 }
 
 function shownOf(row: Row, names: string[]): Row {

@@ -9,6 +9,8 @@ import type { TestDatabase } from '../support/postgres.js';
 import { recordings } from '../support/recordings.js';
 
 export const ORGANIZATION = { id: 'north', name: 'North yard', bindingCode: 'code-of-north' };
+/** As a dock reads it in the reply to `config`. */
+export const LICENSE = { app_id: '1', app_key: 'bench key', app_license: 'bench license '.repeat(20) };
 
 const service = hookProvider('v3');
 const requests = recordings('v3');
@@ -28,12 +30,20 @@ export function dockOf(number: number): Dock {
 }
 
 /** Tables, an organization and a license, and an account for each of `count` docks, all with one password. */
-export async function addFleet(database: TestDatabase, count: number, passwordHash: string): Promise<void> {
+export async function addFleet(
+  database: Pick<TestDatabase, 'url' | 'query'>,
+  count: number,
+  passwordHash: string,
+): Promise<void> {
   const stores = openStores(connectPostgres(database.url));
   try {
     await stores.ping();
     await stores.organizations.add(ORGANIZATION);
-    await stores.license.set({ appId: '1', appKey: 'bench key', appLicense: 'bench license '.repeat(20) });
+    await stores.license.set({
+      appId: LICENSE.app_id,
+      appKey: LICENSE.app_key,
+      appLicense: LICENSE.app_license,
+    });
   } finally {
     await stores.close();
   }
@@ -42,7 +52,7 @@ export async function addFleet(database: TestDatabase, count: number, passwordHa
 
 /** Accounts by one statement; the index that a million of them would be sorted into one by one is made anew. */
 export async function addAccounts(
-  { query }: TestDatabase,
+  { query }: Pick<TestDatabase, 'query'>,
   { from, count, passwordHash }: { from: number; count: number; passwordHash: string },
 ): Promise<void> {
   const [index] = await query(
@@ -159,11 +169,12 @@ export const METHODS = {
 
 export type MethodName = keyof typeof METHODS;
 
-/** A request's payload, as a dock writes it. */
+/** A request's payload, as a dock writes it; with the method's usual `data` unless told otherwise. */
 export function payloadOf(
   dock: Dock,
   method: MethodName,
   tid = '6a7bfe89-c386-4043-b600-b518e10096cc',
+  data: object = METHODS[method](dock),
 ): Buffer {
   const bid = '42a19f36-5117-4520-bd13-fd61d818d52e';
   return Buffer.from(
@@ -173,7 +184,7 @@ export function payloadOf(
       timestamp: Date.now(),
       gateway: dock.sn,
       method,
-      data: METHODS[method](dock),
+      data,
     }),
   );
 }
@@ -194,7 +205,7 @@ export function isGoodReply(method: MethodName, payload: Buffer): boolean {
 
 /** For a no-op provider: one answer to each method that is good for every dock, to either of its two requests. */
 export function fixedAnswers(): { method: string; answer: string }[] {
-  const data = { app_id: '1', app_key: 'bench key', app_license: 'bench license '.repeat(20), result: 0 };
+  const data = { ...LICENSE, result: 0 };
   const dock = dockOf(0);
   const { request } = published(dock, `${requestTopic(dock)}_reply`, Buffer.from(JSON.stringify({ data })));
   const answers: [Call['method'], object][] = [

@@ -1,135 +1,201 @@
 /**
- * What a dock waits for: its four requests, one after the other, through a broker that asks dockhook, against the same
- * broker with the classic design beside it.
+ * What a dock waits for: its whole way in, through a broker that asks dockhook, against a broker of the same kind in the
+ * classic design (its own password and ACL files, and `classic.ts` beside it).
+ *
+ * What makes both sides alike: the same docks with the same password, new to both databases at each way, for a bind that
+ * is there already costs less. Two databases of one server that waits for its disk, so that neither pays for the other's
+ * triggers. Each dock has connected once before, so that dockhook knows its account, as it does in daily work. Between two
+ * turns both rest until what the turn left behind (dockhook writes its timeline once a second) is done.
  */
-import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { generatePassword } from '../../src/access/generate-password.js';
 import { hashGenerated } from '../../src/password-hashes/index.js';
-import { connectClient, type TestClient } from '../support/mqtt.js';
-import type { Bench } from './bench.js';
-import { brokerKinds, type Broker } from './brokers.js';
-import {
-  addFleet,
-  dockOf,
-  isGoodReply,
-  METHODS,
-  payloadOf,
-  requestTopic,
-  type Dock,
-  type MethodName,
-} from './fleet.js';
-import { withoutDelay } from './nagle.js';
-import { startHelper } from './processes.js';
+import type { Bench, Scale } from './bench.js';
+import { brokerKinds, type BrokerKind } from './brokers.js';
+import { BACKEND, writeAccessFiles } from './classic-rules.js';
+import { addFleet, dockOf } from './fleet.js';
+import { startHelper, type Measured } from './processes.js';
 import type { Report, Row } from './report.js';
-import { interleave, quantile, ratioOf, spreadOf } from './statistics.js';
+import { interleave, quantile, ratioOf, spreadOf, sum, type Ratio } from './statistics.js';
+import { connectDock, goWholeWay, STEPS, type KnownDock, type OnlineDock, type Way } from './way.js';
 
-const DOCKS = [1, 16, 128];
+/** How many docks set out at once, and how often in each turn. */
+const CROWDS = [
+  { docks: 1, times: 40 },
+  { docks: 16, times: 4 },
+  { docks: 64, times: 3 },
+];
+/** Longer than dockhook waits before it writes its timeline, in milliseconds. */
+const REST_MS = 1200;
+/** So many docks connect at a time before anything is measured. */
+const FIRST_CONNECTS = 16;
 
-export interface OnlineDock {
-  dock: Dock;
-  client: TestClient;
+interface Crowd {
+  docks: number;
+  times: number;
 }
 
-export async function connectDock(port: number, dock: Dock, password: string): Promise<OnlineDock> {
-  const client = await connectClient(`mqtt://127.0.0.1:${port}`, {
-    clientId: dock.sn,
-    username: dock.sn,
-    password,
-  });
-  withoutDelay(client.mqtt);
-  const [granted] = await client.subscribe(`${requestTopic(dock)}_reply`);
-  if (granted === 128) throw new Error(`${dock.sn} may not subscribe`);
-  return { dock, client };
-}
-
-/** The four requests, each sent when the one before is answered. Rejects if a reply is not the right one. */
-export async function walk({ dock, client }: OnlineDock): Promise<void> {
-  for (const method of Object.keys(METHODS) as MethodName[]) {
-    const tid = randomUUID();
-    const sent = client.publish(requestTopic(dock), payloadOf(dock, method, tid), { qos: 1 });
-    const { payload } = await client.next();
-    await sent;
-    const isOurs = (JSON.parse(payload.toString()) as { tid: string }).tid === tid;
-    if (!isOurs || !isGoodReply(method, payload))
-      throw new Error(`${method} was answered with ${payload.toString()}`);
-  }
-}
+/** The URLs of two brokers; each knows all docks. */
+export type Sides = Record<'ours' | 'classic', string>;
 
 export async function journey(bench: Bench): Promise<Report> {
-  const database = await bench.database();
-  const password = generatePassword();
-  const counts = DOCKS.filter((count) => count <= bench.scale.docks);
-  await addFleet(database, Math.max(...counts), hashGenerated(password));
-  const dockhook = await bench.dockhook(database.url);
   const rows: Row[] = [];
+  for (const [broker, kind] of Object.entries(brokerKinds())) {
+    rows.push(...(await onKind(kind, bench)).map((row) => ({ broker, ...row })));
+  }
+  return { title: TITLE, rows };
+}
+
+export const TITLE =
+  'the whole way of a dock, with dockhook against a client beside a broker of the same kind';
+
+async function onKind(kind: BrokerKind, bench: Bench): Promise<Row[]> {
+  const password = generatePassword();
+  const docks = Array.from({ length: docksNeeded(bench.scale) }, (_, number) => ({
+    ...dockOf(number),
+    password,
+  }));
+  const files = writeAccessFiles(
+    docks.map(({ sn }) => sn),
+    password,
+  );
+  const databases = { ours: await bench.database(), classic: await bench.database() };
   try {
-    for (const [name, { asking, plain }] of Object.entries(brokerKinds())) {
-      const brokers = { dockhook: await asking(`127.0.0.1:${dockhook.port}`), classic: await plain() };
-      const responder = await startHelper('classic.ts', [
-        `mqtt://127.0.0.1:${brokers.classic.port}`,
-        database.url,
-      ]);
-      for (const count of counts)
-        rows.push({ broker: name, ...(await compare(brokers, count, password, bench)) });
-      await responder.stop();
-      for (const broker of Object.values(brokers)) await broker.stop();
+    await addFleet(databases.ours, docks.length, hashGenerated(password));
+    const dockhook = await bench.dockhook(databases.ours.url);
+    const brokers = {
+      ours: await kind.asking(`127.0.0.1:${dockhook.port}`),
+      classic: await kind.classic(files),
+    };
+    const classicUrl = `mqtt://127.0.0.1:${brokers.classic.port}`;
+    const backend = await startClassicClient(classicUrl, password, databases.classic.url);
+    try {
+      return await compareWays(
+        { ours: `mqtt://127.0.0.1:${brokers.ours.port}`, classic: classicUrl },
+        docks,
+        bench.scale,
+      );
+    } finally {
+      for (const process of [backend, brokers.ours, brokers.classic, dockhook]) await process.stop();
     }
   } finally {
-    await dockhook.stop();
-    await database.drop();
+    files.remove();
+    for (const database of Object.values(databases)) await database.drop();
   }
-  return { title: 'four requests of a dock, dockhook in the broker against a client beside it', rows };
 }
 
-async function compare(
-  brokers: Record<'dockhook' | 'classic', Broker>,
-  count: number,
+/** The classic design's client, at its broker. Resolves when it answers. */
+export async function startClassicClient(
+  url: string,
   password: string,
-  { scale }: Bench,
-): Promise<Row> {
-  const online = async ({ port }: Broker): Promise<OnlineDock[]> =>
-    Promise.all(Array.from({ length: count }, (_, number) => connectDock(port, dockOf(number), password)));
-  const docks = { dockhook: await online(brokers.dockhook), classic: await online(brokers.classic) };
-  // Longer than others: with many docks one walk takes a good part of a second.
-  const milliseconds = scale.seconds * 2000;
-  for (const side of Object.values(docks)) await walkOn(side, milliseconds);
-  const { dockhook, classic } = await interleave(['dockhook', 'classic'], scale.rounds, (side) =>
-    walkOn(docks[side], milliseconds),
-  );
-  for (const { client } of Object.values(docks).flat()) await client.close();
-  const of = (side: Walks[], field: keyof Walks) => side.map((walks) => walks[field]);
-  const requests = (side: Walks[]) =>
-    of(side, 'perSecond').map((walks) => walks * Object.keys(METHODS).length);
+  databaseUrl: string,
+): Promise<Measured> {
+  const withAccount = new URL(url);
+  withAccount.username = BACKEND;
+  withAccount.password = password;
+  return startHelper('classic.ts', [withAccount.href, databaseUrl]);
+}
+
+/** One turn more than is measured: the compilers must have seen the code. */
+export function docksNeeded(scale: Scale): number {
+  return sum(crowdsOf(scale).map(({ docks, times }) => docks * times)) * (scale.rounds + 1);
+}
+
+function crowdsOf({ docks: most, calls }: Scale): Crowd[] {
+  const crowds = CROWDS.filter(({ docks }) => docks <= most);
+  return calls === undefined ? crowds : crowds.map(({ docks }) => ({ docks, times: 1 }));
+}
+
+/**
+ * Both sides take the same docks, each once, in turns.
+ * @returns a row for each step of a lone dock, and one for each crowd
+ */
+export async function compareWays(sides: Sides, docks: readonly KnownDock[], scale: Scale): Promise<Row[]> {
+  const crowds = crowdsOf(scale);
+  for (const url of Object.values(sides)) await connectAllOnce(url, docks);
+  const next = { ours: 0, classic: 0 };
+  const takeTurn = async (side: keyof Sides): Promise<Gone[]> => {
+    const gone: Gone[] = [];
+    for (const crowd of crowds) {
+      const from = next[side];
+      next[side] += crowd.docks * crowd.times;
+      gone.push(await send(sides[side], docks.slice(from, next[side]), crowd.docks));
+    }
+    await pause(scale.calls === undefined ? REST_MS : 0);
+    return gone;
+  };
+  await takeTurn('ours');
+  await takeTurn('classic');
+  const { ours, classic } = await interleave(['ours', 'classic'], scale.rounds, takeTurn);
+  return [...stepRows(ours, classic), ...crowds.map((crowd, index) => crowdRow(crowd, index, ours, classic))];
+}
+
+async function connectAllOnce(url: string, docks: readonly KnownDock[]): Promise<void> {
+  const rest = docks.values();
+  const work = async (): Promise<void> => {
+    for (const dock of rest) await (await connectDock(url, dock)).client.close();
+  };
+  await Promise.all(Array.from({ length: FIRST_CONNECTS }, work));
+}
+
+/** Of one crowd in one turn. */
+interface Gone {
+  ways: Way[];
+  /** How many docks were through in a second, each time. */
+  perSecond: number[];
+}
+
+/** So many at once, again and again until all were there. */
+async function send(url: string, docks: readonly KnownDock[], atOnce: number): Promise<Gone> {
+  const gone: Gone = { ways: [], perSecond: [] };
+  const online: OnlineDock[] = [];
+  for (let from = 0; from < docks.length; from += atOnce) {
+    const began = performance.now();
+    const crowd = docks.slice(from, from + atOnce);
+    const arrived = await Promise.all(crowd.map((dock) => goWholeWay(url, dock)));
+    gone.perSecond.push((crowd.length * 1000) / (performance.now() - began));
+    gone.ways.push(...arrived.map(({ way }) => way));
+    online.push(...arrived.map((one) => one.online));
+  }
+  // Not before: docks do not leave while others come.
+  await Promise.all(online.map(({ client }) => client.close()));
+  return gone;
+}
+
+function stepRows(ours: Gone[][], classic: Gone[][]): Row[] {
+  return STEPS.map((step, index) => {
+    const p50 = (turns: Gone[][]): number[] =>
+      turns.map(([lone]) =>
+        quantile(
+          lone!.ways.map((way) => way[index]!),
+          0.5,
+        ),
+      );
+    return {
+      'step of one dock': step,
+      p50: ratioOf(p50(ours), p50(classic)),
+      'p50 ms': spreadOf(p50(ours)),
+      'classic p50 ms': spreadOf(p50(classic)),
+    };
+  });
+}
+
+function crowdRow({ docks }: Crowd, index: number, ours: Gone[][], classic: Gone[][]): Row {
+  const whole = (turns: Gone[][], share: number): number[] =>
+    turns.map((crowds) => quantile(crowds[index]!.ways.map(sum), share));
+  const perSecond = (turns: Gone[][]): number[] =>
+    turns.map((crowds) => quantile(crowds[index]!.perSecond, 0.5));
+  const ratio = (of: (turns: Gone[][]) => number[]): Ratio => ratioOf(of(ours), of(classic));
   return {
-    docks: count,
-    throughput: ratioOf(of(dockhook, 'perSecond'), of(classic, 'perSecond')),
-    p50: ratioOf(of(dockhook, 'p50'), of(classic, 'p50')),
-    p99: ratioOf(of(dockhook, 'p99'), of(classic, 'p99')),
-    'requests/s': spreadOf(requests(dockhook)),
-    'classic requests/s': spreadOf(requests(classic)),
-    'four requests p50 ms': spreadOf(of(dockhook, 'p50')),
-    'classic p50 ms': spreadOf(of(classic, 'p50')),
+    'docks at once': docks,
+    'whole way p50': ratio((turns) => whole(turns, 0.5)),
+    'whole way p99': ratio((turns) => whole(turns, 0.99)),
+    'docks/s': ratio(perSecond),
+    'whole way p50 ms': spreadOf(whole(ours, 0.5)),
+    'classic p50 ms': spreadOf(whole(classic, 0.5)),
+    'whole way p99 ms': spreadOf(whole(ours, 0.99)),
+    'classic p99 ms': spreadOf(whole(classic, 0.99)),
+    'ours docks/s': spreadOf(perSecond(ours)),
+    'classic docks/s': spreadOf(perSecond(classic)),
   };
-}
-
-interface Walks {
-  perSecond: number;
-  p50: number;
-  p99: number;
-}
-
-/** All docks walk again and again; whoever is on the way when the time is over goes on to the end. */
-async function walkOn(docks: OnlineDock[], milliseconds: number): Promise<Walks> {
-  const took: number[] = [];
-  const start = performance.now();
-  const again = async (dock: OnlineDock): Promise<void> => {
-    do {
-      const began = performance.now();
-      await walk(dock);
-      took.push(performance.now() - began);
-    } while (performance.now() - start < milliseconds);
-  };
-  await Promise.all(docks.map(again));
-  const seconds = (performance.now() - start) / 1000;
-  return { perSecond: took.length / seconds, p50: quantile(took, 0.5), p99: quantile(took, 0.99) };
 }

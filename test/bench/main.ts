@@ -14,9 +14,11 @@ import { growth } from './growth.js';
 import { h2loadVersion } from './h2load.js';
 import { hooks } from './hooks.js';
 import { journey } from './journey.js';
+import { live, type Live } from './live.js';
 import { originNow, save, tablesOf, type Report } from './report.js';
 import { refusals } from './refusals.js';
 import { replicas } from './replicas.js';
+import { steady } from './steady.js';
 import { storms } from './storms.js';
 import { telemetry } from './telemetry.js';
 
@@ -24,8 +26,10 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   hooks,
   binds,
   journey,
+  live,
   telemetry,
   storms,
+  steady,
   growth,
   floods,
   footprint,
@@ -45,6 +49,12 @@ const OPTIONS = {
   rounds: { type: 'string' },
   /** Of the hooks, only those with this in their name. */
   only: { type: 'string' },
+  /** Of `live`: see there. */
+  ours: { type: 'string' },
+  classic: { type: 'string' },
+  'ours-database': { type: 'string' },
+  'classic-database': { type: 'string' },
+  broker: { type: 'string' },
   /** Directory for CPU profiles of dockhook, to be opened in Chrome's developer tools. */
   'cpu-prof': { type: 'string' },
 } as const;
@@ -59,6 +69,7 @@ if (h2loadVersion() === undefined) {
 const scale = { ...(values.smoke ? SMOKE : FULL) };
 if (values.docks !== undefined) scale.docks = positive(values.docks);
 if (values.rounds !== undefined) scale.rounds = positive(values.rounds);
+const liveBrokers = parts.includes('live') ? readLive() : undefined;
 const today = new Date().toISOString().slice(0, 10);
 const out = values.out ?? fileURLToPath(new URL(`results/${today}.json`, import.meta.url));
 
@@ -68,13 +79,18 @@ process.once('SIGINT', () => process.exit(130));
 const postgres = await startPostgres(tmpdir(), { fsync: 'on', wal_writer_delay: '200ms' });
 try {
   const [row] = await postgres.query('SHOW server_version');
-  const bench = benchOn(postgres, scale, { only: values.only, profile: values['cpu-prof'] });
+  const bench = benchOn(postgres, scale, {
+    only: values.only,
+    profile: values['cpu-prof'],
+    live: liveBrokers,
+  });
   for (const part of parts) {
     const origin = originNow(String(row?.['server_version']));
     console.error(`measuring ${part} …`);
     const report = await PARTS[part]!(bench);
     console.log(`\n${part}: ${report.title}\n\n${tablesOf(report.rows)}`);
-    save(out, part, report, origin);
+    // Two versions of a broker stand beside each other.
+    save(out, part === 'live' ? `live ${liveBrokers!.broker}` : part, report, origin);
   }
   console.log(`\nwritten to ${out}`);
 } finally {
@@ -90,6 +106,16 @@ function readArguments() {
   } catch (error) {
     return refuse((error as Error).message);
   }
+}
+
+function readLive(): Live {
+  const { ours, classic, broker } = values;
+  const [oursDatabase, classicDatabase] = [values['ours-database'], values['classic-database']];
+  if (!(ours && classic && broker && oursDatabase && classicDatabase))
+    return refuse(
+      'live needs --ours, --classic, --ours-database, --classic-database (URLs) and --broker (its name and version)',
+    );
+  return { ours, classic, oursDatabase, classicDatabase, broker };
 }
 
 function positive(text: string): number {

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { hookProvider } from '../../src/exhook/proto.js';
 import { connectClient, type TestClient } from '../support/mqtt.js';
 import type { Bench } from './bench.js';
-import { mosquitto, type Broker } from './brokers.js';
+import { mosquitto, plainMosquitto, type Broker } from './brokers.js';
 import { dockOf, payloadOf, requested, requestTopic } from './fleet.js';
 import { withoutDelay } from './nagle.js';
 import type { NoopAnswer } from './noop-provider.js';
@@ -38,7 +38,7 @@ export async function osdTimes(bench: Bench): Promise<Row[]> {
   const providers = { quick: await startNoop(0), slow: await startNoop(SLOW_ANSWER_MS) };
   const exhook = ({ port }: Helper): string => `127.0.0.1:${port}`;
   const brokers = {
-    plain: await mosquitto.plain(),
+    plain: await plainMosquitto(),
     quick: await mosquitto.asking(exhook(providers.quick)),
     slow: await mosquitto.asking(exhook(providers.slow)),
   };

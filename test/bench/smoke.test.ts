@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { h2loadVersion } from './h2load.js';
 import type { Cell, Report, Results } from './report.js';
 import type { Spread } from './statistics.js';
+import { STEPS } from './way.js';
 import { describeWithHaproxy } from '../support/haproxy.js';
 import { describeWithMosquitto } from '../support/mosquitto.js';
 import { describeWithOwnPostgres } from '../support/postgres.js';
@@ -46,6 +47,7 @@ describeWithOwnPostgres('npm run bench', function () {
       'hooks',
       'binds',
       'storms',
+      'steady',
       'floods',
       'growth',
       'footprint',
@@ -90,6 +92,22 @@ describeWithOwnPostgres('npm run bench', function () {
     );
   });
 
+  it('compares the calls of a day with the no-op provider, and counts what PostgreSQL is asked', () => {
+    const [cost, ...calls] = results['steady']!.rows;
+    // Each topic of thirty docks, in a minute that lasts a second.
+    expect(medianOf(cost!['calls/s'])).to.be.within(150, 400);
+    expect(medianOf(cost!['heartbeats/s'])).to.be.greaterThan(0);
+    expect(medianOf(cost!['statements/s'])).to.be.within(0, 400);
+    expect(calls.map(({ call }) => call)).to.include.members([
+      'client.authorize, own topic',
+      'client.authorize, drone',
+      'client.authenticate',
+      'config',
+      'airport_bind_status',
+    ]);
+    for (const row of calls) expectRatios(row, 'p50', 'p99');
+  });
+
   it('compares sizes of the table of accounts, and measures a server at rest and with warm docks', () => {
     const { rows } = results['growth']!;
     const sizes = rows.map(({ accounts }) => accounts);
@@ -129,15 +147,19 @@ describeWithMosquitto('npm run bench with Mosquitto', () => {
       ({ results } = await bench('journey', 'telemetry'));
     });
 
-    it('compares the journey with the classic design, on both brokers', () => {
+    it('compares each step of the whole way, and crowds, with the classic design, on both brokers', () => {
       const { rows } = results['journey']!;
-      for (const row of rows) expectRatios(row, 'throughput', 'p50', 'p99');
-      expect(rows.map(({ broker, docks }) => [broker, docks])).to.deep.equal([
-        ['embedded', 1],
-        ['embedded', 16],
-        ['mosquitto', 1],
-        ['mosquitto', 16],
-      ]);
+      const steps = rows.filter((row) => 'step of one dock' in row);
+      const crowds = rows.filter((row) => 'docks at once' in row);
+      for (const row of steps) expectRatios(row, 'p50');
+      for (const row of crowds) expectRatios(row, 'whole way p50', 'whole way p99', 'docks/s');
+      const brokers = ['embedded', 'mosquitto'];
+      expect(steps.map((row) => [row['broker'], row['step of one dock']])).to.deep.equal(
+        brokers.flatMap((broker) => STEPS.map((step) => [broker, step])),
+      );
+      expect(crowds.map((row) => [row['broker'], row['docks at once']])).to.deep.equal(
+        brokers.flatMap((broker) => [1, 16].map((docks) => [broker, docks])),
+      );
     });
 
     it('counts no call for telemetry, and compares when it arrives', () => {

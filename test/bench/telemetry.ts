@@ -7,11 +7,11 @@ import { connectClient, type TestClient } from '../support/mqtt.js';
 import type { TestDatabase } from '../support/postgres.js';
 import type { Bench } from './bench.js';
 import { brokerKinds, type BrokerKind } from './brokers.js';
-import { addFleet, dockOf, METHODS } from './fleet.js';
-import { connectDock, walk, type OnlineDock } from './journey.js';
+import { addFleet, dockOf } from './fleet.js';
 import { osdTimes } from './osd.js';
 import { callsOf } from './processes.js';
 import type { Report, Row } from './report.js';
+import { connectDock, REQUESTS_OF_WAY, sendRequests, subscribeReplies, type OnlineDock } from './way.js';
 
 const DOCKS = 16;
 const MESSAGES_PER_TOPIC = 200;
@@ -46,12 +46,13 @@ async function countCalls(asking: BrokerKind['asking'], bench: Bench): Promise<R
       authorize: await callsOf(dockhook, 'client.authorize'),
     };
     const docks = await Promise.all(
-      Array.from({ length: DOCKS }, (_, number) => connectDock(broker.port, dockOf(number), password)),
+      Array.from({ length: DOCKS }, (_, number) => connectDock(url, { ...dockOf(number), password })),
     );
-    await Promise.all([...docks.map(sendOsd), ...docks.map(walk)]);
+    await Promise.all(docks.map(subscribeReplies));
+    await Promise.all([...docks.map(sendOsd), ...docks.map((online) => sendRequests(online))]);
     const messages = DOCKS * 2 * MESSAGES_PER_TOPIC;
     for (let received = 0; received < messages; received += 1) await backend.next();
-    const requests = DOCKS * Object.keys(METHODS).length;
+    const requests = DOCKS * REQUESTS_OF_WAY;
     const publishCalls = (await callsOf(dockhook, 'message.publish')) - before.publish;
     const authorizeCalls = (await callsOf(dockhook, 'client.authorize')) - before.authorize;
     for (const { client } of [...docks, { client: backend }]) await client.close();
