@@ -6,24 +6,16 @@
 
 import { cannotBeThere } from './database.js';
 import { splitOnRefusal } from './split-on-refusal.js';
+import { createLine } from './statement-line.js';
 
 /** Reads by key. What comes back may tell of other keys, too. */
 export type Read<Found> = (keys: readonly string[]) => Promise<ReadonlyMap<string, Found>>;
 
-/** Statements under way at a time, late ones aside. More than one, so that an answer which got lost holds up only its own readers. */
-const MAX_UNDER_WAY = 2;
-/**
- * After so many milliseconds a statement counts as lost, and another may be sent: when a host vanishes without a word,
- * all connections of the pool are dead, and each must be tried before there is a new one.
- */
-const LATE_MS = 250;
 /**
  * Keys of one statement; a reader of more has one to itself. In a storm the event loop comes round some five times a second:
  * with a hundred keys, 10,000 docks that asked for their bindings stood in line for longer than a hook may take.
  */
 const MAX_KEYS = 1000;
-/** Statements that wait. A database that is stuck fills them; whoever asked has been answered for long before. */
-const MAX_WAITING = 50;
 
 interface Answers<Found> {
   found: Map<string, Found>;
@@ -63,8 +55,7 @@ async function readSplit<Found>(read: Read<Found>, keys: readonly string[]): Pro
  * statement; if that fails, all its reads fail, unless it was refused for a key: see {@link readSplit}.
  */
 export function mergeReads<Found>(read: Read<Found>): Read<Found> {
-  const waiting: Statement<Found>[] = [];
-  let underWay = 0;
+  const line = createLine<Statement<Found>>(({ send }) => send());
 
   function openStatement(): Statement<Found> {
     const keys = new Set<string>();
@@ -75,34 +66,11 @@ export function mergeReads<Found>(read: Read<Found>): Read<Found> {
     return { keys, answers, send };
   }
 
-  function sendWaiting(): void {
-    while (underWay < MAX_UNDER_WAY) {
-      const statement = waiting.shift();
-      if (statement === undefined) return;
-      underWay += 1;
-      let counted = true;
-      const makeRoom = (): void => {
-        if (!counted) return;
-        counted = false;
-        underWay -= 1;
-        sendWaiting();
-      };
-      const late = setTimeout(makeRoom, LATE_MS);
-      void statement.send().then(() => {
-        clearTimeout(late);
-        makeRoom();
-      });
-    }
-  }
-
   return async (keys) => {
-    let statement = waiting.at(-1);
+    let statement = line.last();
     if (statement === undefined || statement.keys.size + keys.length > MAX_KEYS) {
-      if (waiting.length >= MAX_WAITING) throw new Error('too many reads wait for it already');
       statement = openStatement();
-      waiting.push(statement);
-      // After all requests that have arrived, and so within this turn.
-      setImmediate(sendWaiting);
+      line.add(statement);
     }
     for (const key of keys) statement.keys.add(key);
     const { found, refused } = await statement.answers;

@@ -135,7 +135,7 @@ describe('merged reads', () => {
     void ask();
     await turn();
     const waiting = Array.from({ length: 50 }, ask);
-    expect(await failure(ask())).to.include('too many reads');
+    expect(await failure(ask())).to.include('too many statements');
     sent[0]?.answer('');
     await turn();
     waiting.push(ask());
