@@ -18,12 +18,7 @@ import { startExhookServer, type ExhookServer } from './exhook/server.js';
 import type { Client, Hooks } from './hooks.js';
 import { formatListen } from './listen.js';
 import { createAfterwards, type Afterwards } from './observability/after-answers.js';
-import {
-  logConnections,
-  logUnsound,
-  observeAccountChanges,
-  observeQueries,
-} from './observability/database-log.js';
+import { logConnections, logUnsound, observeChanges, observeQueries } from './observability/database-log.js';
 import { startHttp, type HttpServer } from './observability/http.js';
 import { createLog, logEvents, logFailures, type Logger } from './observability/log.js';
 import { openLogOutput } from './observability/log-output.js';
@@ -99,7 +94,7 @@ export async function startServer(
   const stores = openServerStores(database, {
     schema: config.databaseSchema,
     onQuery: observeQueries(metrics, log),
-    onHeard: observeAccountChanges(metrics, log),
+    onHeard: observeChanges(metrics, log),
   });
   try {
     return { app: await startApp(config, { stores, metrics, log, refusal: database.refusal }), stores };

@@ -34,8 +34,9 @@ ALTER TABLE dockhook_bindings OWNER TO dockhook_owner;
 ALTER TABLE dockhook_settings OWNER TO dockhook_owner;
 ALTER TABLE dockhook_timeline OWNER TO dockhook_owner;
 ALTER TABLE dockhook_migrations OWNER TO dockhook_owner;
--- It tells servers of changed accounts. The triggers of the table run it whatever rights it has.
+-- They tell servers what changed. The triggers of the tables run them whatever rights they have.
 ALTER FUNCTION dockhook_accounts_changed() OWNER TO dockhook_owner;
+ALTER FUNCTION dockhook_changed() OWNER TO dockhook_owner;
 
 -- `dockhook serve`: reads everything, binds devices. It may rewrite an account for one reason: an imported password
 -- hash becomes one of dockhook's at the next login. Without this right such hashes stay as they are.

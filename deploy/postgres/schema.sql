@@ -86,8 +86,7 @@ IF to_regclass('dockhook_accounts_gateways') IS NULL THEN
     USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off);
 END IF;
 
--- Tells servers that an account changed, not which one: anybody who may connect can listen. A transaction that changes a
--- million rows sends one notification. A new account needs none: nobody remembers an absent one.
+-- For triggers that told earlier versions of dockhook that an account changed. `dockhook_changed` tells more.
 CREATE OR REPLACE FUNCTION dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
 BEGIN
   PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
@@ -158,31 +157,69 @@ EXCEPTION WHEN OTHERS THEN
   RAISE WARNING 'dockhook_accounts lacks the index of client ids, so that a look-up reads all accounts: %', SQLERRM;
 END;
 END IF;
-IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass('dockhook_accounts') AND tgenabled = 'A'
-    AND tgname IN ('dockhook_accounts_changed', 'dockhook_accounts_emptied')) < 2 THEN
+IF (SELECT count(*) FROM pg_trigger WHERE tgenabled = 'A'
+    AND tgrelid IN (to_regclass('dockhook_accounts'), to_regclass('dockhook_organizations'), to_regclass('dockhook_bindings'), to_regclass('dockhook_settings')) AND tgname IN ('dockhook_changed', 'dockhook_emptied')) < 8 THEN
+DECLARE
+  name text;
 BEGIN
   PERFORM set_config('lock_timeout', '500ms', true);
-  CREATE OR REPLACE FUNCTION dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+  CREATE OR REPLACE FUNCTION dockhook_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+DECLARE
+  told integer := coalesce(nullif(pg_catalog.current_setting('dockhook.told', true), ''), '0')::integer;
+  names text[];
+  buckets text;
 BEGIN
-  PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
+  IF TG_OP = 'TRUNCATE' THEN
+    PERFORM pg_catalog.pg_notify('dockhook_changes', 'everything ' || TG_TABLE_SCHEMA);
+    RETURN NULL;
+  END IF;
+  IF told > 1000 THEN RETURN NULL; END IF;
+  CASE TG_TABLE_NAME
+  WHEN 'dockhook_accounts' THEN
+    names := ARRAY['account ' || OLD.key, 'account ' || NEW.key] || ARRAY(
+      SELECT kind || (entry #>> '{}')
+      FROM (VALUES ('old', OLD.value::jsonb), ('new', NEW.value::jsonb)) AS versions (version, value),
+        (VALUES ('gateway ', '$.value.scope.gateways[*]'::jsonpath), ('client id ', '$.value.scope.clientIds[*]')) AS lists (kind, path),
+        pg_catalog.jsonb_path_query(value, path) AS entry
+      GROUP BY 1 HAVING pg_catalog.count(DISTINCT version) = 1);
+  WHEN 'dockhook_organizations' THEN
+    names := ARRAY['organization ' || OLD.key, 'organization ' || NEW.key,
+      'code ' || (OLD.value::jsonb #>> '{value,bindingCode}'), 'code ' || (NEW.value::jsonb #>> '{value,bindingCode}')];
+  WHEN 'dockhook_bindings' THEN
+    names := ARRAY['binding ' || OLD.key, 'binding ' || NEW.key];
+  ELSE
+    names := ARRAY['setting ' || OLD.key, 'setting ' || NEW.key];
+  END CASE;
+  told := CASE WHEN pg_catalog.cardinality(names) > 1000 THEN 1000 ELSE told END + 1;
+  PERFORM pg_catalog.set_config('dockhook.told', told::text, true);
+  IF told > 1000 THEN
+    buckets := 'everything';
+  ELSE
+    SELECT pg_catalog.string_agg(DISTINCT pg_catalog.left(pg_catalog.encode(
+        pg_catalog.sha256(pg_catalog.convert_to(name, 'UTF8')), 'hex'), 4), ',')
+      INTO buckets FROM pg_catalog.unnest(names) AS name;
+  END IF;
+  PERFORM pg_catalog.pg_notify('dockhook_changes', buckets || ' ' || TG_TABLE_SCHEMA);
   RETURN NULL;
 END $function$;
   -- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
   -- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
-  IF NOT EXISTS (SELECT FROM pg_trigger
-      WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_changed') THEN
-    CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON dockhook_accounts
-      FOR EACH ROW EXECUTE FUNCTION dockhook_accounts_changed();
-  END IF;
-  IF NOT EXISTS (SELECT FROM pg_trigger
-      WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_emptied') THEN
-    CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON dockhook_accounts
-      FOR EACH STATEMENT EXECUTE FUNCTION dockhook_accounts_changed();
-  END IF;
-  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
-  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
+  FOREACH name IN ARRAY ARRAY['dockhook_accounts', 'dockhook_organizations', 'dockhook_bindings', 'dockhook_settings'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = name::regclass AND tgname = 'dockhook_changed') THEN
+      EXECUTE format('CREATE TRIGGER dockhook_changed AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION dockhook_changed()', name);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = name::regclass AND tgname = 'dockhook_changed' AND tgenabled = 'A') THEN
+      EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER dockhook_changed', name);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = name::regclass AND tgname = 'dockhook_emptied') THEN
+      EXECUTE format('CREATE TRIGGER dockhook_emptied AFTER TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION dockhook_changed()', name);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = name::regclass AND tgname = 'dockhook_emptied' AND tgenabled = 'A') THEN
+      EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER dockhook_emptied', name);
+    END IF;
+  END LOOP;
 EXCEPTION WHEN OTHERS THEN
-  RAISE WARNING 'dockhook_accounts lacks its triggers, so that accounts are read each time: %', SQLERRM;
+  RAISE WARNING 'the tables lack their triggers, so that records are read each time: %', SQLERRM;
 END;
 END IF;
 END $dockhook$;

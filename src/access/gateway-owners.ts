@@ -40,8 +40,14 @@ export function createGatewayOwners(
 ): GatewayOwners {
   const refusalForNewcomer = limitNewcomers(now);
 
-  /** Asks both at once, so that it takes one round trip. */
+  /** Asks both at once, so that it takes one round trip at most. */
   async function read(sn: string, within: Within) {
+    const [listed, binding] = await within(Promise.all([accounts.listsGateway(sn), bindings.get(sn)]));
+    return { listed, binding };
+  }
+
+  /** As `read`, of what may be a dock: it may have been bound through another server a moment ago. */
+  async function readGateway(sn: string, within: Within) {
     const [listed, bound] = await within(Promise.all([accounts.listsGateway(sn), bindings.getMany([sn])]));
     return { listed, binding: bound.get(sn) };
   }
@@ -76,7 +82,7 @@ export function createGatewayOwners(
       return { isGateway: listed || binding?.gateway === sn, binding };
     },
     async claimRefusal(claimant, sn, within, use = 'acts') {
-      const { listed, binding } = await read(sn, within);
+      const { listed, binding } = await readGateway(sn, within);
       if (listed) return 'foreign_gateway';
       if (binding === undefined) return use === 'acts' ? refusalForNewcomer(claimant, sn) : undefined;
       return (await isForeign(claimant, sn, binding, within)) ? 'foreign_gateway' : undefined;

@@ -7,10 +7,11 @@ import type { Database, Row } from '../stores/database.js';
 import { adviceFor } from '../stores/database-errors.js';
 import { unsoundParts } from '../stores/soundness.js';
 import {
-  ACCOUNT_TRIGGERS,
+  CHANGE_TRIGGERS,
   inSchema,
   PUBLIC,
   quoted,
+  recordTables,
   tableNames,
   type TableName,
 } from '../stores/table-names.js';
@@ -331,14 +332,19 @@ function partInWords(part: Guard['part']): string {
 
 /** Tables of before dockhook had triggers, or whose triggers somebody switched off. */
 function checkTriggers(tables: readonly Table[], server: Row, schema: string): Finding | undefined {
-  const triggers = tables.find(({ name }) => name === 'dockhook_accounts')?.triggers.split(' ') ?? [];
-  const lacks = ACCOUNT_TRIGGERS.filter((name) => !triggers.includes(name));
+  const lacks = tables
+    .filter(({ name }) => (recordTables as readonly string[]).includes(name))
+    .flatMap(({ name, triggers }) => {
+      const enabled = triggers.split(' ');
+      const missing = CHANGE_TRIGGERS.filter((trigger) => !enabled.includes(trigger));
+      return missing.length === 0 ? [] : [`${name} lacks ${missing.join(' and ')}`];
+    });
   if (lacks.length === 0) return undefined;
   return {
     level: 'warning',
-    code: 'account_triggers',
-    what: `dockhook_accounts lacks the triggers ${lacks.join(' and ')}, or they are off`,
-    why: 'the server is not told of changed accounts, and so reads the account at each call: right, but slower',
+    code: 'change_triggers',
+    what: `triggers are missing or off: ${lacks.join(', ')}`,
+    why: 'the server is not told of changes, and so reads the records at each call: right, but slower',
     fix: [
       `restart dockhook serve if its role owns the tables, or as their owner: ${schemaCommand(String(server['database']), schema)}`,
     ],

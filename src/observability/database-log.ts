@@ -52,12 +52,12 @@ export function observeQueries(metrics: Metrics, log: Logger): OnQuery {
   };
 }
 
-/** Tells whether accounts are answered from memory. */
-export function observeAccountChanges(metrics: Metrics, log: Logger): (heard: boolean, why?: string) => void {
+/** Tells whether records are answered from memory. */
+export function observeChanges(metrics: Metrics, log: Logger): (heard: boolean, why?: string) => void {
   return (heard, why = '') => {
-    metrics.accountChangesHeard(heard);
-    if (heard) log.info({ event: 'account_changes_heard' });
-    else log.warn({ event: 'account_changes_not_heard', detail: `accounts are read at each call: ${why}` });
+    metrics.changesHeard(heard);
+    if (heard) log.info({ event: 'changes_heard' });
+    else log.warn({ event: 'changes_not_heard', detail: `records are read at each call: ${why}` });
   };
 }
 

@@ -9,8 +9,8 @@ export interface Metrics {
   /** A store operation was done, or failed for a reason. */
   query(table: string, operation: string, milliseconds: number, failure?: ErrorCode): void;
   tell: Tell;
-  /** Whether dockhook hears of changes of accounts, and need not read again those that it has read. */
-  accountChangesHeard(heard: boolean): void;
+  /** Whether dockhook hears of changes in the database, and need not read again what it has read. */
+  changesHeard(heard: boolean): void;
   /** How many listeners that dockhook opens are not known to run on every node of EMQX. */
   emqxListenersClosed(count: number): void;
   emqxListenerOpened(listener: string): void;
@@ -91,7 +91,7 @@ function answers(registers: Registry[]): Pick<Metrics, 'call' | 'tell'> {
   };
 }
 
-function stores(registers: Registry[]): Pick<Metrics, 'query' | 'accountChangesHeard'> {
+function stores(registers: Registry[]): Pick<Metrics, 'query' | 'changesHeard'> {
   const storeSeconds = new Histogram({
     name: 'dockhook_store_seconds',
     help: 'Time of one store operation. Reads asked at the same time share a database statement.',
@@ -106,8 +106,8 @@ function stores(registers: Registry[]): Pick<Metrics, 'query' | 'accountChangesH
     registers,
   });
   const changesHeard = new Gauge({
-    name: 'dockhook_account_changes_heard',
-    help: '1 while changes of accounts are listened for, so that accounts are answered from memory; 0 while each call reads.',
+    name: 'dockhook_changes_heard',
+    help: '1 while changes in the database are listened for, so that records are answered from memory; 0 while each call reads.',
     registers,
   });
   return {
@@ -115,7 +115,7 @@ function stores(registers: Registry[]): Pick<Metrics, 'query' | 'accountChangesH
       storeSeconds.observe({ table, operation }, milliseconds / 1000);
       if (reason !== undefined) storeErrors.inc({ table, operation, reason });
     },
-    accountChangesHeard(heard) {
+    changesHeard(heard) {
       changesHeard.set(heard ? 1 : 0);
     },
   };

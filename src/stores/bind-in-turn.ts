@@ -1,6 +1,7 @@
 /** The devices of one bind request, and what becomes of each if not all of them can be bound together. */
 import type { DockhookError } from '../errors.js';
 import { bindingType, encode } from './codec.js';
+import type { Bind } from './merged-binds.js';
 import type { Sql, StoredRow } from './record-sql.js';
 import { splitOnRefusal } from './split-on-refusal.js';
 import type { Binding, BindOutcome } from './types.js';
@@ -20,7 +21,7 @@ type Outcome = BindOutcome | DockhookError;
  * @returns what became of each, in their order
  */
 export async function bindInTurn(
-  sql: Pick<Sql, 'bind' | 'boundGateways'>,
+  sql: { bind: Bind } & Pick<Sql, 'boundGateways'>,
   bindings: readonly Binding[],
   refused: (sn: string, error: Error) => Promise<Outcome>,
 ): Promise<Outcome[]> {

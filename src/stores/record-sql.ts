@@ -154,7 +154,8 @@ function insertManyOn(query: Query, schema: string): InsertMany {
  * it. Every such statement takes its rows in the same order, so that no two wait for each other.
  *
  * It says which devices are bound. Why another one is not is asked only then: to tell it at once would take half as long
- * again of each bind. Nor does it look up which SNs accounts list: for 16 devices and 1,000,000 accounts Postgres 15
+ * again of each bind. It waits half a second at most for a row that somebody else has locked, since others may share the
+ * statement (`merged-binds.ts`). Nor does it look up which SNs accounts list: for 16 devices and 1,000,000 accounts Postgres 15
  * expects so much work of that that it first compiles the query (60 ms).
  */
 // What was bound through itself is a gateway, and no other gateway binds it. What was bound through another one does not
@@ -167,7 +168,9 @@ const bindIn = (schema: string): string => {
     `'${name}', coalesce(nullif(${field('excluded', name)}, ''), ${field('binding', name)}, '')`;
   return `
 INSERT INTO ${inSchema(schema, 'dockhook_bindings')} AS binding (key, value)
-SELECT * FROM unnest($1::text[], $2::text[]) AS asked (key, value) ORDER BY key
+SELECT asked.* FROM (SELECT set_config('lock_timeout', '500ms', true)) AS limited,
+  unnest($1::text[], $2::text[]) AS asked (key, value)
+ORDER BY key
 ON CONFLICT (key) DO UPDATE SET value = jsonb_build_object('value', (excluded.value::jsonb -> 'value')
     || jsonb_build_object(${kept('callsign')}, ${kept('modelKey')}))::text
   WHERE binding.organization_id = excluded.organization_id
@@ -211,7 +214,8 @@ export function openSql(bare: Database, schema = PUBLIC) {
   ];
   const sent = withRetries(bare);
   // The embedded database has one role, from whom nothing is hidden, and no connections of one's own.
-  const database = withTables(bare.openSession === undefined ? sent : withWholeRows(sent, schema), schema);
+  const whole = bare.openSession === undefined ? undefined : withWholeRows(sent, schema);
+  const database = withTables(whole ?? sent, schema);
   return {
     rows: (table: RecordTable) => openRows(database, schema, table),
     /** Insertions of any number that all come to be, or none; see {@link Database.transaction}. */
@@ -268,6 +272,7 @@ export function openSql(bare: Database, schema = PUBLIC) {
     },
     unsound: () => unsoundParts(bare.query, schema),
     openSession: database.openSession,
+    seenWhole: whole?.seenWhole,
     close: () => database.close(),
   };
 }

@@ -5,18 +5,14 @@
  */
 import { LRUCache } from 'lru-cache';
 import { storeFault, type StoreFault } from '../errors.js';
+import { bucketOf, type Changes, type Kind } from './changes.js';
 
 /** How long a value may stand in for an unreachable database, in milliseconds. */
 const MAX_AGE_MS = 10 * 60_000;
+/** Of each kind; all kinds together then take about 100 MB. */
 const MAX_ENTRIES = 50_000;
-
-/** What is heard of changes in the database; see `account-changes.ts`. */
-export interface Changes {
-  /** Whether all changes that are older than a second have been counted. */
-  areHeard(): boolean;
-  /** Goes up with each change, and when some may have been missed. */
-  count(): number;
-}
+/** Names of which it is remembered that there is no such thing. Anybody can make them up, so they have a place of their own. */
+const MAX_ABSENT = 10_000;
 
 /** A value, and why it is not the newest, if that is so. */
 export interface Recalled<T> {
@@ -28,13 +24,26 @@ export interface Recalled<T> {
 export interface Memory<T> {
   /** A fresh value, else what `load` reads. Rejects as `load` does. */
   get(key: string, load: () => Promise<T | undefined>): Promise<T | undefined>;
+  /**
+   * Fresh values, and what `load` reads of the other keys. Rejects as `load` does.
+   * @param isAbsenceTrusted whether `load` need not look for a key that was absent
+   */
+  getMany(
+    keys: readonly string[],
+    load: (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>,
+    isAbsenceTrusted: boolean,
+  ): Promise<Map<string, T>>;
+  /** A fresh value, if there is one. */
+  peek(key: string): T | undefined;
   /** As `get`; but where the database is at fault, what was last read, or rejects as `load` does. */
   recall(key: string, load: () => Promise<T | undefined>): Promise<Recalled<T>>;
 }
 
 interface MemoryOptions {
-  /** While they are heard, a value is fresh until the next change. Without them none ever is. */
+  /** While they are heard, a value is fresh until the next change in its bucket. Without them none ever is. */
   changes?: Changes | undefined;
+  /** What the keys are in notifications of changes. */
+  kind?: Kind | undefined;
   /** For how long a value can be recalled, in milliseconds. */
   maxAgeMs?: number | undefined;
   /** Monotonic clock in milliseconds; for tests. */
@@ -45,7 +54,8 @@ interface Entry<T> {
   value: T | undefined;
   /** When it was last known to be true: when its read began, or when it was found to be fresh. */
   at: number;
-  /** The count of changes for which it is fresh. */
+  bucket: number;
+  /** The count of changes in the bucket for which it is fresh. */
   count: number | undefined;
 }
 
@@ -88,43 +98,76 @@ export function createMemories<T>(max: number, options: MemoryOptions = {}): (ow
   return (owner) => memories.memo(owner);
 }
 
-/**
- * `undefined` is "there is none". It is never fresh, and remembered only where there was a value before: else whoever
- * makes names up could fill the memory.
- */
+/** What is absent is fresh as well as what is there; but it can be recalled only where there was a value before. */
 function memoryOf<T>(
   entries: Entries<T>,
-  { changes, maxAgeMs = MAX_AGE_MS, now = () => performance.now() }: MemoryOptions,
+  { changes, kind, maxAgeMs = MAX_AGE_MS, now = () => performance.now() }: MemoryOptions,
 ): Memory<T> {
-  function fresh(key: string): Entry<T> | undefined {
+  // Made for the first one: empty, an LRUCache of 10,000 takes 200 KB, and there may be many memories.
+  let absent: LRUCache<string, Entry<T>> | undefined;
+
+  function fresh(key: string, at: number): Entry<T> | undefined {
     if (changes?.areHeard() !== true) return undefined;
-    const entry = entries.get(key);
-    return entry?.value !== undefined && entry.count === changes.count() ? entry : undefined;
+    const entry = entries.get(key) ?? absent?.get(key);
+    if (entry === undefined || entry.count !== changes.count(entry.bucket)) return undefined;
+    entry.at = at;
+    return entry;
+  }
+
+  /** An entry for what is read from now on. */
+  function begin(key: string, at: number): Entry<T> {
+    const bucket = changes === undefined || kind === undefined ? 0 : bucketOf(kind, key);
+    const count = changes?.areHeard() === true ? changes.count(bucket) : undefined;
+    return { value: undefined, at, bucket, count };
   }
 
   /** Of two reads that overlap, the one that began later has the newer truth. */
-  function note(key: string, entry: Entry<T>): void {
+  function note(key: string, entry: Entry<T>, value: T | undefined): void {
+    entry.value = value;
+    // What was read while something changed may be from before it.
+    if (entry.count !== changes?.count(entry.bucket)) entry.count = undefined;
     const known = entries.get(key);
-    if (known === undefined ? entry.value === undefined : known.at > entry.at) return;
-    entries.set(key, { ...entry, count: entry.count ?? known?.count });
+    if (known === undefined && value === undefined) {
+      if (entry.count !== undefined) (absent ??= new LRUCache({ max: MAX_ABSENT })).set(key, entry);
+      return;
+    }
+    if (known !== undefined && known.at > entry.at) return;
+    entry.count ??= known?.count;
+    entries.set(key, entry);
+    absent?.delete(key);
   }
 
   async function get(key: string, load: () => Promise<T | undefined>): Promise<T | undefined> {
     const at = now();
-    const known = fresh(key);
-    if (known !== undefined) {
-      known.at = at;
-      return known.value;
-    }
-    const before = changes?.areHeard() === true ? changes.count() : undefined;
+    const known = fresh(key, at);
+    if (known !== undefined) return known.value;
+    const entry = begin(key, at);
     const value = await load();
-    // What was read while something changed may be from before it.
-    note(key, { value, at, count: before === changes?.count() ? before : undefined });
+    note(key, entry, value);
     return value;
   }
 
   return {
     get,
+    peek: (key) => fresh(key, now())?.value,
+    async getMany(keys, load, isAbsenceTrusted) {
+      const at = now();
+      const found = new Map<string, T>();
+      const reading = new Map<string, Entry<T>>();
+      for (const key of keys) {
+        const known = fresh(key, at);
+        if (known?.value !== undefined) found.set(key, known.value);
+        else if (known === undefined || !isAbsenceTrusted) reading.set(key, begin(key, at));
+      }
+      if (reading.size === 0) return found;
+      const read = await load([...reading.keys()]);
+      for (const [key, entry] of reading) {
+        const value = read.get(key);
+        note(key, entry, value);
+        if (value !== undefined) found.set(key, value);
+      }
+      return found;
+    },
     async recall(key, load) {
       const at = now();
       try {

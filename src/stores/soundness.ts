@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { findingText, type Finding } from '../finding.js';
 import { sqlState, type Database, type Query, type Row } from './database.js';
-import { inSchema, PUBLIC, ROWS_HIDDEN, tableNames } from './table-names.js';
+import { CHANGE_TRIGGERS, inSchema, PUBLIC, ROWS_HIDDEN, tableNames } from './table-names.js';
 
 const ourTables = (schema: string): string => `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = '${schema}' AND c.relname IN (${tableNames.map((name) => `'${name}'`).join(', ')})`;
@@ -151,6 +151,8 @@ function checkSettings(row: Row): Finding[] {
   return faults;
 }
 
+const alwaysOn = CHANGE_TRIGGERS.map((trigger) => `ENABLE ALWAYS TRIGGER ${trigger}`).join(', ');
+
 function checkTable(row: Row, schema: string): Finding[] {
   const name = inSchema(schema, String(row['name']));
   const faults: Finding[] = [];
@@ -169,7 +171,8 @@ function checkTable(row: Row, schema: string): Finding[] {
       code: 'table_unguarded',
       what: `the foreign key of ${name} is switched off (DISABLE TRIGGER ALL, as pg_restore --disable-triggers does)`,
       why: 'a device can be bound to an organization that is gone, and an organization with devices can be removed',
-      fix: [`as a superuser: ALTER TABLE ${name} ENABLE TRIGGER ALL`],
+      // Those of ours are then on, but not always on.
+      fix: [`as a superuser: ALTER TABLE ${name} ENABLE TRIGGER ALL, ${alwaysOn}`],
     });
   }
   for (const [what, drop] of [
@@ -195,12 +198,22 @@ const MAX_AGE_MS = 10_000;
 /** A look that gets no answer for so long holds up nobody any longer: what it was for tries itself. */
 const LATE_MS = 250;
 
+/** A database that makes sure of whole rows. */
+interface WholeDatabase extends Database {
+  /** Somebody else looked at this time, and found no rows hidden: nobody need look for a second. */
+  seenWhole(at: number): void;
+}
+
 /**
  * The same database, which runs a query only if it was seen that no rows are hidden: a second ago, or ten if it cannot be
  * looked at since. PostgreSQL itself would say so with row_security = off, but a pooler hands that to whoever comes next.
  * @param now monotonic clock in milliseconds; for tests
  */
-export function withWholeRows(database: Database, schema = PUBLIC, now = () => performance.now()): Database {
+export function withWholeRows(
+  database: Database,
+  schema = PUBLIC,
+  now = () => performance.now(),
+): WholeDatabase {
   /** When the last look was begun that found all rows; none since rows were found hidden. */
   let wholeAt = -Infinity;
   let lookedAt = -Infinity;
@@ -229,6 +242,10 @@ export function withWholeRows(database: Database, schema = PUBLIC, now = () => p
 
   return {
     ...database,
+    seenWhole(at) {
+      wholeAt = Math.max(wholeAt, at);
+      lookedAt = Math.max(lookedAt, at);
+    },
     async query(sql, parameters) {
       await ensure();
       return database.query(sql, parameters);

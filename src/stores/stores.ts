@@ -4,16 +4,16 @@
  * Owns: the tables (`table-names.ts`), how they come to be and change (`migrate.ts`, `migrations/`), the records and their
  * schemas (`records.ts`, `codec.ts`), connecting (`connect-postgres.ts`), what around the tables could make an answer wrong
  * (`soundness.ts`), and the meaning of each operation (this file).
- * It is the only importer of keyv and pg. From an operation to the database: what was read before (`remembered-reads.ts`), one table's records
- * (`record-table.ts`, `merged-reads.ts`), Keyv (`keyv.ts`, `record-sql.ts`), the pool (`postgres-pool.ts`).
+ * It is the only importer of keyv and pg. From an operation to the database: what was read before (`remembered-stores.ts`),
+ * one table's records (`record-table.ts`, `merged-reads.ts`), Keyv (`keyv.ts`, `record-sql.ts`), the pool (`postgres-pool.ts`).
  *
  * Does not own: who may connect (`access/`), what a dock is told (`dock/`), how long a hook waits for the
  * store (`time-limits.ts`), and where an embedded database lives (`embedded-database/`).
  */
 import { isSerialNumber } from '../serial-number.js';
 import { DockhookError } from '../errors.js';
-import { hearAccountChanges, type AccountChangesOptions } from './account-changes.js';
 import { bindInTurn } from './bind-in-turn.js';
+import { hearChanges, type ChangesOptions } from './changes.js';
 import {
   accountType,
   bindingType,
@@ -27,22 +27,19 @@ import {
   organizationType,
 } from './codec.js';
 import type { Database } from './database.js';
+import { mergeBinds } from './merged-binds.js';
 import { mergeReads, type Read } from './merged-reads.js';
-import { createMemory, type Changes } from './remembered-reads.js';
+import { withMemory } from './remembered-stores.js';
 import { failureOf, createAttempt, type OnQuery } from './database-errors.js';
 import { openSql, type Sql } from './record-sql.js';
 import { openRecordTable } from './record-table.js';
 import type {
-  Account,
   Accounts,
   Binding,
   BindOutcome,
   Bindings,
-  License,
   LicenseStore,
   Organizations,
-  RememberedAccounts,
-  RememberedLicense,
   ServerStores,
   Stores,
   Timeline,
@@ -63,55 +60,24 @@ export function openStores(database: Database, { schema, onQuery }: StoresOption
 }
 
 /**
- * Opens the stores of a server. Accounts that were read are answered from memory for as long as changes of accounts
- * are heard of; see `account-changes.ts`.
+ * Opens the stores of a server. What was read is answered from memory for as long as changes are heard of; see
+ * `changes.ts`.
  * @param options.onHeard told when that begins, and why it is not so
  */
 export function openServerStores(
   database: Database,
-  { schema, onQuery, onHeard }: StoresOptions & Pick<AccountChangesOptions, 'onHeard'> = {},
+  { schema, onQuery, onHeard }: StoresOptions & Pick<ChangesOptions, 'onHeard'> = {},
 ): ServerStores {
   const sql = openSql(database, schema);
   const stores = storesOn(sql, onQuery);
-  const { openSession } = sql;
-  const changes = openSession && hearAccountChanges(openSession, { schema, onHeard });
+  const { openSession, seenWhole } = sql;
+  const changes = openSession && hearChanges(openSession, { schema, onHeard, onWhole: seenWhole });
   return {
     ...withMemory(stores, changes),
     close() {
       changes?.close();
       return stores.close();
     },
-  };
-}
-
-/** The same stores, which remember what they read. */
-export function withMemory(stores: Stores, changes?: Changes): ServerStores {
-  return {
-    ...stores,
-    accounts: rememberAccounts(stores.accounts, changes),
-    license: rememberLicense(stores.license),
-  };
-}
-
-/** The same accounts, which are remembered as they were read. */
-export function rememberAccounts(accounts: Accounts, changes?: Changes): RememberedAccounts {
-  const memory = createMemory<Account>({ changes });
-  return {
-    ...accounts,
-    get: (name) => memory.get(name, () => accounts.get(name)),
-    async recall(name, within) {
-      return (await memory.recall(name, () => within(accounts.get(name)))).value;
-    },
-  };
-}
-
-/** The same license, which is remembered as it was read. */
-export function rememberLicense(license: LicenseStore): RememberedLicense {
-  const memory = createMemory<License>({ maxAgeMs: Infinity });
-  return {
-    ...license,
-    get: () => memory.get(LICENSE_KEY, () => license.get()),
-    recall: (within) => memory.recall(LICENSE_KEY, () => within(license.get())),
   };
 }
 
@@ -220,6 +186,7 @@ function openBindings(sql: Sql, onQuery: OnQuery | undefined): Bindings {
   const attempt = createAttempt(bindingType.table, onQuery);
   const table = openRecordTable(sql, bindingType, attempt);
   const withOrganizations = mergeReads((sns) => sql.bindingsWithOrganizations(sns));
+  const binds = { bind: mergeBinds(sql.bind), boundGateways: sql.boundGateways };
 
   /** Reads what there is of these SNs, and decodes it. */
   async function readMany<Row, T extends Binding>(
@@ -252,16 +219,17 @@ function openBindings(sql: Sql, onQuery: OnQuery | undefined): Bindings {
   }
 
   return {
+    get: (sn) => table.get(sn),
     getMany: (sns) => readMany('getMany', sns, table.read, (sn, value) => decode(bindingType, sn, value)),
-    getManyWithOrganizations: (sns) =>
-      readMany('getManyWithOrganizations', sns, withOrganizations, (_sn, row) => ({
+    getWithOrganizations: (gateway, sns) =>
+      readMany('getWithOrganizations', [gateway, ...sns], withOrganizations, (_sn, row) => ({
         ...decodeRow(bindingType, row),
         // Only when asked for: who may not see it must not stumble over it.
         organization: () => row.organization && decodeRow(organizationType, row.organization),
       })),
     list: () => table.list(),
     bind: (bindings) =>
-      attempt('bind', `bindings of ${bindings.length} devices`, () => bindInTurn(sql, bindings, refused)),
+      attempt('bind', `bindings of ${bindings.length} devices`, () => bindInTurn(binds, bindings, refused)),
     move: (sn, { organizationId, account }) =>
       table.update(
         sn,

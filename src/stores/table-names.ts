@@ -7,14 +7,16 @@ export type RecordTable =
 /** Any of {@link tableNames}. */
 export type TableName = RecordTable | 'dockhook_timeline';
 
-/** The tables that dockhook reads and writes, beside `dockhook_migrations`. */
-export const tableNames: readonly TableName[] = [
+/** The tables of records. */
+export const recordTables: readonly RecordTable[] = [
   'dockhook_accounts',
   'dockhook_organizations',
   'dockhook_bindings',
   'dockhook_settings',
-  'dockhook_timeline',
 ];
+
+/** The tables that dockhook reads and writes, beside `dockhook_migrations`. */
+export const tableNames: readonly TableName[] = [...recordTables, 'dockhook_timeline'];
 
 /** The schema of the tables unless the operator names another. */
 export const PUBLIC = 'public';
@@ -35,22 +37,32 @@ export const GATEWAYS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,gateways}')`;
 /** The client ids that an account keeps for itself, as their index has them; few accounts keep any. */
 export const CLIENT_IDS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,clientIds}')`;
 
-/** Carries a notification of each change of accounts. Its payload is the schema, or nothing from tables of before that. */
-export const ACCOUNTS_CHANNEL = 'dockhook_accounts';
+/**
+ * Carries notifications of changed records. The payload is a list of buckets (see `changes.ts`) or {@link EVERYTHING}, a
+ * space, and the schema.
+ */
+export const CHANGES_CHANNEL = 'dockhook_changes';
 
-/** They send these notifications. */
-export const ACCOUNT_TRIGGERS = ['dockhook_accounts_changed', 'dockhook_accounts_emptied'];
+/** Instead of buckets: too many records changed to name them, or a table was emptied. */
+export const EVERYTHING = 'everything';
 
-/** The row of the table of accounts in `pg_class`; none if it is gone. */
-export function accountsOid(schema: string): string {
-  return `(SELECT oid FROM pg_class WHERE relname = 'dockhook_accounts'
-    AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = '${schema}'))`;
+/** They send these notifications, and each table of records has them. */
+export const CHANGE_TRIGGERS = ['dockhook_changed', 'dockhook_emptied'];
+
+/** What is true of the tables of records in `pg_class`. */
+export function recordTablesIn(schema: string): string {
+  return `relname IN (${sqlList(recordTables)})
+    AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = '${schema}')`;
 }
 
-/** What is true of {@link ACCOUNT_TRIGGERS} in `pg_trigger`. */
-export function areAccountTriggers(schema: string): string {
-  const names = ACCOUNT_TRIGGERS.map((name) => `'${name}'`).join(', ');
-  return `tgrelid = ${accountsOid(schema)} AND tgname IN (${names})`;
+/** What is true of {@link CHANGE_TRIGGERS} in `pg_trigger`. */
+export function triggersIn(tables: string): string {
+  return `tgrelid IN ${tables} AND tgname IN (${sqlList(CHANGE_TRIGGERS)})`;
+}
+
+/** Names as a statement lists them. */
+function sqlList(names: readonly string[]): string {
+  return names.map((name) => `'${name}'`).join(', ');
 }
 
 /** SQLSTATEs of ours, in a class that is free for applications. A newer dockhook made a breaking change of the tables. */

@@ -76,10 +76,15 @@ export type BindOutcome = 'bound' | 'another_gateway' | 'bound_elsewhere' | 'no_
 
 /** One binding for each device; the key is its SN. */
 export interface Bindings {
+  /** Resolves with undefined if the device is not bound. */
+  get(sn: string): Promise<Binding | undefined>;
   /** The bindings of those SNs that have one. */
   getMany(sns: readonly string[]): Promise<Map<string, Binding>>;
-  /** The same, together with their organizations. */
-  getManyWithOrganizations(sns: readonly string[]): Promise<Map<string, BindingWithOrganization>>;
+  /** The same of a gateway and of devices that it asks about, together with their organizations. */
+  getWithOrganizations(
+    gateway: string,
+    sns: readonly string[],
+  ): Promise<Map<string, BindingWithOrganization>>;
   list(): Promise<Listing<Binding>>;
   /**
    * Binds devices, or renews their bindings to the same organization; never moves one. A renewal without callsign or
@@ -108,13 +113,17 @@ export interface LicenseStore {
   clear(): Promise<void>;
 }
 
-/** The stores of a server, which remembers what it reads. */
+/**
+ * The stores of a server, which remembers what it reads: while changes are heard, it answers from memory, that there is no
+ * such record, too. But a gateway may have been bound through another server a moment ago, and must not hear that it is
+ * not: `getMany` looks for each binding that is missing, and `getWithOrganizations` does if that of the gateway is.
+ */
 export interface ServerStores extends Stores {
   accounts: RememberedAccounts;
   license: RememberedLicense;
 }
 
-/** Whose `get` answers from memory while changes of accounts are heard. */
+/** The accounts of a server. */
 export interface RememberedAccounts extends Accounts {
   /** As `get`; but while the store is away, the account as it was last read, at most ten minutes ago. */
   recall(name: string, within: Within): Promise<Account | undefined>;

@@ -116,8 +116,8 @@ async function measure(bench: Bench, postgres: TestPostgres, database: TestDatab
 async function bindAll({ url, query }: TestDatabase, docks: number): Promise<void> {
   const stores = openStores(connectPostgres(url));
   const { sn, drone } = dockOf(0);
-  for (const one of [sn, drone])
-    await stores.bindings.bind({
+  await stores.bindings.bind(
+    [sn, drone].map((one) => ({
       sn: one,
       organizationId: ORGANIZATION.id,
       callsign: 'Bench',
@@ -125,7 +125,8 @@ async function bindAll({ url, query }: TestDatabase, docks: number): Promise<voi
       gateway: sn,
       account: sn,
       boundAt: new Date().toISOString(),
-    });
+    })),
+  );
   await stores.close();
   await query(
     `INSERT INTO public.dockhook_bindings (key, value)

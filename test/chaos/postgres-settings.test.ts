@@ -368,7 +368,7 @@ describeWithPostgres('rows that may be hidden', function () {
           }
           expect(Date.now()).to.be.lessThan(end);
         }
-        await rejection(stores.bindings.getManyWithOrganizations([DRONE]), 'store_refused');
+        await rejection(stores.bindings.getWithOrganizations(DRONE, []), 'store_refused');
         await rejection(stores.accounts.get('other'), 'store_refused');
         await until(async () => !(await dock.authenticate(password)));
         // The log is written after the answer.

@@ -78,7 +78,7 @@ describeWithOwnPostgres('while Postgres fails', function () {
 
   /** Everything works, what was last read is remembered, and accounts are answered from memory. */
   async function healthy(): Promise<void> {
-    await until(async () => (await metric('dockhook_account_changes_heard')) === '1');
+    await until(async () => (await metric('dockhook_changes_heard')) === '1');
     // What was changed by hand is in force when the server was notified of it.
     while (!(await dock.authenticate(password)));
     expect(await dock.authenticate(password), 'authenticate').to.equal(true);

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { setImmediate as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -104,8 +105,8 @@ describeWithPostgres('migrations', function () {
         expect(await fresh.query('SELECT number, name, breaking FROM dockhook_migrations')).to.deep.equal(
           migrations.map(({ number, name, breaking }) => ({ number, name, breaking })),
         );
-        const triggers = `SELECT FROM pg_trigger WHERE tgname LIKE 'dockhook%' AND tgenabled = 'A'`;
-        expect(await fresh.query(triggers)).to.have.length(2);
+        const triggers = `SELECT FROM pg_trigger WHERE tgname IN ('dockhook_changed', 'dockhook_emptied') AND tgenabled = 'A'`;
+        expect(await fresh.query(triggers)).to.have.length(8);
       });
 
       it('guard new rows as in a new database', async () => {
@@ -261,21 +262,19 @@ describeWithPostgres('a start of dockhook on tables that lost something', functi
   const index = `SELECT FROM pg_class WHERE relname = 'dockhook_accounts_client_ids'`;
   const triggers = `SELECT FROM pg_trigger WHERE tgname LIKE 'dockhook%' AND tgenabled = 'A'`;
 
-  it('switches the triggers of accounts on again', async () => {
+  it('switches the triggers of a table on again', async () => {
     await fresh.query('ALTER TABLE dockhook_accounts DISABLE TRIGGER USER');
     await start();
-    expect(await fresh.query(triggers)).to.have.length(2);
+    expect(await fresh.query(triggers)).to.have.length(8);
     await fresh.query('ALTER TABLE dockhook_accounts ENABLE TRIGGER USER');
     await start();
-    expect(await fresh.query(triggers)).to.have.length(2);
+    expect(await fresh.query(triggers)).to.have.length(8);
   });
 
   it('makes their function and the index of client ids again', async () => {
-    await fresh.query(
-      'DROP FUNCTION dockhook_accounts_changed CASCADE; DROP INDEX dockhook_accounts_client_ids',
-    );
+    await fresh.query('DROP FUNCTION dockhook_changed CASCADE; DROP INDEX dockhook_accounts_client_ids');
     await start();
-    expect(await fresh.query(triggers)).to.have.length(2);
+    expect(await fresh.query(triggers)).to.have.length(8);
     expect(await fresh.query(index)).to.have.length(1);
   });
 
@@ -376,11 +375,11 @@ describeWithPostgres('the tables in a schema of their own', function () {
       const before = own.reads();
       await other.stores.accounts.update('dock', (account) => ({ ...account, note: 'changed' }));
       // Its beat comes back behind the notification.
-      while ((await other.stores.accounts.get('dock'))?.note !== 'changed');
+      while ((await other.stores.accounts.get('dock'))?.note !== 'changed') await pause();
       expect((await own.stores.accounts.get('dock'))?.note).to.equal('own');
       expect(own.reads()).to.equal(before);
       await own.stores.accounts.update('dock', (account) => ({ ...account, note: 'changed, too' }));
-      while ((await own.stores.accounts.get('dock'))?.note !== 'changed, too');
+      while ((await own.stores.accounts.get('dock'))?.note !== 'changed, too') await pause();
     } finally {
       await Promise.all([own.stores.close(), other.stores.close()]);
     }

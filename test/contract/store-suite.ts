@@ -568,7 +568,7 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
         await bindOne(stores, aBinding('SN1', 'one'));
         await bindOne(stores, aBinding('SN2', 'two'));
         await stores.organizations.update('two', (two) => ({ ...two, name: 'Renamed "Süd"' }));
-        const found = await stores.bindings.getManyWithOrganizations(['SN2', 'SN3', 'SN2', 'SN1', '', '\0']);
+        const found = await stores.bindings.getWithOrganizations('SN2', ['SN3', 'SN2', 'SN1', '', '\0']);
         expect([...found.keys()]).to.have.members(['SN1', 'SN2']);
         for (const [sn, id] of [
           ['SN1', 'one'],
@@ -578,7 +578,7 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
           expect(binding).to.deep.equal(aBinding(sn, id));
           expect(organization()).to.deep.equal(await stores.organizations.get(id));
         }
-        expect(await stores.bindings.getManyWithOrganizations([])).to.deep.equal(new Map());
+        expect(await stores.bindings.getWithOrganizations('', [])).to.deep.equal(new Map());
       });
 
       it('moves a device on an operator’s word', async () => {
@@ -741,7 +741,7 @@ export function describeSqlStores(
         ['dockhook_organizations', 'one', () => stores.organizations.get('one')],
         ['dockhook_organizations', 'one', () => stores.organizations.byBindingCode(secret)],
         ['dockhook_bindings', 'SN1', () => stores.bindings.getMany(['SN0', 'SN1'])],
-        ['dockhook_bindings', 'SN1', () => stores.bindings.getManyWithOrganizations(['SN0', 'SN1'])],
+        ['dockhook_bindings', 'SN1', () => stores.bindings.getWithOrganizations('SN0', ['SN1'])],
         ['dockhook_bindings', 'SN1', () => stores.bindings.move('SN1', { organizationId: 'one' })],
         ['dockhook_settings', 'license', () => stores.license.get()],
       ];
@@ -754,7 +754,7 @@ export function describeSqlStores(
     it('says that an organization is a bad row to who looks at it, and not to who only looks at the binding', async () => {
       await bindOne(stores, aBinding('SN1', 'one'));
       await set('dockhook_organizations', 'one', '{"value":{"name":5,"bindingCode":"c"}}');
-      const found = (await stores.bindings.getManyWithOrganizations(['SN1'])).get('SN1')!;
+      const found = (await stores.bindings.getWithOrganizations('SN1', [])).get('SN1')!;
       expect(found.organizationId).to.equal('one');
       expect(() => found.organization())
         .to.throw(/dockhook_organizations/)

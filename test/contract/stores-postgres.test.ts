@@ -268,7 +268,7 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
     ({ accounts }) => accounts.listsGateway('SN1'),
     ({ organizations }) => organizations.byBindingCode('code-of-one'),
     ({ bindings }) => bindings.getMany(['SN1']),
-    ({ bindings }) => bindings.getManyWithOrganizations(['SN1']),
+    ({ bindings }) => bindings.getWithOrganizations('SN1', []),
     (stores) => bindOne(stores, aBinding('SN1', 'one')),
     ({ license }) => license.get(),
   ];
@@ -323,7 +323,7 @@ describeWithOwnPostgres('a PostgreSQL server that fails', () => {
 
   it('tells of a binding whose organization is gone, as a restore without constraints may leave it', async () => {
     await postgres.query(`SET session_replication_role = replica; DELETE FROM dockhook_organizations`);
-    const found = (await stores.bindings.getManyWithOrganizations(['SN1'])).get('SN1')!;
+    const found = (await stores.bindings.getWithOrganizations('SN1', [])).get('SN1')!;
     expect(found.organizationId).to.equal('one');
     expect(found.organization()).to.equal(undefined);
   });

@@ -16,7 +16,7 @@ import type { Binding } from '../../src/stores/types.js';
 import { YES_MAN } from '../support/exhook.js';
 import { cases, heapInUse, seed } from '../support/fuzz.js';
 import { connectGrpc, frame, Status, unframe, type GrpcConnection } from '../support/grpc.js';
-import { withMemory } from '../../src/stores/stores.js';
+import { withMemory } from '../../src/stores/remembered-stores.js';
 import { openFakeStores } from '../support/fake-stores.js';
 import { ACCOUNTS, anyCase, LISTED, NORTH, OURS, SOUTH, type Case } from './requests.js';
 

@@ -129,7 +129,7 @@ describeWithPostgres('doctor on a database', function () {
     ],
     [
       'foreign keys that are switched off',
-      `${owned('bindings')} DISABLE TRIGGER ALL`,
+      `${owned('bindings')} DISABLE TRIGGER ALL, ENABLE ALWAYS TRIGGER dockhook_changed, ENABLE ALWAYS TRIGGER dockhook_emptied`,
       'error table_unguarded',
       'dockhook_bindings',
     ],
@@ -279,10 +279,10 @@ describeWithPostgres('doctor on a database', function () {
 
   it('finds account triggers that are off, which schema.sql mends', async () => {
     await fill();
-    await fresh.query(`${owned('accounts')} DISABLE TRIGGER dockhook_accounts_changed`);
+    await fresh.query(`${owned('accounts')} DISABLE TRIGGER dockhook_changed`);
     const findings = await look();
-    expect(troubles(findings)).to.deep.equal(['warning account_triggers']);
-    expect(found(findings, 'account_triggers').fix?.join()).to.include('deploy/postgres/schema.sql');
+    expect(troubles(findings)).to.deep.equal(['warning change_triggers']);
+    expect(found(findings, 'change_triggers').fix?.join()).to.include('deploy/postgres/schema.sql');
     await fresh.query(readFileSync(new URL('../../deploy/postgres/schema.sql', import.meta.url), 'utf8'));
     expect(troubles(await look())).to.deep.equal([]);
   });

@@ -285,11 +285,11 @@ describeWithPostgres('doctor', function () {
     });
 
     it('sees that nobody is told of changed accounts', async () => {
-      await database.query('ALTER TABLE dockhook_accounts DISABLE TRIGGER dockhook_accounts_changed');
+      await database.query('ALTER TABLE dockhook_accounts DISABLE TRIGGER dockhook_changed');
       const { findings } = await doctor(environment);
-      await database.query('ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed');
-      expect(troubles(findings)).to.deep.equal(['warning account_triggers']);
-      expect(found(findings, 'account_triggers').what).to.include('dockhook_accounts_changed, or');
+      await database.query('ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_changed');
+      expect(troubles(findings)).to.deep.equal(['warning change_triggers']);
+      expect(found(findings, 'change_triggers').what).to.include('dockhook_accounts lacks dockhook_changed');
     });
 
     it('sees what a table that was made by hand lacks', async () => {

@@ -6,7 +6,7 @@ import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';
 import { createMetrics } from '../../src/observability/metrics.js';
 import { openFakeStores } from './fake-stores.js';
-import { withMemory } from '../../src/stores/stores.js';
+import { withMemory } from '../../src/stores/remembered-stores.js';
 import type { Account, Scope, Stores } from '../../src/stores/types.js';
 
 export interface TestDockhook extends App {

@@ -48,8 +48,9 @@ export function openFakeStores(): Stores {
     bindings: {
       ...recordsIn(bindings, ({ sn }) => sn),
       getMany: async (sns) => pick(sns, (sn) => bindings.get(sn)),
-      getManyWithOrganizations: async (sns) =>
-        pick(sns, (sn) => {
+      get: async (sn) => bindings.get(sn),
+      getWithOrganizations: async (gateway, sns) =>
+        pick([gateway, ...sns], (sn) => {
           const binding = bindings.get(sn);
           return binding && { ...binding, organization: () => organizations.get(binding.organizationId) };
         }),

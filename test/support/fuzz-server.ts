@@ -11,7 +11,7 @@ import { startApp } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLog } from '../../src/observability/log.js';
 import { createMetrics } from '../../src/observability/metrics.js';
-import { withMemory } from '../../src/stores/stores.js';
+import { withMemory } from '../../src/stores/remembered-stores.js';
 import { openFakeStores } from './fake-stores.js';
 
 export const DOCK = { username: 'dock', clientId: '7CTDFUZZ1A' };

@@ -36,9 +36,9 @@ export const LOG_LINES: Readonly<Record<string, string>> = {
   database_url_reloaded:
     'The file of `DATABASE_URL_FILE`, or a TLS file that the URL names, has changed and is in use.',
   database_url_not_reloaded: 'The changed file cannot be used. The old URL stays in use.',
-  account_changes_heard: 'dockhook uses accounts from memory, because PostgreSQL announces each change.',
-  account_changes_not_heard:
-    'dockhook reads the account from PostgreSQL for each call: slower, but as correct. `detail` says why.',
+  changes_heard: 'dockhook answers from memory, because PostgreSQL announces each change.',
+  changes_not_heard:
+    'dockhook reads from PostgreSQL for each call: slower, but as correct. `detail` says why.',
   license_not_loaded: 'The license could not be read at the start. The first `config` request reads it.',
   timeline_not_written:
     'Entries of the access timeline are lost, because the database is slow, away or refuses them.',

@@ -38,9 +38,7 @@ export const airportBindStatus: Method = {
   fault: results.bindStatusFailed,
   async handle({ devices }: FromSchema<typeof schema>, call) {
     const sns = devices.map(({ sn }) => toText(sn));
-    const bindings = await call.within(
-      call.bindings.getManyWithOrganizations([...new Set([call.gateway, ...sns])]),
-    );
+    const bindings = await call.within(call.bindings.getWithOrganizations(call.gateway, sns));
     const own = bindings.get(call.gateway);
     // A gateway that an operator has moved may no longer see what was bound through it.
     const isVisible = ({ organizationId, gateway }: Binding): boolean =>

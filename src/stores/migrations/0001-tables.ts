@@ -1,5 +1,4 @@
 import type { Migration } from './migration.js';
-import { accountsChanged } from './repairs.js';
 
 /**
  * An account's list of gateways must be a list of serial numbers: if it were anything else, those gateways would look like
@@ -15,7 +14,7 @@ const GATEWAYS_ARE_SERIAL_NUMBERS = `CHECK (
  * All tables of the first numbered state. It changes nothing that is already there, for earlier versions of dockhook made
  * the same tables without numbers. For each statement that would lock a table it first looks whether it is needed: on the
  * tables of 0.1.0 it waits for no reader and no writer. (`CREATE INDEX IF NOT EXISTS` locks the table even if the index
- * exists.) The triggers of accounts and the index of client ids are in `repairs.ts`.
+ * exists.) The triggers and the index of client ids are in `repairs.ts`.
  *
  * One row of accounts, organizations, bindings and settings is one record: `key` verbatim, `value` Keyv's envelope
  * `{"value":…}` as JSON text. The timeline is a plain table: rows are only added and swept away.
@@ -47,9 +46,12 @@ IF to_regclass('dockhook_accounts_gateways') IS NULL THEN
     USING gin ((value::jsonb #> '{value,scope,gateways}') jsonb_path_ops) WITH (fastupdate = off);
 END IF;
 
--- Tells servers that an account changed, not which one: anybody who may connect can listen. A transaction that changes a
--- million rows sends one notification. A new account needs none: nobody remembers an absent one.
-${accountsChanged}
+-- For triggers that told earlier versions of dockhook that an account changed. \`dockhook_changed\` tells more.
+CREATE OR REPLACE FUNCTION dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+BEGIN
+  PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
+  RETURN NULL;
+END $function$;
 
 CREATE TABLE IF NOT EXISTS dockhook_organizations (
   key varchar(255) COLLATE "C" PRIMARY KEY,

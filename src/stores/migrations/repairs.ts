@@ -2,7 +2,15 @@
  * What may get lost after the migrations were applied, as by `pg_restore --disable-triggers`, and what the tables of old
  * versions lack. dockhook works without it, but slower.
  */
-import { ACCOUNT_TRIGGERS, CLIENT_IDS_OF_ACCOUNT, inSchema } from '../table-names.js';
+import {
+  CHANGE_TRIGGERS,
+  CHANGES_CHANNEL,
+  CLIENT_IDS_OF_ACCOUNT,
+  EVERYTHING,
+  inSchema,
+  recordTables,
+  triggersIn,
+} from '../table-names.js';
 
 const CLIENT_IDS_INDEX = 'dockhook_accounts_client_ids';
 
@@ -10,22 +18,73 @@ const CLIENT_IDS_INDEX = 'dockhook_accounts_client_ids';
 export function needsRepairs(schema: string): string {
   const accounts = inSchema(schema, 'dockhook_accounts');
   const index = inSchema(schema, CLIENT_IDS_INDEX);
-  return `(to_regclass('${accounts}') IS NOT NULL AND (${lacksIndex(index)} OR ${lacksTriggers(accounts)}))`;
+  const tables = recordTables.map((table) => inSchema(schema, table));
+  return `(to_regclass('${accounts}') IS NOT NULL AND (${lacksIndex(index)} OR ${lacksTriggers(tables)}))`;
 }
 
 const lacksIndex = (index: string): string => `to_regclass('${index}') IS NULL`;
 
 /** Or they are off, or do not run on a subscriber of logical replication. */
-const lacksTriggers = (accounts: string): string =>
-  `(SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass('${accounts}') AND tgenabled = 'A'
-    AND tgname IN (${ACCOUNT_TRIGGERS.map((name) => `'${name}'`).join(', ')})) < ${ACCOUNT_TRIGGERS.length}`;
+const lacksTriggers = (tables: readonly string[]): string =>
+  `(SELECT count(*) FROM pg_trigger WHERE tgenabled = 'A'
+    AND ${triggersIn(`(${tables.map((table) => `to_regclass('${table}')`).join(', ')})`)}) < ${CHANGE_TRIGGERS.length * tables.length}`;
 
-/** What the triggers call. The first migration makes it, too, so that only the owner of the tables can apply that. */
-export const accountsChanged = `CREATE OR REPLACE FUNCTION dockhook_accounts_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+/** Rows of one transaction that are told of; if there are more, it tells once that everything changed. */
+const MAX_TOLD_ROWS = 1000;
+
+/**
+ * What the triggers call. It tells the buckets of the names under which the old and the new row are found, as `bucketOf`
+ * in `changes.ts` has them. What an account lists is told only where it changed: a fleet that gets new password hashes
+ * must not be read anew. Lax paths, since a list may be no list in a row that somebody typed.
+ */
+const changed = `CREATE OR REPLACE FUNCTION dockhook_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+DECLARE
+  told integer := coalesce(nullif(pg_catalog.current_setting('dockhook.told', true), ''), '0')::integer;
+  names text[];
+  buckets text;
 BEGIN
-  PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
+  IF TG_OP = 'TRUNCATE' THEN
+    PERFORM pg_catalog.pg_notify('${CHANGES_CHANNEL}', '${EVERYTHING} ' || TG_TABLE_SCHEMA);
+    RETURN NULL;
+  END IF;
+  IF told > ${MAX_TOLD_ROWS} THEN RETURN NULL; END IF;
+  CASE TG_TABLE_NAME
+  WHEN 'dockhook_accounts' THEN
+    names := ARRAY['account ' || OLD.key, 'account ' || NEW.key] || ARRAY(
+      SELECT kind || (entry #>> '{}')
+      FROM (VALUES ('old', OLD.value::jsonb), ('new', NEW.value::jsonb)) AS versions (version, value),
+        (VALUES ('gateway ', '$.value.scope.gateways[*]'::jsonpath), ('client id ', '$.value.scope.clientIds[*]')) AS lists (kind, path),
+        pg_catalog.jsonb_path_query(value, path) AS entry
+      GROUP BY 1 HAVING pg_catalog.count(DISTINCT version) = 1);
+  WHEN 'dockhook_organizations' THEN
+    names := ARRAY['organization ' || OLD.key, 'organization ' || NEW.key,
+      'code ' || (OLD.value::jsonb #>> '{value,bindingCode}'), 'code ' || (NEW.value::jsonb #>> '{value,bindingCode}')];
+  WHEN 'dockhook_bindings' THEN
+    names := ARRAY['binding ' || OLD.key, 'binding ' || NEW.key];
+  ELSE
+    names := ARRAY['setting ' || OLD.key, 'setting ' || NEW.key];
+  END CASE;
+  told := CASE WHEN pg_catalog.cardinality(names) > ${MAX_TOLD_ROWS} THEN ${MAX_TOLD_ROWS} ELSE told END + 1;
+  PERFORM pg_catalog.set_config('dockhook.told', told::text, true);
+  IF told > ${MAX_TOLD_ROWS} THEN
+    buckets := '${EVERYTHING}';
+  ELSE
+    SELECT pg_catalog.string_agg(DISTINCT pg_catalog.left(pg_catalog.encode(
+        pg_catalog.sha256(pg_catalog.convert_to(name, 'UTF8')), 'hex'), 4), ',')
+      INTO buckets FROM pg_catalog.unnest(names) AS name;
+  END IF;
+  PERFORM pg_catalog.pg_notify('${CHANGES_CHANNEL}', buckets || ' ' || TG_TABLE_SCHEMA);
   RETURN NULL;
 END $function$;`;
+
+/** Makes a trigger and has it run always. Names stand without a schema. */
+const trigger = (name: string, on: string): string => `
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = name::regclass AND tgname = '${name}') THEN
+      EXECUTE format('CREATE TRIGGER ${name} ${on} EXECUTE FUNCTION dockhook_changed()', name);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = name::regclass AND tgname = '${name}' AND tgenabled = 'A') THEN
+      EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER ${name}', name);
+    END IF;`;
 
 /**
  * Comes after the migrations, and only where something is missing. A failure is a warning. Names stand without a schema,
@@ -43,26 +102,18 @@ EXCEPTION WHEN OTHERS THEN
   RAISE WARNING 'dockhook_accounts lacks the index of client ids, so that a look-up reads all accounts: %', SQLERRM;
 END;
 END IF;
-IF ${lacksTriggers('dockhook_accounts')} THEN
+IF ${lacksTriggers(recordTables)} THEN
+DECLARE
+  name text;
 BEGIN
   PERFORM set_config('lock_timeout', '500ms', true);
-  ${accountsChanged}
+  ${changed}
   -- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
   -- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
-  IF NOT EXISTS (SELECT FROM pg_trigger
-      WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_changed') THEN
-    CREATE TRIGGER dockhook_accounts_changed AFTER UPDATE OR DELETE ON dockhook_accounts
-      FOR EACH ROW EXECUTE FUNCTION dockhook_accounts_changed();
-  END IF;
-  IF NOT EXISTS (SELECT FROM pg_trigger
-      WHERE tgrelid = 'dockhook_accounts'::regclass AND tgname = 'dockhook_accounts_emptied') THEN
-    CREATE TRIGGER dockhook_accounts_emptied AFTER TRUNCATE ON dockhook_accounts
-      FOR EACH STATEMENT EXECUTE FUNCTION dockhook_accounts_changed();
-  END IF;
-  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_changed;
-  ALTER TABLE dockhook_accounts ENABLE ALWAYS TRIGGER dockhook_accounts_emptied;
+  FOREACH name IN ARRAY ARRAY[${recordTables.map((table) => `'${table}'`).join(', ')}] LOOP${trigger('dockhook_changed', 'AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW')}${trigger('dockhook_emptied', 'AFTER TRUNCATE ON %I FOR EACH STATEMENT')}
+  END LOOP;
 EXCEPTION WHEN OTHERS THEN
-  RAISE WARNING 'dockhook_accounts lacks its triggers, so that accounts are read each time: %', SQLERRM;
+  RAISE WARNING 'the tables lack their triggers, so that records are read each time: %', SQLERRM;
 END;
 END IF;
 `;

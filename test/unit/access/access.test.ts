@@ -6,7 +6,7 @@ import { storeBudget } from '../../../src/time-limits.js';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
 import type { Client } from '../../../src/hooks.js';
-import { rememberAccounts } from '../../../src/stores/stores.js';
+import { rememberAccounts } from '../../../src/stores/remembered-stores.js';
 import { openFakeStores } from '../../support/fake-stores.js';
 import type { Account, Accounts, Stores } from '../../../src/stores/types.js';
 import { bindOne } from '../../contract/store-suite.js';
@@ -475,7 +475,7 @@ describe('access', () => {
       await add('a', { scope: { kind: 'gateways', gateways: [GATEWAY] } });
       const failing = {
         ...stores.bindings,
-        getMany: () => Promise.reject(new DockhookError('store_unavailable', 'x')),
+        get: () => Promise.reject(new DockhookError('store_unavailable', 'x')),
       };
       const tell = (event: AccessEvent) => events.push(event);
       access = accessOn({ ...stores, bindings: failing, passwords, unknownAccounts: 'deny', tell });

@@ -5,7 +5,7 @@ import type { AccessEvent } from '../../../src/events.js';
 import type { Message, PublishVerdict, Session } from '../../../src/hooks.js';
 import type { Publisher } from '../../../src/publisher.js';
 import { createRequests, type DockOptions } from '../../../src/dock/requests.js';
-import { rememberLicense } from '../../../src/stores/stores.js';
+import { rememberLicense } from '../../../src/stores/remembered-stores.js';
 import type {
   Binding,
   BindOutcome,
@@ -158,13 +158,17 @@ function organizationsOf(world: World): Organizations {
 
 function bindingsOf(world: World): Bindings {
   return {
+    async get(sn) {
+      await world.trouble?.();
+      return world.bindings.get(sn);
+    },
     async getMany(sns) {
       await world.trouble?.();
       const found = sns.flatMap((sn) => world.bindings.get(sn) ?? []);
       return new Map(found.map((binding) => [binding.sn, binding]));
     },
-    async getManyWithOrganizations(sns) {
-      const found = await this.getMany(sns);
+    async getWithOrganizations(gateway, sns) {
+      const found = await this.getMany([gateway, ...sns]);
       const organizationOf = (id: string) => world.organizations.find((one) => one.id === id);
       return new Map(
         [...found].map(([sn, one]) => [

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { DockhookError } from '../../../src/errors.js';
+import { bucketOf, type Changes } from '../../../src/stores/changes.js';
 import { createMemories, createMemory, type Memory } from '../../../src/stores/remembered-reads.js';
 
 const down = () => Promise.reject(new DockhookError('store_unavailable', 'down'));
@@ -17,6 +18,10 @@ async function expectUnavailable(promise: Promise<unknown>): Promise<void> {
   expect(await rejection(promise)).to.have.property('code', 'store_unavailable');
 }
 
+function changesOf(areHeard: () => boolean, count: () => number): Changes {
+  return { areHeard, count, changed: () => undefined };
+}
+
 describe('memory, while the database can be read', () => {
   let reads: number;
   let heard: boolean;
@@ -32,7 +37,13 @@ describe('memory, while the database can be read', () => {
     count = 0;
     stored = 'first';
     meanwhile = () => undefined;
-    memory = createMemory({ changes: { areHeard: () => heard, count: () => count } });
+    memory = createMemory({
+      kind: 'account',
+      changes: changesOf(
+        () => heard,
+        () => count,
+      ),
+    });
   });
 
   function get(): Promise<string | undefined> {
@@ -111,16 +122,73 @@ describe('memory, while the database can be read', () => {
     expect(await get()).to.equal('second');
   });
 
-  it('looks for an absent value each time, also for one that was removed', async () => {
+  it('looks for an absent value once, until the next change', async () => {
     stored = undefined;
     expect(await get()).to.equal(undefined);
+    expect(await get()).to.equal(undefined);
+    expect(reads).to.equal(1);
+    count += 1;
     stored = 'new';
     expect(await get()).to.equal('new');
+    expect(reads).to.equal(2);
+  });
+
+  it('looks for a value that was removed once, until the next change', async () => {
+    await get();
     count += 1;
     stored = undefined;
     expect(await get()).to.equal(undefined);
     expect(await get()).to.equal(undefined);
-    expect(reads).to.equal(4);
+    expect(reads).to.equal(2);
+  });
+
+  it('looks for an absent value each time while changes are not heard', async () => {
+    heard = false;
+    stored = undefined;
+    await get();
+    await get();
+    expect(reads).to.equal(2);
+  });
+
+  it('keeps a value when another bucket changes', async () => {
+    const counts = new Map<number, number>();
+    memory = createMemory({
+      kind: 'account',
+      changes: {
+        ...changesOf(
+          () => true,
+          () => 0,
+        ),
+        count: (bucket) => counts.get(bucket) ?? 0,
+      },
+    });
+    await get();
+    counts.set(bucketOf('account', 'another key'), 1);
+    await get();
+    expect(reads, 'another key').to.equal(1);
+    counts.set(bucketOf('account', 'key'), 1);
+    await get();
+    expect(reads, 'this key').to.equal(2);
+  });
+
+  it('reads of many only those that are not fresh, and looks for what is absent unless it is trusted', async () => {
+    const asked: (readonly string[])[] = [];
+    const load = async (keys: readonly string[]) => {
+      asked.push(keys);
+      return new Map(keys.filter((key) => key !== 'absent').map((key) => [key, `value of ${key}`]));
+    };
+    await memory.getMany(['one', 'absent'], load, false);
+    expect([...(await memory.getMany(['one', 'two', 'absent'], load, false))]).to.deep.equal([
+      ['one', 'value of one'],
+      ['two', 'value of two'],
+    ]);
+    expect(asked).to.deep.equal([
+      ['one', 'absent'],
+      ['two', 'absent'],
+    ]);
+    await memory.getMany(['one', 'two'], load, false);
+    expect([...(await memory.getMany(['one', 'absent'], load, true)).keys()]).to.deep.equal(['one']);
+    expect(asked).to.have.length(2);
   });
 
   it('reads each time without anybody who hears of changes', async () => {
@@ -146,7 +214,10 @@ describe('memory, while the database is away', () => {
   it('counts the ten minutes from when the value was last known to be fresh', async () => {
     let now = 0;
     let heard = true;
-    const changes = { areHeard: () => heard, count: () => 0 };
+    const changes = changesOf(
+      () => heard,
+      () => 0,
+    );
     const memory = createMemory<string>({ changes, now: () => now });
     await memory.get('k', async () => 'one');
     now = 9 * 60_000;
@@ -160,7 +231,12 @@ describe('memory, while the database is away', () => {
 
   it('recalls what was changed since, too', async () => {
     let count = 0;
-    const memory = createMemory<string>({ changes: { areHeard: () => true, count: () => count } });
+    const memory = createMemory<string>({
+      changes: changesOf(
+        () => true,
+        () => count,
+      ),
+    });
     await memory.get('k', async () => 'one');
     count += 1;
     expect((await memory.recall('k', down)).value).to.equal('one');

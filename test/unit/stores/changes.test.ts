@@ -1,17 +1,27 @@
 import { expect } from 'chai';
-import { hearAccountChanges, type AccountChanges } from '../../../src/stores/account-changes.js';
+import { bucketOf, hearChanges, type HeardChanges } from '../../../src/stores/changes.js';
 import type { Row, Session, SessionListener } from '../../../src/stores/database.js';
 
 /** A beat as it comes back when nothing is amiss. */
-const SOUND: Row = { pid: 7, listening: true, readable: true, enabled: 2, inherited: false, made: 'as made' };
+const SOUND: Row = {
+  pid: 7,
+  listening: true,
+  readable: [true, false, false, true],
+  hidden: null,
+  enabled: 8,
+  inherited: false,
+  made: 'as made',
+};
+/** A bucket, and another one, as notifications have them. */
+const [ONE, OTHER] = [0x00ff, 0x1a2b];
 
-describe('hearAccountChanges', () => {
+describe('hearChanges', () => {
   let clock: number;
   let beat: () => Promise<Row>;
   let listener: SessionListener;
   let beats: number;
   let closes: number;
-  let changes: AccountChanges;
+  let changes: HeardChanges;
   let said: string[];
   /** Called when something was said, or a beat is asked for. */
   let wake: () => void;
@@ -32,7 +42,7 @@ describe('hearAccountChanges', () => {
         },
       });
     };
-    changes = hearAccountChanges(openSession, {
+    changes = hearChanges(openSession, {
       now: () => clock,
       onHeard: (heard, why) => {
         said.push(heard ? 'heard' : (why ?? ''));
@@ -81,24 +91,47 @@ describe('hearAccountChanges', () => {
     expect(changes.areHeard(), 'after 1000 ms').to.equal(false);
   });
 
-  it('counts a notification, and having been deaf before it listened', async () => {
+  it('counts having been deaf before it listened', async () => {
     open();
-    const before = changes.count();
+    const before = changes.count(ONE);
     await until(() => said.length === 1);
-    const listening = changes.count();
-    expect(listening).to.be.above(before);
-    listener.notified('public');
-    expect(changes.count()).to.be.above(listening);
+    expect(changes.count(ONE)).to.be.above(before);
   });
 
-  it('counts a notification from tables of before it had a payload, and none from another schema', async () => {
+  it('counts a notification in each of its buckets, and in no other', async () => {
     open();
     await until(() => said.length === 1);
-    const before = changes.count();
-    listener.notified('another');
-    expect(changes.count()).to.equal(before);
-    listener.notified('');
-    expect(changes.count()).to.be.above(before);
+    const [one, other, third] = [changes.count(ONE), changes.count(OTHER), changes.count(0)];
+    listener.notified('00ff,1a2b public');
+    expect(changes.count(ONE)).to.be.above(one);
+    expect(changes.count(OTHER)).to.be.above(other);
+    expect(changes.count(0)).to.equal(third);
+  });
+
+  it('counts a notification that everything changed in each bucket', async () => {
+    open();
+    await until(() => said.length === 1);
+    const [one, last] = [changes.count(ONE), changes.count(0xffff)];
+    listener.notified('everything public');
+    expect(changes.count(ONE)).to.be.above(one);
+    expect(changes.count(0xffff)).to.be.above(last);
+  });
+
+  it('counts no notification from another schema', async () => {
+    open();
+    await until(() => said.length === 1);
+    const before = changes.count(ONE);
+    listener.notified('00ff another');
+    listener.notified('everything another');
+    expect(changes.count(ONE)).to.equal(before);
+  });
+
+  it('counts a change of our own at once', async () => {
+    open();
+    const bucket = bucketOf('binding', '7CTDTEST00000A');
+    const before = changes.count(bucket);
+    changes.changed('binding', '7CTDTEST00000A');
+    expect(changes.count(bucket)).to.be.above(before);
   });
 
   it('hears nothing from the moment at which the connection is lost', async () => {
@@ -114,16 +147,17 @@ describe('hearAccountChanges', () => {
   it('counts that table or triggers were made anew between two beats', async () => {
     open();
     await until(() => said.length === 1);
-    const before = changes.count();
+    const before = changes.count(ONE);
     beat = () => Promise.resolve({ ...SOUND, made: 'anew' });
     await until(() => beats === 3);
-    expect(changes.count()).to.be.above(before);
+    expect(changes.count(ONE)).to.be.above(before);
   });
 
   for (const [what, row, why] of [
     ['another process answers: a pooler', { pid: 8 }, 'pooler'],
     ['the process that answers does not listen', { listening: false }, 'pooler'],
-    ['a trigger is off or missing', { enabled: 1 }, 'dockhook doctor'],
+    ['a trigger is off or missing', { enabled: 7 }, 'dockhook doctor'],
+    ['rows are hidden', { hidden: 'dockhook_accounts' }, 'dockhook_accounts may be hidden'],
     ['other tables inherit from it', { inherited: true }, 'inherit'],
   ] as const) {
     it(`hears nothing and says why if ${what}`, async () => {
@@ -136,7 +170,7 @@ describe('hearAccountChanges', () => {
     });
   }
 
-  it('hears nothing while the table cannot be read, and says why', async () => {
+  it('hears nothing while a table cannot be read, and says why', async () => {
     beat = () => Promise.reject(new Error('permission denied for table dockhook_accounts'));
     open();
     await until(() => said.length === 1);
