@@ -199,7 +199,8 @@ BEGIN
         pg_catalog.sha256(pg_catalog.convert_to(name, 'UTF8')), 'hex'), 4), ',')
       INTO buckets FROM pg_catalog.unnest(names) AS name;
   END IF;
-  PERFORM pg_catalog.pg_notify('dockhook_changes', buckets || ' ' || TG_TABLE_SCHEMA);
+  PERFORM pg_catalog.pg_notify('dockhook_changes',
+    pg_catalog.concat_ws(' ', buckets, TG_TABLE_SCHEMA, nullif(pg_catalog.current_setting('dockhook.writer', true), '')));
   RETURN NULL;
 END $function$;
   -- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that

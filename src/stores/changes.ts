@@ -59,7 +59,7 @@ export interface Changes {
   /** Goes up with each change of what is in a bucket, and when some may have been missed. */
   count(bucket: number): number;
   /** Counts a change of our own, which need not wait until it is heard. */
-  changed(kind: Kind, key: string): void;
+  changed(bucket: number): void;
 }
 
 /** Listens until it is closed. */
@@ -72,6 +72,8 @@ export interface ChangesOptions {
   schema?: string | undefined;
   /** Told when changes begin to be heard, and of each other reason why they are not. */
   onHeard?: ((heard: boolean, why?: string) => void) | undefined;
+  /** Under this name we count our own changes when we make them; they are not counted again when they are heard. */
+  writer?: string | undefined;
   /** Told when a beat was sent that found all rows to be visible. */
   onWhole?: ((at: number) => void) | undefined;
   /** Monotonic clock in milliseconds; for tests. */
@@ -81,7 +83,7 @@ export interface ChangesOptions {
 /** Listens until it is closed, also after the database was away. */
 export function hearChanges(
   openSession: NonNullable<Database['openSession']>,
-  { schema = PUBLIC, onHeard, onWhole, now = () => performance.now() }: ChangesOptions = {},
+  { schema = PUBLIC, writer, onHeard, onWhole, now = () => performance.now() }: ChangesOptions = {},
 ): HeardChanges {
   const closed = new AbortController();
   const counts = countChanges();
@@ -102,8 +104,8 @@ export function hearChanges(
     const ended = new AbortController();
     session = await openSession({
       notified(payload) {
-        const [buckets = '', of = ''] = payload.split(' ', 2);
-        if (of === schema) counts.heard(buckets);
+        const [buckets = '', of, by] = payload.split(' ', 3);
+        if (of === schema && (by === undefined || by !== writer)) counts.heard(buckets);
       },
       ended: () => {
         heardUntil = -Infinity;
@@ -148,9 +150,7 @@ export function hearChanges(
   return {
     areHeard,
     count: counts.of,
-    changed: (kind, key) => {
-      counts.changed(bucketOf(kind, key));
-    },
+    changed: counts.changed,
     close() {
       closed.abort();
       session?.close();

@@ -35,6 +35,15 @@ export interface Memory<T> {
   ): Promise<Map<string, T>>;
   /** A fresh value, if there is one. */
   peek(key: string): T | undefined;
+  /**
+   * Does what changes these values.
+   * @param written tells the value of a key as it is now; undefined if that is not known
+   */
+  write<Result>(
+    keys: readonly string[],
+    work: () => Promise<Result>,
+    written?: (result: Result, index: number) => T | undefined,
+  ): Promise<Result>;
   /** As `get`; but where the database is at fault, what was last read, or rejects as `load` does. */
   recall(key: string, load: () => Promise<T | undefined>): Promise<Recalled<T>>;
 }
@@ -167,6 +176,27 @@ function memoryOf<T>(
         if (value !== undefined) found.set(key, value);
       }
       return found;
+    },
+    async write(keys, work, written) {
+      const at = now();
+      const entries = keys.map((key) => ({ key, entry: begin(key, at) }));
+      const forget = (): void => {
+        for (const { entry } of entries) changes?.changed(entry.bucket);
+      };
+      const result = await work().catch((error: unknown) => {
+        forget();
+        throw error;
+      });
+      // Of two changes at the same time, nobody can tell here which came later.
+      const isLast = entries.map(({ entry }) => entry.count === changes?.count(entry.bucket));
+      forget();
+      for (const [index, { key, entry }] of entries.entries()) {
+        const value = written?.(result, index);
+        if (value === undefined) continue;
+        entry.count = isLast[index] === true ? changes?.count(entry.bucket) : undefined;
+        note(key, entry, value);
+      }
+      return result;
     },
     async recall(key, load) {
       const at = now();

@@ -49,13 +49,8 @@ export function rememberAccounts(accounts: Accounts, changes?: Changes): Remembe
     listsGateway: async (sn) => (await listed.get(sn, () => accounts.listsGateway(sn))) ?? false,
     keepsClientId: async (clientId) =>
       (await kept.get(clientId, () => accounts.keepsClientId(clientId))) ?? false,
-    async replaceHash(name, oldHash, newHash) {
-      try {
-        return await accounts.replaceHash(name, oldHash, newHash);
-      } finally {
-        changes?.changed('account', name);
-      }
-    },
+    replaceHash: (name, oldHash, newHash) =>
+      byName.write([name], () => accounts.replaceHash(name, oldHash, newHash)),
   };
 }
 
@@ -116,14 +111,18 @@ function rememberBindings(
     get: (sn) => bySn.get(sn, () => bindings.get(sn)),
     getMany: (sns) => bySn.getMany(sns, (missing) => bindings.getMany(missing), false),
     getWithOrganizations,
-    async bind(devices) {
-      try {
-        return await bindings.bind(devices);
-      } finally {
-        for (const { sn } of devices) changes?.changed('binding', sn);
-      }
-    },
+    bind: (devices) =>
+      bySn.write(
+        devices.map(({ sn }) => sn),
+        () => bindings.bind(devices),
+        (outcomes, index) => (outcomes[index] === 'bound' ? wholeBinding(devices[index]) : undefined),
+      ),
   };
+}
+
+/** What is now in the table; a binding without callsign or model key has kept the old one, which is not known here. */
+function wholeBinding(binding: Binding | undefined): Binding | undefined {
+  return binding === undefined || binding.callsign === '' || binding.modelKey === '' ? undefined : binding;
 }
 
 /** The same license, which is remembered as it was read. */

@@ -70,8 +70,8 @@ export function openServerStores(
 ): ServerStores {
   const sql = openSql(database, schema);
   const stores = storesOn(sql, onQuery);
-  const { openSession, seenWhole } = sql;
-  const changes = openSession && hearChanges(openSession, { schema, onHeard, onWhole: seenWhole });
+  const { openSession, seenWhole, writer } = sql;
+  const changes = openSession && hearChanges(openSession, { schema, writer, onHeard, onWhole: seenWhole });
   return {
     ...withMemory(stores, changes),
     close() {

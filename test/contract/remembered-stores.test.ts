@@ -375,6 +375,27 @@ describeWithOwnPostgres('records answered from memory', function () {
     expect(await toldOf(add)).to.deep.equal(['everything public']);
   });
 
+  it('is told whose bind it was, and never by the next statement of that connection', async () => {
+    const bind = (): Promise<unknown> =>
+      one.stores.bindings.bind([
+        {
+          sn: 'DRONE00001',
+          organizationId: 'one',
+          callsign: '',
+          modelKey: '',
+          gateway: 'DOCK000001',
+          boundAt: '2026-01-01T00:00:00Z',
+        },
+      ]);
+    await one.stores.organizations.add({ id: 'one', name: 'One', bindingCode: 'code' });
+    const [told = ''] = await toldOf(bind);
+    expect(told).to.match(new RegExp(`^${bucket('binding', 'DRONE00001')} public [0-9a-f-]{36}$`));
+    expect(await toldOf(() => one.stores.bindings.remove('DRONE00001'))).to.deep.equal([
+      `${bucket('binding', 'DRONE00001')} public`,
+    ]);
+    await one.stores.organizations.remove('one');
+  });
+
   it('is told nothing of a change that was rolled back', async () => {
     expect(
       await toldOf(() => postgres.query('BEGIN; DELETE FROM dockhook_accounts; ROLLBACK')),
@@ -610,6 +631,12 @@ INSERT INTO dockhook_settings VALUES ('license', '${license('first')}')`);
     const bound = { sn: DRONE, organizationId: 'one', callsign: 'Bee', modelKey: '', gateway: SN };
     await stores.bindings.bind([{ ...bound, boundAt: '2026-01-01T00:00:00Z' }]);
     expect(await stores.bindings.get(DRONE)).to.have.property('callsign', 'Bee');
+    await stores.bindings.bind([
+      { ...bound, callsign: 'Wasp', modelKey: '0-91-0', boundAt: '2026-01-01T00:00:00Z' },
+    ]);
+    const before = statements;
+    expect(await stores.bindings.get(DRONE)).to.include({ callsign: 'Wasp', modelKey: '0-91-0' });
+    expect(statements, 'all of it is known').to.equal(before);
   });
 
   it('keeps a bad row from nobody who does not ask for it', async () => {

@@ -10,6 +10,7 @@ import {
   inSchema,
   recordTables,
   triggersIn,
+  WRITER,
 } from '../table-names.js';
 
 const CLIENT_IDS_INDEX = 'dockhook_accounts_client_ids';
@@ -73,7 +74,8 @@ BEGIN
         pg_catalog.sha256(pg_catalog.convert_to(name, 'UTF8')), 'hex'), 4), ',')
       INTO buckets FROM pg_catalog.unnest(names) AS name;
   END IF;
-  PERFORM pg_catalog.pg_notify('${CHANGES_CHANNEL}', buckets || ' ' || TG_TABLE_SCHEMA);
+  PERFORM pg_catalog.pg_notify('${CHANGES_CHANNEL}',
+    pg_catalog.concat_ws(' ', buckets, TG_TABLE_SCHEMA, nullif(pg_catalog.current_setting('${WRITER}', true), '')));
   RETURN NULL;
 END $function$;`;
 
