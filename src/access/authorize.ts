@@ -56,13 +56,10 @@ export function createAuthorize(options: AuthorizeOptions): Hooks['authorize'] {
 
   /** Why a client that is one of the gateways `own` may not carry this drone. */
   async function droneRefusal(own: string[], sn: string, within: Within): Promise<Reason | undefined> {
-    // Asked at the same time, it costs no extra round trip. With several gateways, we ask only if it is needed.
-    const early = own.length === 1 ? bindings.getMany(own) : undefined;
-    early?.catch(() => undefined);
     const { isGateway, binding } = await owners.lookUp(sn, within);
     if (isGateway) return 'foreign_gateway';
     if (!binding) return undefined;
-    const ownBindings = [...(await within(early ?? bindings.getMany(own))).values()];
+    const ownBindings = [...(await within(bindings.getMany(own))).values()];
     if (ownBindings.some(({ organizationId }) => organizationId === binding.organizationId)) return undefined;
     // A gateway that is bound nowhere has the drones it bound; one that an operator moved has lost them.
     const throughOwn =
