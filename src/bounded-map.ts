@@ -27,7 +27,7 @@ export function createBoundedMap<Value extends object | string | true>(max: numb
       entries.set(key, value);
     },
     delete(key) {
-      if (entries?.size === 1) entries.set(PLACEHOLDER, true);
+      if (entries?.size === 1 && entries.has(key)) entries.set(PLACEHOLDER, true);
       entries?.delete(key);
     },
   };

@@ -46,7 +46,7 @@ const settings = {
     environment: 'DOCKHOOK_DATABASE_CONNECTIONS',
     flag: 'database-connections',
     description:
-      'The most connections to PostgreSQL that `dockhook serve` opens, at least 2: one hears of changed accounts, the ' +
+      'The most connections to PostgreSQL that `dockhook serve` opens, at least 2: one hears of changes, the ' +
       'others read and write. Every other command opens 2.',
     default: '11',
     parse: wholeNumber(2, 1000),

@@ -162,17 +162,20 @@ IF (SELECT count(*) FROM pg_trigger WHERE tgenabled = 'A'
 DECLARE
   name text;
 BEGIN
-  PERFORM set_config('lock_timeout', '500ms', true);
-  CREATE OR REPLACE FUNCTION dockhook_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+  CREATE OR REPLACE FUNCTION dockhook_changed() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
-  told integer := coalesce(nullif(pg_catalog.current_setting('dockhook.told', true), ''), '0')::integer;
+  setting text := 'dockhook.told_' || TG_RELID;
+  counted text[] := string_to_array(current_setting(setting, true), ' ');
+  told integer := 0;
   names text[];
   buckets text;
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
-    PERFORM pg_catalog.pg_notify('dockhook_changes', 'everything ' || TG_TABLE_SCHEMA);
+    PERFORM pg_notify('dockhook_changes', 'everything ' || TG_TABLE_SCHEMA);
     RETURN NULL;
   END IF;
+  IF counted[1] = txid_current()::text THEN told := counted[2]::integer; END IF;
   IF told > 1000 THEN RETURN NULL; END IF;
   CASE TG_TABLE_NAME
   WHEN 'dockhook_accounts' THEN
@@ -180,32 +183,33 @@ BEGIN
       SELECT kind || (entry #>> '{}')
       FROM (VALUES ('old', OLD.value::jsonb), ('new', NEW.value::jsonb)) AS versions (version, value),
         (VALUES ('gateway ', '$.value.scope.gateways[*]'::jsonpath), ('client id ', '$.value.scope.clientIds[*]')) AS lists (kind, path),
-        pg_catalog.jsonb_path_query(value, path) AS entry
-      GROUP BY 1 HAVING pg_catalog.count(DISTINCT version) = 1);
+        jsonb_path_query(value, path) AS entry
+      GROUP BY 1 HAVING count(DISTINCT version) = 1);
   WHEN 'dockhook_organizations' THEN
-    names := ARRAY['organization ' || OLD.key, 'organization ' || NEW.key,
-      'code ' || (OLD.value::jsonb #>> '{value,bindingCode}'), 'code ' || (NEW.value::jsonb #>> '{value,bindingCode}')];
+    names := ARRAY['organization ' || OLD.key, 'organization ' || NEW.key, 'code'];
   WHEN 'dockhook_bindings' THEN
     names := ARRAY['binding ' || OLD.key, 'binding ' || NEW.key];
   ELSE
     names := ARRAY['setting ' || OLD.key, 'setting ' || NEW.key];
   END CASE;
-  told := CASE WHEN pg_catalog.cardinality(names) > 1000 THEN 1000 ELSE told END + 1;
-  PERFORM pg_catalog.set_config('dockhook.told', told::text, true);
+  -- Not all bytes of another encoding may be text, and a row must be changed all the same.
+  IF cardinality(names) > 1000 OR getdatabaseencoding() <> 'UTF8' THEN told := 1000; END IF;
+  told := told + 1;
+  PERFORM set_config(setting, txid_current() || ' ' || told, true);
   IF told > 1000 THEN
     buckets := 'everything';
   ELSE
-    SELECT pg_catalog.string_agg(DISTINCT pg_catalog.left(pg_catalog.encode(
-        pg_catalog.sha256(pg_catalog.convert_to(name, 'UTF8')), 'hex'), 4), ',')
-      INTO buckets FROM pg_catalog.unnest(names) AS name;
+    SELECT string_agg(DISTINCT left(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 4), ',')
+      INTO buckets FROM unnest(names) AS name;
   END IF;
-  PERFORM pg_catalog.pg_notify('dockhook_changes',
-    pg_catalog.concat_ws(' ', buckets, TG_TABLE_SCHEMA, nullif(pg_catalog.current_setting('dockhook.writer', true), '')));
+  PERFORM pg_notify('dockhook_changes', buckets || ' ' || TG_TABLE_SCHEMA);
   RETURN NULL;
 END $function$;
   -- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
   -- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
   FOREACH name IN ARRAY ARRAY['dockhook_accounts', 'dockhook_organizations', 'dockhook_bindings', 'dockhook_settings'] LOOP
+  BEGIN
+    PERFORM set_config('lock_timeout', '500ms', true);
     IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = name::regclass AND tgname = 'dockhook_changed') THEN
       EXECUTE format('CREATE TRIGGER dockhook_changed AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION dockhook_changed()', name);
     END IF;
@@ -218,6 +222,9 @@ END $function$;
     IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = name::regclass AND tgname = 'dockhook_emptied' AND tgenabled = 'A') THEN
       EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER dockhook_emptied', name);
     END IF;
+  EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING '% lacks its triggers, so that records are read each time: %', name, SQLERRM;
+  END;
   END LOOP;
 EXCEPTION WHEN OTHERS THEN
   RAISE WARNING 'the tables lack their triggers, so that records are read each time: %', SQLERRM;

@@ -17,11 +17,12 @@ type Outcome = BindOutcome | DockhookError;
  * Binds all devices by one statement. More are sent only if a device is named twice, for then it is bound once more; if
  * PostgreSQL refuses one, for its text or because its organization has gone; and to tell why one is not bound. Rejects if
  * the outcome is unknown.
+ * @param sql.bind may send the devices of several requests together
  * @param refused told of a device that PostgreSQL refuses; resolves to what that means
  * @returns what became of each, in their order
  */
 export async function bindInTurn(
-  sql: { bind: Bind } & Pick<Sql, 'boundGateways'>,
+  sql: { bind: Bind; bindAlone: Bind } & Pick<Sql, 'boundGateways'>,
   bindings: readonly Binding[],
   refused: (sn: string, error: Error) => Promise<Outcome>,
 ): Promise<Outcome[]> {
@@ -31,8 +32,9 @@ export async function bindInTurn(
   }));
   const outcomes = new Map<Asked, Promise<Outcome>>();
 
+  /** What was refused once is not sent together with the devices of others again. */
   async function bind(part: readonly Asked[]): Promise<void> {
-    const bound = await sql.bind(part);
+    const bound = await (part.length === asked.length ? sql.bind(part) : sql.bindAlone(part));
     const others = part.filter(({ key }) => !bound.has(key));
     const gateways = others.length === 0 ? undefined : await sql.boundGateways(others.map(({ key }) => key));
     for (const one of part) outcomes.set(one, Promise.resolve('bound'));

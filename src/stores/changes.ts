@@ -35,7 +35,7 @@ export type Kind =
   /** A client id that an account keeps for itself. */
   | 'client id'
   | 'organization'
-  /** A device binding code. */
+  /** Any device binding code. They share a bucket: 16 bits of a short code would nearly tell it. */
   | 'code'
   /** The SN of a bound device. */
   | 'binding'
@@ -49,7 +49,7 @@ const BUCKETS = 0x1_0000;
 
 /** As the triggers compute it. */
 export function bucketOf(kind: Kind, key: string): number {
-  return Number.parseInt(hash('sha256', `${kind} ${key}`, 'hex').slice(0, 4), 16);
+  return Number.parseInt(hash('sha256', kind === 'code' ? kind : `${kind} ${key}`, 'hex').slice(0, 4), 16);
 }
 
 /** What is heard of changes in the database. */
@@ -59,7 +59,7 @@ export interface Changes {
   /** Goes up with each change of what is in a bucket, and when some may have been missed. */
   count(bucket: number): number;
   /** Counts a change of our own, which need not wait until it is heard. */
-  changed(bucket: number): void;
+  changed(kind: Kind, key: string): void;
 }
 
 /** Listens until it is closed. */
@@ -72,8 +72,6 @@ export interface ChangesOptions {
   schema?: string | undefined;
   /** Told when changes begin to be heard, and of each other reason why they are not. */
   onHeard?: ((heard: boolean, why?: string) => void) | undefined;
-  /** Under this name we count our own changes when we make them; they are not counted again when they are heard. */
-  writer?: string | undefined;
   /** Told when a beat was sent that found all rows to be visible. */
   onWhole?: ((at: number) => void) | undefined;
   /** Monotonic clock in milliseconds; for tests. */
@@ -83,7 +81,7 @@ export interface ChangesOptions {
 /** Listens until it is closed, also after the database was away. */
 export function hearChanges(
   openSession: NonNullable<Database['openSession']>,
-  { schema = PUBLIC, writer, onHeard, onWhole, now = () => performance.now() }: ChangesOptions = {},
+  { schema = PUBLIC, onHeard, onWhole, now = () => performance.now() }: ChangesOptions = {},
 ): HeardChanges {
   const closed = new AbortController();
   const counts = countChanges();
@@ -104,8 +102,8 @@ export function hearChanges(
     const ended = new AbortController();
     session = await openSession({
       notified(payload) {
-        const [buckets = '', of, by] = payload.split(' ', 3);
-        if (of === schema && (by === undefined || by !== writer)) counts.heard(buckets);
+        const [buckets = '', of = ''] = payload.split(' ', 2);
+        if (of === schema) counts.heard(buckets);
       },
       ended: () => {
         heardUntil = -Infinity;
@@ -150,7 +148,9 @@ export function hearChanges(
   return {
     areHeard,
     count: counts.of,
-    changed: counts.changed,
+    changed: (kind, key) => {
+      counts.changed(bucketOf(kind, key));
+    },
     close() {
       closed.abort();
       session?.close();
@@ -189,7 +189,7 @@ function reasonOf(error: unknown): string {
  * One statement that comes back behind all notifications of what was committed before it. It also shows what could keep
  * one from coming, and that the tables can be read, and whole:
  * - `pid`, `listening`: a pooler in between hears for somebody else;
- * - `readable`: the role may read each table, with all its columns that dockhook reads;
+ * - `readable`: the role may read keys and values of each table;
  * - `hidden`: row security, or a view in place of a table, hides rows;
  * - `enabled`: all triggers are there, and run for a subscriber of logical replication, too;
  * - `inherited`: rows of other tables are read as rows of this one, and their triggers are not ours;
@@ -201,7 +201,7 @@ WITH tables AS MATERIALIZED (SELECT oid, xmin, relhassubclass FROM pg_class WHER
   triggers AS MATERIALIZED (SELECT oid, xmin, tgenabled FROM pg_trigger WHERE ${triggersIn('(SELECT oid FROM tables)')})
 SELECT pg_backend_pid() AS pid,
   '${CHANGES_CHANNEL}' IN (SELECT pg_listening_channels()) AS listening,
-  ARRAY[${recordTables.map((table) => `EXISTS (SELECT key, value FROM ${inSchema(schema, table)})`).join(', ')}] AS readable,
+  ARRAY[${recordTables.map((table) => `EXISTS (SELECT key, value FROM ${inSchema(schema, table)} WHERE false)`).join(', ')}] AS readable,
   (SELECT string_agg(name, ', ') FROM (${hiddenRowsIn(schema)}) AS hidden) AS hidden,
   (SELECT count(*)::int FROM triggers WHERE tgenabled = 'A') AS enabled,
   (SELECT bool_or(relhassubclass) FROM tables) AS inherited,

@@ -1,5 +1,5 @@
 /**
- * Binds that are asked at the same time go to Postgres as one statement. PostgreSQL takes a lock of the whole database
+ * Binds that are asked at the same time go to Postgres as one statement. PostgreSQL takes a lock of the whole server
  * for each transaction that notifies, from before its commit is written to disk until after: one bind for each commit
  * would make 64 docks at once wait for 64 disk writes, one after the other.
  */
@@ -50,8 +50,22 @@ export function mergeBinds(bind: Bind): Bind {
       for (const { resolve } of requests) resolve(bound);
     } catch (error) {
       // What is wrong with one request must not be the fault of the others.
-      if (requests.length > 1 && concernsOne(error)) await Promise.all(requests.map((one) => send([one])));
+      if (requests.length > 1 && concernsOne(error)) await sendEachAlone(requests);
       else for (const { reject } of requests) reject(error);
+    }
+  }
+
+  /** One after the other: they have the place of one statement. */
+  async function sendEachAlone(requests: readonly Request[]): Promise<void> {
+    const waits: unknown[] = [];
+    for (const { rows, resolve, reject } of requests) {
+      // One may be a row that is locked. With two it is not worth the time of the others.
+      if (waits.length > 1) reject(waits[0]);
+      else
+        await bind(rows).then(resolve, (error: unknown) => {
+          if (sqlState(error) === LOCK_NOT_AVAILABLE) waits.push(error);
+          reject(error);
+        });
     }
   }
 

@@ -3,7 +3,6 @@
  * not, which are the steps that are atomic among replicas. Where a unique key or a reference forbids a step, it rejects
  * with an error whose `code` is the SQLSTATE.
  */
-import { randomUUID } from 'node:crypto';
 import { KeyvPostgres } from '@keyv/postgres';
 import type { Keyv } from 'keyv';
 import { cannotBeThere, type Database, type Ending, type Query, type Row } from './database.js';
@@ -18,7 +17,6 @@ import {
   PUBLIC,
   quoted,
   type RecordTable,
-  WRITER,
 } from './table-names.js';
 import { withTables } from './migrate.js';
 import { timelineOn } from './timeline.js';
@@ -170,7 +168,7 @@ const bindIn = (schema: string): string => {
     `'${name}', coalesce(nullif(${field('excluded', name)}, ''), ${field('binding', name)}, '')`;
   return `
 INSERT INTO ${inSchema(schema, 'dockhook_bindings')} AS binding (key, value)
-SELECT asked.* FROM (SELECT set_config('lock_timeout', '500ms', true), set_config('${WRITER}', $3, true)) AS settings,
+SELECT asked.* FROM (SELECT set_config('lock_timeout', '500ms', true)) AS limited,
   unnest($1::text[], $2::text[]) AS asked (key, value)
 ORDER BY key
 ON CONFLICT (key) DO UPDATE SET value = jsonb_build_object('value', (excluded.value::jsonb -> 'value')
@@ -214,7 +212,6 @@ export function openSql(bare: Database, schema = PUBLIC) {
     inSchema(schema, 'dockhook_organizations'),
     inSchema(schema, 'dockhook_bindings'),
   ];
-  const writer = randomUUID();
   const sent = withRetries(bare);
   // The embedded database has one role, from whom nothing is hidden, and no connections of one's own.
   const whole = bare.openSession === undefined ? undefined : withWholeRows(sent, schema);
@@ -263,7 +260,7 @@ export function openSql(bare: Database, schema = PUBLIC) {
      * @returns the SNs that are bound
      */
     async bind(rows: readonly StoredRow[]) {
-      const parameters = [rows.map(({ key }) => key), rows.map(({ text }) => text), writer];
+      const parameters = [rows.map(({ key }) => key), rows.map(({ text }) => text)];
       return new Set((await database.query(bindIn(schema), parameters)).map(({ key }) => String(key)));
     },
     /** Those of these SNs that were bound through themselves. */
@@ -276,8 +273,6 @@ export function openSql(bare: Database, schema = PUBLIC) {
     unsound: () => unsoundParts(bare.query, schema),
     openSession: database.openSession,
     seenWhole: whole?.seenWhole,
-    /** Marks what `bind` writes, for who hears of changes. */
-    writer,
     close: () => database.close(),
   };
 }

@@ -11,7 +11,7 @@ import { bucketOf, type Changes, type Kind } from './changes.js';
 const MAX_AGE_MS = 10 * 60_000;
 /** Of each kind; all kinds together then take about 100 MB. */
 const MAX_ENTRIES = 50_000;
-/** Names of which it is remembered that there is no such thing. Anybody can make them up, so they have a place of their own. */
+/** Keys of which it is remembered that there is no such record. Anybody can make them up, so they have a place of their own. */
 const MAX_ABSENT = 10_000;
 
 /** A value, and why it is not the newest, if that is so. */
@@ -35,15 +35,6 @@ export interface Memory<T> {
   ): Promise<Map<string, T>>;
   /** A fresh value, if there is one. */
   peek(key: string): T | undefined;
-  /**
-   * Does what changes these values.
-   * @param written tells the value of a key as it is now; undefined if that is not known
-   */
-  write<Result>(
-    keys: readonly string[],
-    work: () => Promise<Result>,
-    written?: (result: Result, index: number) => T | undefined,
-  ): Promise<Result>;
   /** As `get`; but where the database is at fault, what was last read, or rejects as `load` does. */
   recall(key: string, load: () => Promise<T | undefined>): Promise<Recalled<T>>;
 }
@@ -141,6 +132,7 @@ function memoryOf<T>(
       return;
     }
     if (known !== undefined && known.at > entry.at) return;
+    // Without a beat nothing was missed if none was counted: what was read then is as fresh as what was known.
     entry.count ??= known?.count;
     entries.set(key, entry);
     absent?.delete(key);
@@ -176,27 +168,6 @@ function memoryOf<T>(
         if (value !== undefined) found.set(key, value);
       }
       return found;
-    },
-    async write(keys, work, written) {
-      const at = now();
-      const entries = keys.map((key) => ({ key, entry: begin(key, at) }));
-      const forget = (): void => {
-        for (const { entry } of entries) changes?.changed(entry.bucket);
-      };
-      const result = await work().catch((error: unknown) => {
-        forget();
-        throw error;
-      });
-      // Of two changes at the same time, nobody can tell here which came later.
-      const isLast = entries.map(({ entry }) => entry.count === changes?.count(entry.bucket));
-      forget();
-      for (const [index, { key, entry }] of entries.entries()) {
-        const value = written?.(result, index);
-        if (value === undefined) continue;
-        entry.count = isLast[index] === true ? changes?.count(entry.bucket) : undefined;
-        note(key, entry, value);
-      }
-      return result;
     },
     async recall(key, load) {
       const at = now();

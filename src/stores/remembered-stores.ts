@@ -1,5 +1,4 @@
 /** The stores of a server: what was read is answered from memory, as long as changes are heard. */
-import { hasCode } from '../errors.js';
 import type { Changes, Kind } from './changes.js';
 import { LICENSE_KEY } from './codec.js';
 import { createMemory, type Memory } from './remembered-reads.js';
@@ -49,8 +48,13 @@ export function rememberAccounts(accounts: Accounts, changes?: Changes): Remembe
     listsGateway: async (sn) => (await listed.get(sn, () => accounts.listsGateway(sn))) ?? false,
     keepsClientId: async (clientId) =>
       (await kept.get(clientId, () => accounts.keepsClientId(clientId))) ?? false,
-    replaceHash: (name, oldHash, newHash) =>
-      byName.write([name], () => accounts.replaceHash(name, oldHash, newHash)),
+    async replaceHash(name, oldHash, newHash) {
+      try {
+        return await accounts.replaceHash(name, oldHash, newHash);
+      } finally {
+        changes?.changed('account', name);
+      }
+    },
   };
 }
 
@@ -94,12 +98,12 @@ function rememberBindings(
     return found;
   }
 
+  /** Only who asks for an organization must hear that it cannot be read. */
   async function organizationOf(id: string): Promise<BindingWithOrganization['organization']> {
     try {
       const organization = await organizations.get(id);
       return () => organization;
     } catch (error) {
-      if (!hasCode(error, 'bad_row')) throw error;
       return () => {
         throw error;
       };
@@ -111,18 +115,14 @@ function rememberBindings(
     get: (sn) => bySn.get(sn, () => bindings.get(sn)),
     getMany: (sns) => bySn.getMany(sns, (missing) => bindings.getMany(missing), false),
     getWithOrganizations,
-    bind: (devices) =>
-      bySn.write(
-        devices.map(({ sn }) => sn),
-        () => bindings.bind(devices),
-        (outcomes, index) => (outcomes[index] === 'bound' ? wholeBinding(devices[index]) : undefined),
-      ),
+    async bind(devices) {
+      try {
+        return await bindings.bind(devices);
+      } finally {
+        for (const { sn } of devices) changes?.changed('binding', sn);
+      }
+    },
   };
-}
-
-/** What is now in the table; a binding without callsign or model key has kept the old one, which is not known here. */
-function wholeBinding(binding: Binding | undefined): Binding | undefined {
-  return binding === undefined || binding.callsign === '' || binding.modelKey === '' ? undefined : binding;
 }
 
 /** The same license, which is remembered as it was read. */

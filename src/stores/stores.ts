@@ -70,8 +70,8 @@ export function openServerStores(
 ): ServerStores {
   const sql = openSql(database, schema);
   const stores = storesOn(sql, onQuery);
-  const { openSession, seenWhole, writer } = sql;
-  const changes = openSession && hearChanges(openSession, { schema, writer, onHeard, onWhole: seenWhole });
+  const { openSession, seenWhole } = sql;
+  const changes = openSession && hearChanges(openSession, { schema, onHeard, onWhole: seenWhole });
   return {
     ...withMemory(stores, changes),
     close() {
@@ -186,7 +186,7 @@ function openBindings(sql: Sql, onQuery: OnQuery | undefined): Bindings {
   const attempt = createAttempt(bindingType.table, onQuery);
   const table = openRecordTable(sql, bindingType, attempt);
   const withOrganizations = mergeReads((sns) => sql.bindingsWithOrganizations(sns));
-  const binds = { bind: mergeBinds(sql.bind), boundGateways: sql.boundGateways };
+  const binds = { bind: mergeBinds(sql.bind), bindAlone: sql.bind, boundGateways: sql.boundGateways };
 
   /** Reads what there is of these SNs, and decodes it. */
   async function readMany<Row, T extends Binding>(

@@ -38,13 +38,10 @@ export const GATEWAYS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,gateways}')`;
 export const CLIENT_IDS_OF_ACCOUNT = `(value::jsonb #> '{value,scope,clientIds}')`;
 
 /**
- * Carries notifications of changed records. The payload is a list of buckets (see `changes.ts`) or {@link EVERYTHING}, the
- * schema, and the server that wrote them if it told its {@link WRITER}, with a space between each.
+ * Carries notifications of changed records. The payload is a list of buckets (see `changes.ts`) or {@link EVERYTHING}, a
+ * space, and the schema.
  */
 export const CHANGES_CHANNEL = 'dockhook_changes';
-
-/** The setting by which a server marks what it writes. */
-export const WRITER = 'dockhook.writer';
 
 /** Instead of buckets: too many records changed to name them, or a table was emptied. */
 export const EVERYTHING = 'everything';

@@ -375,25 +375,51 @@ describeWithOwnPostgres('records answered from memory', function () {
     expect(await toldOf(add)).to.deep.equal(['everything public']);
   });
 
-  it('is told whose bind it was, and never by the next statement of that connection', async () => {
-    const bind = (): Promise<unknown> =>
-      one.stores.bindings.bind([
-        {
-          sn: 'DRONE00001',
-          organizationId: 'one',
-          callsign: '',
-          modelKey: '',
-          gateway: 'DOCK000001',
-          boundAt: '2026-01-01T00:00:00Z',
-        },
-      ]);
-    await one.stores.organizations.add({ id: 'one', name: 'One', bindingCode: 'code' });
-    const [told = ''] = await toldOf(bind);
-    expect(told).to.match(new RegExp(`^${bucket('binding', 'DRONE00001')} public [0-9a-f-]{36}$`));
-    expect(await toldOf(() => one.stores.bindings.remove('DRONE00001'))).to.deep.equal([
-      `${bucket('binding', 'DRONE00001')} public`,
-    ]);
+  it('is told of the other codes, but not of which code it was, when an organization changes', async () => {
+    const told = await toldOf(() =>
+      one.stores.organizations.add({ id: 'one', name: 'One', bindingCode: '123456' }),
+    );
     await one.stores.organizations.remove('one');
+    expect(told).to.deep.equal([
+      `${[bucket('organization', 'one'), bucket('code', 'any')].sort().join(',')} public`,
+    ]);
+  });
+
+  it('is told of each row, whatever the session or another schema told before', async () => {
+    const another = new pg.Client({ connectionString: postgres.url });
+    await another.connect();
+    try {
+      await another.query(`SET dockhook.schema = 'another'; ${migrationScript()}; RESET dockhook.schema`);
+      const many = `INSERT INTO another.dockhook_accounts (key, value)
+        SELECT 'many-' || n, '${noted('x').replace('7CTDTEST00000A', 'ANOTHER')}' FROM generate_series(1, 2000) n`;
+      const told = await toldOf(() =>
+        another.query(`BEGIN; ${many}; UPDATE public.dockhook_accounts SET value = value || ' '; COMMIT`),
+      );
+      expect(told).to.include(`${bucket('account', 'dock')} public`);
+      const { rows } = await another.query(`SELECT 'public.dockhook_accounts'::regclass::oid AS oid`);
+      const { oid } = rows[0] as { oid: number };
+      await another.query(`SET dockhook.told_${oid} = '1 2000'`);
+      expect(
+        await toldOf(() => another.query(`UPDATE public.dockhook_accounts SET value = value || ' '`)),
+      ).to.deep.equal([`${bucket('account', 'dock')} public`]);
+      await another.query('DROP SCHEMA another CASCADE');
+    } finally {
+      await another.end();
+    }
+  });
+
+  it('runs nobody else’s operators', async () => {
+    await postgres.query(`CREATE SCHEMA trap;
+      CREATE FUNCTION trap.caught(text, varchar) RETURNS text LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'caught'; END $$;
+      CREATE OPERATOR trap.|| (LEFTARG = text, RIGHTARG = varchar, FUNCTION = trap.caught)`);
+    try {
+      await postgres.query(
+        `SET search_path = trap, public; UPDATE public.dockhook_accounts SET value = value`,
+      );
+    } finally {
+      await postgres.query('DROP SCHEMA trap CASCADE');
+    }
   });
 
   it('is told nothing of a change that was rolled back', async () => {
@@ -631,12 +657,6 @@ INSERT INTO dockhook_settings VALUES ('license', '${license('first')}')`);
     const bound = { sn: DRONE, organizationId: 'one', callsign: 'Bee', modelKey: '', gateway: SN };
     await stores.bindings.bind([{ ...bound, boundAt: '2026-01-01T00:00:00Z' }]);
     expect(await stores.bindings.get(DRONE)).to.have.property('callsign', 'Bee');
-    await stores.bindings.bind([
-      { ...bound, callsign: 'Wasp', modelKey: '0-91-0', boundAt: '2026-01-01T00:00:00Z' },
-    ]);
-    const before = statements;
-    expect(await stores.bindings.get(DRONE)).to.include({ callsign: 'Wasp', modelKey: '0-91-0' });
-    expect(statements, 'all of it is known').to.equal(before);
   });
 
   it('keeps a bad row from nobody who does not ask for it', async () => {

@@ -3,7 +3,7 @@ import type { FromSchema } from 'json-schema-to-ts';
 import type { Binding, BindingWithOrganization } from '../../stores/types.js';
 import { serialNumber, toText } from '../fields.js';
 import { MAX_DEVICES_PER_REQUEST } from '../request-limits.js';
-import type { Call, Method } from '../method.js';
+import type { Method } from '../method.js';
 import { ok, results } from '../result-codes.js';
 
 interface Details {
@@ -39,10 +39,6 @@ export const airportBindStatus: Method = {
   async handle({ devices }: FromSchema<typeof schema>, call) {
     const sns = devices.map(({ sn }) => toText(sn));
     const bindings = await call.within(call.bindings.getWithOrganizations(call.gateway, sns));
-    lookAhead(
-      sns.filter((sn) => sn !== call.gateway && !bindings.has(sn)),
-      call,
-    );
     const own = bindings.get(call.gateway);
     // A gateway that an operator has moved may no longer see what was bound through it.
     const isVisible = ({ organizationId, gateway }: Binding): boolean =>
@@ -55,11 +51,6 @@ export const airportBindStatus: Method = {
     });
   },
 };
-
-/** A dock that hears of unbound devices binds them next, and that asks whether they are listed: so they are in memory by then. */
-function lookAhead(sns: readonly string[], call: Call): void {
-  for (const sn of sns) call.isListed(sn).catch(() => undefined);
-}
 
 /** All that anybody may know of a device: whether it is bound. DJI's demo demands the other keys, too. */
 function statusOf(sn: string, binding: Binding | undefined): Status {

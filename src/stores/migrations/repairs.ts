@@ -10,7 +10,6 @@ import {
   inSchema,
   recordTables,
   triggersIn,
-  WRITER,
 } from '../table-names.js';
 
 const CLIENT_IDS_INDEX = 'dockhook_accounts_client_ids';
@@ -36,18 +35,24 @@ const MAX_TOLD_ROWS = 1000;
 /**
  * What the triggers call. It tells the buckets of the names under which the old and the new row are found, as `bucketOf`
  * in `changes.ts` has them. What an account lists is told only where it changed: a fleet that gets new password hashes
- * must not be read anew. Lax paths, since a list may be no list in a row that somebody typed.
+ * must not be read anew. Lax paths, since a list may be no list in a row that somebody typed. The rows are counted for
+ * each table, and under the number of the transaction, so that no setting from elsewhere keeps it silent. Its search_path
+ * keeps out functions and operators of others.
  */
-const changed = `CREATE OR REPLACE FUNCTION dockhook_changed() RETURNS trigger LANGUAGE plpgsql AS $function$
+const changed = `CREATE OR REPLACE FUNCTION dockhook_changed() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
-  told integer := coalesce(nullif(pg_catalog.current_setting('dockhook.told', true), ''), '0')::integer;
+  setting text := 'dockhook.told_' || TG_RELID;
+  counted text[] := string_to_array(current_setting(setting, true), ' ');
+  told integer := 0;
   names text[];
   buckets text;
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
-    PERFORM pg_catalog.pg_notify('${CHANGES_CHANNEL}', '${EVERYTHING} ' || TG_TABLE_SCHEMA);
+    PERFORM pg_notify('${CHANGES_CHANNEL}', '${EVERYTHING} ' || TG_TABLE_SCHEMA);
     RETURN NULL;
   END IF;
+  IF counted[1] = txid_current()::text THEN told := counted[2]::integer; END IF;
   IF told > ${MAX_TOLD_ROWS} THEN RETURN NULL; END IF;
   CASE TG_TABLE_NAME
   WHEN 'dockhook_accounts' THEN
@@ -55,27 +60,26 @@ BEGIN
       SELECT kind || (entry #>> '{}')
       FROM (VALUES ('old', OLD.value::jsonb), ('new', NEW.value::jsonb)) AS versions (version, value),
         (VALUES ('gateway ', '$.value.scope.gateways[*]'::jsonpath), ('client id ', '$.value.scope.clientIds[*]')) AS lists (kind, path),
-        pg_catalog.jsonb_path_query(value, path) AS entry
-      GROUP BY 1 HAVING pg_catalog.count(DISTINCT version) = 1);
+        jsonb_path_query(value, path) AS entry
+      GROUP BY 1 HAVING count(DISTINCT version) = 1);
   WHEN 'dockhook_organizations' THEN
-    names := ARRAY['organization ' || OLD.key, 'organization ' || NEW.key,
-      'code ' || (OLD.value::jsonb #>> '{value,bindingCode}'), 'code ' || (NEW.value::jsonb #>> '{value,bindingCode}')];
+    names := ARRAY['organization ' || OLD.key, 'organization ' || NEW.key, 'code'];
   WHEN 'dockhook_bindings' THEN
     names := ARRAY['binding ' || OLD.key, 'binding ' || NEW.key];
   ELSE
     names := ARRAY['setting ' || OLD.key, 'setting ' || NEW.key];
   END CASE;
-  told := CASE WHEN pg_catalog.cardinality(names) > ${MAX_TOLD_ROWS} THEN ${MAX_TOLD_ROWS} ELSE told END + 1;
-  PERFORM pg_catalog.set_config('dockhook.told', told::text, true);
+  -- Not all bytes of another encoding may be text, and a row must be changed all the same.
+  IF cardinality(names) > ${MAX_TOLD_ROWS} OR getdatabaseencoding() <> 'UTF8' THEN told := ${MAX_TOLD_ROWS}; END IF;
+  told := told + 1;
+  PERFORM set_config(setting, txid_current() || ' ' || told, true);
   IF told > ${MAX_TOLD_ROWS} THEN
     buckets := '${EVERYTHING}';
   ELSE
-    SELECT pg_catalog.string_agg(DISTINCT pg_catalog.left(pg_catalog.encode(
-        pg_catalog.sha256(pg_catalog.convert_to(name, 'UTF8')), 'hex'), 4), ',')
-      INTO buckets FROM pg_catalog.unnest(names) AS name;
+    SELECT string_agg(DISTINCT left(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 4), ',')
+      INTO buckets FROM unnest(names) AS name;
   END IF;
-  PERFORM pg_catalog.pg_notify('${CHANGES_CHANNEL}',
-    pg_catalog.concat_ws(' ', buckets, TG_TABLE_SCHEMA, nullif(pg_catalog.current_setting('${WRITER}', true), '')));
+  PERFORM pg_notify('${CHANGES_CHANNEL}', buckets || ' ' || TG_TABLE_SCHEMA);
   RETURN NULL;
 END $function$;`;
 
@@ -108,11 +112,15 @@ IF ${lacksTriggers(recordTables)} THEN
 DECLARE
   name text;
 BEGIN
-  PERFORM set_config('lock_timeout', '500ms', true);
   ${changed}
   -- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
   -- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
-  FOREACH name IN ARRAY ARRAY[${recordTables.map((table) => `'${table}'`).join(', ')}] LOOP${trigger('dockhook_changed', 'AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW')}${trigger('dockhook_emptied', 'AFTER TRUNCATE ON %I FOR EACH STATEMENT')}
+  FOREACH name IN ARRAY ARRAY[${recordTables.map((table) => `'${table}'`).join(', ')}] LOOP
+  BEGIN
+    PERFORM set_config('lock_timeout', '500ms', true);${trigger('dockhook_changed', 'AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW')}${trigger('dockhook_emptied', 'AFTER TRUNCATE ON %I FOR EACH STATEMENT')}
+  EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING '% lacks its triggers, so that records are read each time: %', name, SQLERRM;
+  END;
   END LOOP;
 EXCEPTION WHEN OTHERS THEN
   RAISE WARNING 'the tables lack their triggers, so that records are read each time: %', SQLERRM;

@@ -64,18 +64,32 @@ describe('mergeBinds', () => {
     ['misses an organization', '23503'],
     ['waits too long for a locked row', '55P03'],
   ] as const) {
-    it(`sends each request alone if PostgreSQL ${why}, and fails only the one that it is about`, async () => {
-      const [good, bad] = [bind(rowsOf('A')), bind(rowsOf('B', 'C'))];
+    it(`sends one request after the other if PostgreSQL ${why}, and fails only the one that it is about`, async () => {
+      const [bad, good] = [bind(rowsOf('B', 'C')), bind(rowsOf('A'))];
       await turn();
       statements[0]?.end(failure(code));
       await turn();
-      expect(sent().slice(1)).to.deep.equal([['A'], ['B', 'C']]);
-      statements[1]?.end(['A']);
-      statements[2]?.end(failure(code));
-      expect([...(await good)]).to.deep.equal(['A']);
+      expect(sent().slice(1)).to.deep.equal([['B', 'C']]);
+      statements[1]?.end(failure(code));
       expect(await bad.catch((error: unknown) => error)).to.have.property('code', code);
+      await turn();
+      expect(sent().slice(2)).to.deep.equal([['A']]);
+      statements[2]?.end(['A']);
+      expect([...(await good)]).to.deep.equal(['A']);
     });
   }
+
+  it('gives up when a second request alone waits too long for a lock', async () => {
+    const all = ['A', 'B', 'C'].map((sn) => bind(rowsOf(sn)).catch((error: unknown) => error));
+    await turn();
+    statements[0]?.end(failure('55P03'));
+    for (const index of [1, 2]) {
+      await turn();
+      statements[index]?.end(failure('55P03'));
+    }
+    for (const one of await Promise.all(all)) expect(one).to.have.property('code', '55P03');
+    expect(sent()).to.deep.equal([['A', 'B', 'C'], ['A'], ['B']]);
+  });
 
   it('fails all if it cannot be known what was bound', async () => {
     const all = [bind(rowsOf('A')), bind(rowsOf('B'))];

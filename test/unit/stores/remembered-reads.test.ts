@@ -191,65 +191,6 @@ describe('memory, while the database can be read', () => {
     expect(asked).to.have.length(2);
   });
 
-  describe('of what it wrote itself', () => {
-    let counts: Map<number, number>;
-    const bucket = bucketOf('account', 'key');
-    const bump = (changed: number): void => {
-      counts.set(changed, (counts.get(changed) ?? 0) + 1);
-    };
-    beforeEach(() => {
-      counts = new Map();
-      const changes = { areHeard: () => true, count: (of: number) => counts.get(of) ?? 0, changed: bump };
-      memory = createMemory({ kind: 'account', changes });
-    });
-
-    it('reads nothing', async () => {
-      const written = await memory.write(
-        ['key'],
-        async () => 'done',
-        () => 'new',
-      );
-      expect(written).to.equal('done');
-      expect(await get()).to.equal('new');
-      expect(reads).to.equal(0);
-    });
-
-    it('reads what it does not know', async () => {
-      await get();
-      await memory.write(['key'], async () => 'done');
-      stored = 'new';
-      expect(await get()).to.equal('new');
-      expect(reads).to.equal(2);
-    });
-
-    it('reads it if somebody else changed it meanwhile', async () => {
-      const work = async (): Promise<void> => {
-        bump(bucket);
-      };
-      await memory.write(['key'], work, () => 'ours');
-      expect(await get()).to.equal('first');
-      expect(reads).to.equal(1);
-    });
-
-    it('reads it if the outcome is unknown', async () => {
-      await get();
-      stored = 'perhaps';
-      await expectUnavailable(memory.write(['key'], down, () => 'new'));
-      expect(await get()).to.equal('perhaps');
-      expect(reads).to.equal(2);
-    });
-
-    it('does not keep what it asked for before', async () => {
-      let finish: (value: string) => void = () => undefined;
-      const older = memory.get('key', () => new Promise((resolve) => (finish = resolve)));
-      await memory.write(['key'], async () => 'done');
-      finish('old');
-      expect(await older).to.equal('old');
-      stored = 'new';
-      expect(await get()).to.equal('new');
-    });
-  });
-
   it('reads each time without anybody who hears of changes', async () => {
     memory = createMemory();
     await get();
