@@ -21,9 +21,18 @@ interface Registration {
   outdated: string | undefined;
 }
 
+interface RegisterOptions {
+  keepsAddress: boolean;
+  waitMs: number;
+  timeline: boolean;
+  onWait: (missing: string) => void;
+}
+
 /**
  * Creates or updates the provider, puts it first, and waits until every node is connected and has our hooks.
  * Run again it changes nothing: an update makes EMQX drop its hooks for a moment, and ask for them again.
+ * @param keepsAddress leaves URL and TLS of a provider that is there as they are: only who knows how EMQX reaches dockhook
+ * can name another address
  * @param waitMs how long EMQX may take to reach dockhook
  * @param timeline whether dockhook keeps one, and so asks for more hooks
  * @param onWait told what is still missing, whenever that changes
@@ -31,8 +40,8 @@ interface Registration {
  */
 export async function register(
   api: EmqxApi,
-  wanted: ProviderSettings,
-  { waitMs, timeline, onWait }: { waitMs: number; timeline: boolean; onWait: (missing: string) => void },
+  given: ProviderSettings,
+  { keepsAddress, waitMs, timeline, onWait }: RegisterOptions,
 ): Promise<Registration> {
   const versions = versionsOf(await api.get('/nodes', answers.nodes));
   const outdatedText = ({ hooks }: Provider): string | undefined => {
@@ -40,6 +49,8 @@ export async function register(
     return difference && differenceText(difference);
   };
   const before = await api.get('/exhooks', answers.providers);
+  const old = before.find(({ name }) => name === given.name);
+  const wanted = keepsAddress && old !== undefined ? withAddressOf(old, given) : given;
   const twin = before.find(({ name, url }) => name !== wanted.name && isSameAddress(url, wanted.url));
   if (twin) {
     throw new DockhookError(
@@ -48,7 +59,6 @@ export async function register(
         `--name ${twin.name}, or delete it (dashboard, ExHook)`,
     );
   }
-  const old = before.find(({ name }) => name === wanted.name);
   const path = `/exhooks/${wanted.name}`;
   let action: Registration['action'] =
     old === undefined ? 'created' : isAsWanted(old, wanted) ? 'unchanged' : 'updated';
@@ -84,6 +94,10 @@ export async function register(
     said = missing;
     await pause(LOOK_MS);
   }
+}
+
+function withAddressOf({ url, ssl }: Provider, { ssl: _ssl, ...given }: ProviderSettings): ProviderSettings {
+  return { ...given, url, ...(ssl == null ? {} : { ssl: ssl as ProviderSettings['ssl'] & object }) };
 }
 
 function isAsWanted(old: Provider, { ssl, ...rest }: ProviderSettings): boolean {

@@ -103,7 +103,7 @@ function notAsked(problem: string, provider: Provider, call: TestCall | undefine
   if (call?.kind === 'untried') return { problem, text: problem };
   const text =
     `EMQX does not ask dockhook: ${problem}. Check that dockhook runs, and that EMQX's machine reaches it at ` +
-    `${printableUrl(provider.url)}; if that address is wrong: dockhook emqx register`;
+    `${printableUrl(provider.url)}; if that address is wrong: dockhook emqx register --exhook URL`;
   return { problem, text };
 }
 

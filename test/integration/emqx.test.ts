@@ -255,6 +255,32 @@ describe('dockhook emqx register and status', function () {
     );
   });
 
+  it('keeps the address and TLS of a provider that is there, unless another address is named', async () => {
+    const ssl = {
+      enable: true,
+      cacertfile: '/yard/ca.pem',
+      certfile: '/yard/emqx.pem',
+      keyfile: '/yard/emqx.key',
+    };
+    emqx.state.providers = [
+      {
+        name: 'dockhook',
+        url: 'https://dockhook-grpc.yard:9100',
+        enable: false,
+        failed_action: 'ignore',
+        ssl,
+      },
+    ];
+    const { code, stderr } = await dockhook('emqx', 'register');
+    expect(code, stderr).to.equal(0);
+    expect(emqx.state.providers[0]).to.deep.include({
+      url: 'https://dockhook-grpc.yard:9100',
+      enable: true,
+      failed_action: 'deny',
+      ssl,
+    });
+  });
+
   it('puts it before other providers', async () => {
     emqx.state.providers = [{ name: 'other', url: 'http://10.0.0.9:9000', enable: true }];
     const { stdout } = await dockhook('--json', 'emqx', 'register');

@@ -21,7 +21,7 @@ export function addProviderFlags(command: Command): Command {
     .option(
       '--exhook <url>',
       'where EMQX reaches dockhook; https for mutual TLS (default: the loopback address of DOCKHOOK_GRPC_LISTEN, with ' +
-        'https if DOCKHOOK_GRPC_TLS_CERT is set; else http://127.0.0.1:9000)',
+        'https if DOCKHOOK_GRPC_TLS_CERT is set; else http://127.0.0.1:9000; register keeps that of a provider that is there)',
     )
     .option('--exhook-ca <path>', "CA of dockhook's certificate, on the machine of EMQX")
     .option('--exhook-cert <path>', 'certificate that EMQX shows to dockhook, on the machine of EMQX')

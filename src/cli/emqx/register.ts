@@ -26,6 +26,8 @@ export async function registerProvider(
   const { register } = await import('../../emqx/register.js');
   const json = wantsJson(command);
   const { action, moved, provider, outdated } = await register(api, settings, {
+    // Else EMQX would be sent past a proxy, or to a wrong machine, by an operator who means to renew the hooks.
+    keepsAddress: options.exhook === undefined,
     waitMs,
     timeline: configOf(command).timeline,
     onWait: (missing) => {

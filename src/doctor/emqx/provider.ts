@@ -89,32 +89,28 @@ async function checkConnection(provider: Provider, context: EmqxContext): Promis
 /** Whether EMQX has the hooks that dockhook asks for now, and no others. */
 function checkHooks({ hooks }: Provider, context: EmqxContext): Finding[] {
   const { missing = [], unwanted = [] } = hookDifference(hooks, context) ?? {};
-  return [
-    ...(missing.length === 0
-      ? []
-      : [
-          {
-            level: 'warning',
-            code: 'emqx_hooks_timeline',
-            what: `not mounted: ${missing.join(', ')}`,
-            why: 'dockhook does not see when docks connect and disconnect, and so cannot tell a license that failed',
-            fix: ['set DOCKHOOK_TIMELINE=on for every dockhook', 'then: dockhook emqx register'],
-          } as const,
-        ]),
-    ...(unwanted.length === 0
-      ? []
-      : [
-          {
-            level: 'warning',
-            code: 'emqx_hooks_outdated',
-            what: `EMQX calls dockhook for what it no longer asks for: ${unwanted.join(', ')}`,
-            why:
-              'EMQX keeps the hooks that an earlier dockhook asked for, and each call costs time. A dock waits for ' +
-              'client.connected when it connects',
-            fix: ['dockhook emqx register'],
-          } as const,
-        ]),
-  ];
+  const findings: Finding[] = [];
+  if (missing.length > 0) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_hooks_timeline',
+      what: `not mounted: ${missing.join(', ')}`,
+      why: 'dockhook does not see when docks connect and disconnect, and so cannot tell a license that failed',
+      fix: ['set DOCKHOOK_TIMELINE=on for every dockhook', 'then: dockhook emqx register'],
+    });
+  }
+  if (unwanted.length > 0) {
+    findings.push({
+      level: 'warning',
+      code: 'emqx_hooks_outdated',
+      what: `EMQX calls dockhook for what it no longer asks for: ${unwanted.join(', ')}`,
+      why:
+        'EMQX keeps the hooks that an earlier dockhook asked for, and each call costs time. A dock waits for ' +
+        'client.connected when it connects',
+      fix: ['in a quiet hour: dockhook emqx register'],
+    });
+  }
+  return findings;
 }
 
 /** Makes a call, once EMQX says that it is connected: if it does not, it says why. */
@@ -152,7 +148,7 @@ function howToReach(url: string, { exhookUrl }: EmqxContext): string {
   if (exhookUrl !== undefined && !isSameAddress(url, exhookUrl)) {
     return (
       `dockhook listens at ${exhookUrl} by these settings: if EMQX runs on the same machine, dockhook emqx register ` +
-      'puts that address in; else dockhook emqx register --exhook with the address by which EMQX reaches dockhook'
+      `--exhook ${exhookUrl} puts that address in; else use the address by which EMQX reaches dockhook`
     );
   }
   return (
