@@ -82,7 +82,8 @@ function followSessions(own: readonly TimelineEntry[]) {
     lastAccepted = entry;
     if (step === 'authenticate') {
       letIn.delete(clientId);
-      letIn.set(clientId, entry);
+      // A client that comes again and again waits since its first try.
+      letIn.set(clientId, { ...entry, at: yes?.at ?? entry.at });
       continue;
     }
     latest.set(clientId, entry);

@@ -1,6 +1,6 @@
 /** JSON logs on stdout, one object a line. What may be logged is listed here by name, so no secret slips in. */
 import { pino, type Logger } from 'pino';
-import { traceOf } from '../errors.js';
+import { DockhookError, traceOf } from '../errors.js';
 import type { AccessEvent, Tell } from '../events.js';
 import { clipped, printableJson, withoutUserInfo } from '../text.js';
 import { createThrottle } from '../throttle.js';
@@ -97,12 +97,17 @@ export function logEvents(log: Logger): Tell {
  */
 const LOGGED_FAILURES = { burst: 10, refillMs: 1000 };
 
-/** Logs why a hook failed, with EMQX's name of the hook. */
+/** Logs why a hook failed, with EMQX's name of the hook. Each kind of error of a hook has its own limit. */
 export function logFailures(log: Logger): (hook: string, error: unknown) => void {
   const lines = createThrottle(LOGGED_FAILURES);
   return (hook, error) => {
-    if (lines.take(hook)) log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
+    if (lines.take(`${hook} ${codeOf(error)}`))
+      log.error({ event: 'hook_failed', hook, detail: traceOf(error) });
   };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof DockhookError ? error.code : error instanceof Error ? error.name : '';
 }
 
 /** Names and topics of up to 64 KiB come from outside, escaped six times as long; stacks are ours. */

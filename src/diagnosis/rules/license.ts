@@ -67,7 +67,10 @@ export function licenseRefused({ own, sessions }: History, { now }: DockFacts): 
 function isFollowedByEnd(config: TimelineEntry, own: readonly TimelineEntry[]): boolean {
   const next = own
     .slice(own.indexOf(config) + 1)
-    .find(({ clientId, step }) => clientId === config.clientId && step !== 'authenticate');
+    // Behind a balancer, a replica may hear of the session's first topic after another one answered `config`.
+    .find(
+      ({ clientId, step }) => clientId === config.clientId && !['authenticate', 'connected'].includes(step),
+    );
   return (
     next?.step === 'disconnected' &&
     OWN_ENDS.has(next.details.detail ?? '') &&

@@ -26,13 +26,13 @@ export function neverSeen({ entries, sessions }: History, facts: DockFacts): Doc
 
 /** A yes of dockhook, and then nothing: the broker itself refused the client, or does not ask dockhook about topics. */
 export function onlyLetIn({ letIn }: History, { now }: DockFacts): DockFinding | undefined {
-  if (letIn === undefined || now - letIn.lastAt < CONNECTING_MS) return undefined;
-  const { clientId, account, lastAt } = letIn;
+  if (letIn === undefined || now - letIn.at < CONNECTING_MS) return undefined;
+  const { clientId, account, at } = letIn;
   return {
     code: 'only_let_in',
     level: 'error',
     state: 'stopped at connect',
-    since: lastAt,
+    since: at,
     brief: 'let in, but it uses no topic',
     what:
       `dockhook let in client id "${clientId}" with account "${account}", and has seen nothing of it since: no topic, no ` +

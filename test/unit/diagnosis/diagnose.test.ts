@@ -130,6 +130,12 @@ describe('a connect that dockhook accepted', () => {
     }
   });
 
+  it('is counted from the first of many tries, which nothing followed', () => {
+    const story = bound().disconnect();
+    for (let port = 2; port <= 9; port += 1) letIn(story, port).wait(5000);
+    expect(codes(story.diagnose())).to.deep.equal(['stopped at connect', 'only_let_in']);
+  });
+
   it('is offline once its end was told, though nothing came between', () => {
     const story = letIn(bound().disconnect(), 2).disconnect('normal', 2);
     expect(codes(story.diagnose())).to.deep.equal(['offline', 'offline']);
@@ -318,6 +324,12 @@ describe('a license', () => {
     expect(codes(failing().diagnose(UNBOUND))).to.deep.equal(['stopped at config', 'license_refused']);
     const slow = new Story().connect().request('config').wait(30_000).disconnect();
     expect(codes(slow.diagnose(UNBOUND))).to.deep.equal(['offline', 'offline']);
+  });
+
+  it('was probably refused, too, if a replica told of the connection only after config', () => {
+    const story = new Story().add('authenticate', { details: { peerPort: 1 } }).request('config');
+    story.add('connected', { details: { peerPort: 1 } }).disconnect('tcp_closed', 1);
+    expect(codes(story.diagnose(UNBOUND))).to.deep.equal(['stopped at config', 'license_refused']);
   });
 
   for (const end of ['takenover', 'discarded', 'kicked', 'keepalive_timeout']) {

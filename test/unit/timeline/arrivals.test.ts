@@ -7,10 +7,15 @@ const SN = '7CTDTEST00000A';
 
 describe('arrivals', () => {
   let told: AccessEvent[];
+  let time: number;
   let arrivals: Arrivals;
   beforeEach(() => {
     told = [];
-    arrivals = createArrivals((event) => told.push(event));
+    time = 0;
+    arrivals = createArrivals(
+      (event) => told.push(event),
+      () => time,
+    );
   });
 
   const tell = (step: AccessEvent['step'], peerPort: number, more: Partial<AccessEvent> = {}): void => {
@@ -34,6 +39,13 @@ describe('arrivals', () => {
         ...{ peerHost: '192.0.2.1', peerPort: 7, node: 'emqx@a' },
       },
     ]);
+  });
+
+  it('tells no session at a topic that comes long after the yes', () => {
+    tell('authenticate', 7);
+    time = 60_001;
+    asksForTopic(7);
+    expect(connected()).to.deep.equal([]);
   });
 
   it('tells each session of a client that comes back', () => {
