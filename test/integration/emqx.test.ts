@@ -281,6 +281,13 @@ describe('dockhook emqx register and status', function () {
     });
   });
 
+  it('takes no TLS files without an address, for it would leave those of the provider', async () => {
+    const { code, stderr } = await dockhook('emqx', 'register', '--exhook-cert', '/yard/new.pem');
+    expect(code).to.equal(2);
+    expect(stderr).to.include('--exhook');
+    expect(changes()).to.deep.equal([]);
+  });
+
   it('puts it before other providers', async () => {
     emqx.state.providers = [{ name: 'other', url: 'http://10.0.0.9:9000', enable: true }];
     const { stdout } = await dockhook('--json', 'emqx', 'register');

@@ -1,5 +1,6 @@
 /** `dockhook emqx register`: makes dockhook a provider of a running EMQX. */
 import type { Command } from 'commander';
+import { DockhookError } from '../../errors.js';
 import { apiOf, waitOf } from './api.js';
 import { providerFrom, summaryOf, type ProviderOptions } from './provider.js';
 import { configOf, wantsJson } from '../options.js';
@@ -20,6 +21,13 @@ export async function registerProvider(
   options: ProviderOptions & { wait: string },
   command: Command,
 ): Promise<void> {
+  const { exhook, exhookCa, exhookCert, exhookKey } = options;
+  if (exhook === undefined && (exhookCa ?? exhookCert ?? exhookKey) !== undefined) {
+    throw new DockhookError(
+      'usage',
+      '--exhook-ca, --exhook-cert and --exhook-key: name the address, too, with --exhook',
+    );
+  }
   const waitMs = waitOf(options.wait);
   const settings = await providerFrom(options, command);
   const api = await apiOf(command);
@@ -27,7 +35,7 @@ export async function registerProvider(
   const json = wantsJson(command);
   const { action, moved, provider, outdated } = await register(api, settings, {
     // Else EMQX would be sent past a proxy, or to a wrong machine, by an operator who means to renew the hooks.
-    keepsAddress: options.exhook === undefined,
+    keepsAddress: exhook === undefined,
     waitMs,
     timeline: configOf(command).timeline,
     onWait: (missing) => {
