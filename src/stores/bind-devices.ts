@@ -21,7 +21,7 @@ type Outcome = BindOutcome | DockhookError;
  * @param refused told of a device that PostgreSQL refuses; resolves to what that means
  * @returns what became of each, in their order
  */
-export async function bindInTurn(
+export async function bindDevices(
   sql: { bind: Bind; bindAlone: Bind } & Pick<Sql, 'boundGateways'>,
   bindings: readonly Binding[],
   refused: (sn: string, error: Error) => Promise<Outcome>,

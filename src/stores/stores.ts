@@ -12,7 +12,7 @@
  */
 import { isSerialNumber } from '../serial-number.js';
 import { DockhookError } from '../errors.js';
-import { bindInTurn } from './bind-in-turn.js';
+import { bindDevices } from './bind-devices.js';
 import { hearChanges, type ChangesOptions } from './changes.js';
 import {
   accountType,
@@ -229,7 +229,7 @@ function openBindings(sql: Sql, onQuery: OnQuery | undefined): Bindings {
       })),
     list: () => table.list(),
     bind: (bindings) =>
-      attempt('bind', `bindings of ${bindings.length} devices`, () => bindInTurn(binds, bindings, refused)),
+      attempt('bind', `bindings of ${bindings.length} devices`, () => bindDevices(binds, bindings, refused)),
     move: (sn, { organizationId, account }) =>
       table.update(
         sn,
