@@ -28,7 +28,7 @@ interface Attempt {
   client: Client;
   password: string;
   within: Within;
-  /** Resolves when the password must be checked. */
+  /** Resolves when the time for checking the password is over. */
   checkOver: () => Promise<void>;
 }
 

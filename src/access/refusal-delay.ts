@@ -26,7 +26,7 @@ export function checkTime(hashMs: number): number {
 interface RefusalDelay {
   /** To be called once the account was read, or could not be. */
   accountRead(): void;
-  /** Resolves when the password must be checked. */
+  /** Resolves when the time for checking the password is over. */
   checkOver(): Promise<void>;
   /** Resolves when a refusal may leave. */
   over(): Promise<void>;

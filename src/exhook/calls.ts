@@ -56,7 +56,8 @@ export function createCalls({ hookDeadlineMs, onCall, onError }: CallOptions) {
 
   /**
    * A method whose answer `run` hands to `respond`; it must do so once. `isGivenUp` tells whether the caller waits no
-   * longer. EMQX counts its `grpc-timeout` from a little earlier than we do, and does not cancel a call.
+   * longer. EMQX does not cancel a call, and gRPC counts the call's time limit only from when it reads the call: what lay
+   * in the socket longer than that is not recognised.
    */
   function method<Request, Response>(
     hook: string,
