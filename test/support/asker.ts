@@ -1,11 +1,14 @@
 /**
  * Asks a running dockhook what EMQX would ask for one client, over real gRPC, and takes nothing that comes
- * later than the two seconds in which a hook must answer.
+ * later than the two seconds in which a hook must answer, or the time that the test gives.
  */
 import { connectExhook, type ClientInfo } from '../../src/trial-broker/exhook-client.js';
 
-/** In which every hook must answer, in milliseconds. */
-const ANSWER_LIMIT_MS = 2000;
+/**
+ * In which EMQX wants an answer, in milliseconds. Only where the suite has the machine to itself (npm run chaos):
+ * beside other suites, a late answer says more about them.
+ */
+const HOOK_LIMIT_MS = process.env['TEST_LONG'] === 'true' ? 2000 : 10_000;
 
 export interface Asker {
   /** What EMQX would tell the client; rejects if no answer came in time, or none at all. */
@@ -19,6 +22,7 @@ export interface Asker {
 export async function connectAsker(
   grpc: string,
   { username, clientId }: { username: string; clientId: string },
+  { limitMs = HOOK_LIMIT_MS } = {},
 ): Promise<Asker> {
   const faults: Error[] = [];
   const exhook = connectExhook({
@@ -42,8 +46,8 @@ export async function connectAsker(
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(new Error(`${what} was not answered within ${ANSWER_LIMIT_MS} ms`));
-      }, ANSWER_LIMIT_MS);
+        reject(new Error(`${what} was not answered within ${limitMs} ms`));
+      }, limitMs);
     });
     try {
       const result = await Promise.race([answer, late]);
