@@ -1,32 +1,32 @@
 /** What several findings tell an operator to do, each said in one way. */
-import { shellWord } from './shell.js';
+import { command } from './command.js';
 
 /** For a database that does not answer or refuses. */
 export const CHECK_DATABASE = 'check PostgreSQL and DATABASE_URL: dockhook doctor';
 
 /** `name` may be a placeholder such as `NAME`. */
 export function addAccount(name: string, sn: string): string {
-  return `dockhook account add ${shellWord(name)} --gateway ${sn} --generate`;
+  return command('account', 'add', name, '--gateway', sn, '--generate');
 }
 
 /** The command for an account that is disabled. */
 export function enableAccount(name: string): string {
-  return `dockhook account enable ${shellWord(name)}`;
+  return command('account', 'enable', name);
 }
 
 /** The command for an account that has expired; it gives the account 90 days. */
 export function extendAccount(name: string): string {
-  return `dockhook account set ${shellWord(name)} --expires 90d`;
+  return command('account', 'set', name, '--expires', '90d');
 }
 
 /** The command that shows what an account may do. */
 export function showAccount(name: string): string {
-  return `dockhook account show ${shellWord(name)}`;
+  return command('account', 'show', name);
 }
 
 /** The command that gives an account a new password, and prints it. */
 export function newPassword(name: string): string {
-  return `dockhook account set ${shellWord(name)} --generate`;
+  return command('account', 'set', name, '--generate');
 }
 
 /** For an EMQX that lets clients do what they may not, or does not ask dockhook. */
