@@ -1,12 +1,29 @@
 /** The built `dockhook` command as a process, the way its users run it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+let bin: string | undefined;
+
+/** A folder for the path with `dockhook` in it, as a global install makes one. */
+export function binFolder(): string {
+  if (bin !== undefined) return bin;
+  if (!existsSync(MAIN)) throw new Error('dist/ is missing: npm run build');
+  const folder = mkdtempSync(join(tmpdir(), 'dockhook-bin-'));
+  process.on('exit', () => {
+    rmSync(folder, { recursive: true });
+  });
+  chmodSync(MAIN, 0o755);
+  symlinkSync(MAIN, join(folder, 'dockhook'));
+  return (bin = folder);
+}
 
 export interface Result {
   /** Exit code; null if a signal ended it. */
@@ -26,11 +43,10 @@ export interface RunOptions {
 }
 
 function start(args: string[], { environment = {}, cwd, stdout }: RunOptions): ChildProcess {
-  if (!existsSync(MAIN)) throw new Error('dist/ is missing: npm run build');
   const { PATH = '', HOME = '' } = process.env;
   // Nothing of the tester's own settings may leak in.
-  return spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH, HOME, ...environment },
+  return spawn(process.execPath, [join(binFolder(), 'dockhook'), ...args], {
+    env: { PATH: `${binFolder()}:${PATH}`, HOME, ...environment },
     stdio: ['pipe', stdout ?? 'pipe', 'pipe'],
     ...(cwd ? { cwd } : {}),
   });

@@ -7,28 +7,83 @@ import ts from 'typescript';
 /** Stands for what a text takes from elsewhere: a name, an SN. */
 const VALUE = 'VALUE';
 
-/** Texts of a file of TypeScript, joined over `+`. */
-export function stringsIn(path: string): string[] {
-  const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
+/** What makes the help of a command. */
+const HELP = ['addExamples', 'addHelpText', 'description', 'option', 'optionsGroup', 'requiredOption'];
+
+/**
+ * Texts of a file of TypeScript, joined over `+`.
+ * @param options `isPrinted`: only what a running command says, as it stands there: neither help nor what `command()`
+ *   writes
+ */
+export function stringsIn(path: string, { isPrinted = false } = {}): string[] {
+  const source = sourceOf(path);
   const found: string[] = [];
   const textOf = (node: ts.Node): string => {
     if (ts.isStringLiteralLike(node)) return node.text;
     if (ts.isTemplateExpression(node)) {
-      for (const { expression } of node.templateSpans) visit(expression);
-      return node.head.text + node.templateSpans.map(({ literal }) => VALUE + literal.text).join('');
+      const spans = node.templateSpans.map(({ expression, literal }) => {
+        if (isCommand(expression) && !isPrinted) return commandText(expression) + literal.text;
+        visit(expression);
+        return VALUE + literal.text;
+      });
+      return node.head.text + spans.join('');
     }
     if (isJoined(node)) return textOf(node.left) + textOf(node.right);
+    if (isCommand(node) && !isPrinted) return commandText(node);
     visit(node);
     // Apart from the word before: it is a sentence more often than a part of a word.
     return ` ${VALUE}`;
   };
   const visit = (node: ts.Node): void => {
-    if (ts.isStringLiteralLike(node) || ts.isTemplateExpression(node) || isJoined(node)) {
+    if (isPrinted && isCommand(node)) return;
+    // What follows in the chain was said before it.
+    if (isPrinted && isCallOf(node, HELP)) visit(node.expression);
+    else if (
+      ts.isStringLiteralLike(node) ||
+      ts.isTemplateExpression(node) ||
+      isJoined(node) ||
+      isCommand(node)
+    ) {
       found.push(textOf(node));
     } else ts.forEachChild(node, visit);
   };
   visit(source);
   return found;
+}
+
+function sourceOf(path: string): ts.SourceFile {
+  return ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
+}
+
+/** The words of each `command(…)` in a file; `VALUE` stands for what is known only when it runs, also for several words. */
+export function commandsIn(path: string): string[][] {
+  const found: string[][] = [];
+  const visit = (node: ts.Node): void => {
+    if (isCommand(node)) found.push(wordsOf(node));
+    ts.forEachChild(node, visit);
+  };
+  visit(sourceOf(path));
+  return found;
+}
+
+/** `command('dock', 'show', sn)` is `dockhook dock show VALUE`. */
+function commandText(call: ts.CallExpression): string {
+  return ['dockhook', ...wordsOf(call)].join(' ');
+}
+
+function wordsOf({ arguments: words }: ts.CallExpression): string[] {
+  return words.map((word) => (ts.isStringLiteralLike(word) ? word.text : VALUE));
+}
+
+function isCallOf(node: ts.Node, names: readonly string[]): node is ts.CallExpression {
+  if (!ts.isCallExpression(node)) return false;
+  const { expression } = node;
+  const name = ts.isPropertyAccessExpression(expression) ? expression.name : expression;
+  return ts.isIdentifier(name) && names.includes(name.text);
+}
+
+function isCommand(node: ts.Node): node is ts.CallExpression {
+  return ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 'command';
 }
 
 function isJoined(node: ts.Node): node is ts.BinaryExpression {
@@ -74,6 +129,33 @@ export function unknownIn(
     if (fault !== undefined) faults.push(`dockhook ${end.trim()}: ${fault}`);
   }
   return { faults, count };
+}
+
+/**
+ * The words of the command that a text begins with, without what the sentence says after it.
+ * @param text what follows `dockhook `
+ */
+export function commandAt(text: string, program: Command): string[] {
+  const words: string[] = [];
+  let command = program;
+  let places = 0;
+  let wanted: 'value' | 'values' | undefined;
+  for (const [token] of text.matchAll(/(?:'[^']*'|\\'|[^\s'])+/g)) {
+    const word = token.replace(/[,;:.)]+$/, '');
+    const next = command.commands.find((one) => one.name() === word);
+    const flag = [...command.options, ...program.options].find(({ long }) => long === word);
+    const isName = /^('.*'|[A-Z0-9]+)$/.test(word);
+    if (wanted !== 'value' && next) command = next;
+    else if (wanted !== 'value' && (flag ?? word === '--help'))
+      wanted = !flag?.required ? undefined : flag.variadic ? 'values' : 'value';
+    else if (wanted === 'value') wanted = undefined;
+    else if (wanted === 'values' && isName) wanted = 'values';
+    else if (places < command.registeredArguments.length) places += 1;
+    else break;
+    words.push(word);
+    if (word !== token) break;
+  }
+  return words;
 }
 
 /** `prose` if dockhook is the subject of a sentence. */

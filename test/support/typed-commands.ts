@@ -12,6 +12,7 @@ export const TYPED: readonly Sections[] = [
     file: 'docs/operating.md',
     titles: [
       'The ten commands',
+      'Remote controllers, and who a drone belongs to',
       'Passwords',
       'A whole fleet',
       'Moving a device to another organization',
@@ -23,7 +24,7 @@ export const TYPED: readonly Sections[] = [
     file: 'docs/why-is-my-dock-not-online.md',
     titles: ['Why is my dock not online?', 'The dock is not in the list'],
   },
-  { file: 'docs/emqx.md', titles: ['Up to EMQX 5.8: close the listeners'] },
+  { file: 'docs/emqx.md', titles: ['Up to EMQX 5.8: close the listeners', 'Rules beside a backend'] },
 ];
 
 export const UNTYPED: readonly { file: string; title: string; why: string }[] = [
