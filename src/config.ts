@@ -3,6 +3,7 @@
  * from it. Reading reports all faults at once.
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { parseAnswerForBackend } from './answer-for-backend.js';
 import { DockhookError, messageOf } from './errors.js';
 import { formatListen, isLoopback, parseListen } from './listen.js';
 
@@ -10,12 +11,23 @@ interface Setting<T> {
   environment: string;
   /** Without one, the setting is only read from the environment: secrets do not belong in process arguments. */
   flag?: string;
+  /** Names that go on working: only one of old and new may be set. */
+  formerly?: { environment: string; flag: string };
+  /** What the value is, for the help of the flag: `host:port`. */
+  value?: string;
+  /** The commands that take the flag; without, those of {@link TAKERS}. */
+  takenBy?: readonly string[];
   description: string;
   /** As a person would write it; '' is "not set". */
   default: string;
   /** Throws an error that says what is wrong with the text. */
   parse: (text: string) => T;
 }
+
+/** Commands that start a server, or check one. */
+const TAKERS = ['serve', 'dev', 'doctor'];
+/** Commands that ask EMQX. */
+const EMQX_TAKERS = [...TAKERS, 'emqx register', 'emqx open', 'emqx status'];
 
 const setting = <T>(definition: Setting<T>): Setting<T> => definition;
 
@@ -45,6 +57,7 @@ const settings = {
   databaseConnections: setting({
     environment: 'DOCKHOOK_DATABASE_CONNECTIONS',
     flag: 'database-connections',
+    value: 'n',
     description:
       'The most connections to PostgreSQL that `dockhook serve` opens, at least 2: one hears of changes, the ' +
       'others read and write. Every other command opens 2.',
@@ -54,6 +67,7 @@ const settings = {
   dataDir: setting({
     environment: 'DOCKHOOK_DATA_DIR',
     flag: 'data-dir',
+    value: 'directory',
     description: 'Folder of the embedded database. The variable is ignored if `DATABASE_URL` is set.',
     default: './.dockhook',
     parse: notEmpty,
@@ -61,6 +75,7 @@ const settings = {
   grpcListen: setting({
     environment: 'DOCKHOOK_GRPC_LISTEN',
     flag: 'grpc-listen',
+    value: 'host:port',
     description:
       'Where the broker reaches ExHook. Anybody who reaches this port can read the license and bind any device.',
     default: '127.0.0.1:9000',
@@ -69,6 +84,7 @@ const settings = {
   grpcTlsCert: setting({
     environment: 'DOCKHOOK_GRPC_TLS_CERT',
     flag: 'grpc-tls-cert',
+    value: 'file',
     description: 'Certificate chain (PEM file) of the ExHook port.',
     default: '',
     parse: optional(readablePath),
@@ -76,6 +92,7 @@ const settings = {
   grpcTlsKey: setting({
     environment: 'DOCKHOOK_GRPC_TLS_KEY',
     flag: 'grpc-tls-key',
+    value: 'file',
     description: 'Private key (PEM file) that goes with the certificate.',
     default: '',
     parse: optional(readablePath),
@@ -83,6 +100,7 @@ const settings = {
   grpcTlsClientCa: setting({
     environment: 'DOCKHOOK_GRPC_TLS_CLIENT_CA',
     flag: 'grpc-tls-client-ca',
+    value: 'file',
     description: 'CA (PEM file) that must have signed the certificate of the broker.',
     default: '',
     parse: optional(readablePath),
@@ -90,6 +108,7 @@ const settings = {
   grpcInsecure: setting({
     environment: 'DOCKHOOK_GRPC_INSECURE',
     flag: 'grpc-insecure',
+    value: 'yes|no',
     description:
       '`yes` allows the ExHook port beyond loopback without a client CA: only in a network you trust.',
     default: 'no',
@@ -98,6 +117,7 @@ const settings = {
   httpListen: setting({
     environment: 'DOCKHOOK_HTTP_LISTEN',
     flag: 'http-listen',
+    value: 'host:port',
     description: 'Where `/healthz`, `/readyz` and `/metrics` are served.',
     default: '127.0.0.1:9464',
     parse: parseListen,
@@ -105,6 +125,8 @@ const settings = {
   mqttListen: setting({
     environment: 'DOCKHOOK_MQTT_LISTEN',
     flag: 'mqtt-listen',
+    value: 'host:port',
+    takenBy: ['dev'],
     description: 'Where the embedded MQTT broker of `dockhook dev` listens.',
     default: '127.0.0.1:1883',
     parse: parseListen,
@@ -112,30 +134,31 @@ const settings = {
   unknownAccounts: setting({
     environment: 'DOCKHOOK_UNKNOWN_ACCOUNTS',
     flag: 'unknown-accounts',
+    value: 'deny|ignore',
     description:
       '`deny`, or `ignore` to leave accounts that dockhook does not know to the other authenticators and rules ' +
       'of the broker. **EMQX 5.9 and later lets such a client in if it has no authenticator of its own.**',
     default: 'deny',
     parse: oneOf('deny', 'ignore'),
   }),
-  emptyReplies: setting({
-    environment: 'DOCKHOOK_EMPTY_REPLIES',
-    flag: 'empty-replies',
+  answerForBackend: setting({
+    environment: 'DOCKHOOK_ANSWER_FOR_BACKEND',
+    flag: 'answer-for-backend',
+    formerly: { environment: 'DOCKHOOK_EMPTY_REPLIES', flag: 'empty-replies' },
+    value: 'names',
     description:
-      'Methods to answer with `{"result":0}`, separated by commas. ' +
-      '`offline_map_get,flight_areas_get` spares a dock 40 s of waiting before take-off if no backend answers them.',
+      'What to answer where no backend does, separated by commas: `update_topo`, without which a drone is not reported; ' +
+      '`events` that ask for a reply; `offline_map_get` and `flight_areas_get`, for which each take-off else waits 40 s; or ' +
+      'another method of `requests`, which gets `{"result":0}`. **Nobody else sees what is answered**: the reply takes ' +
+      'the place of the message. With EMQX, a change of `update_topo` or `events` needs `dockhook emqx register`. It was ' +
+      'called `DOCKHOOK_EMPTY_REPLIES` before, which still works.',
     default: '',
-    parse: (value) =>
-      new Set(
-        value
-          .split(',')
-          .map((name) => name.trim())
-          .filter(Boolean),
-      ),
+    parse: parseAnswerForBackend,
   }),
   timeline: setting({
     environment: 'DOCKHOOK_TIMELINE',
     flag: 'timeline',
+    value: 'on|off',
     description:
       '`off` keeps no access timeline for `dockhook dock`, and asks the broker not to report connected and ' +
       'disconnected clients, nor the status of docks.',
@@ -145,6 +168,8 @@ const settings = {
   emqxUrl: setting({
     environment: 'DOCKHOOK_EMQX_URL',
     flag: 'emqx',
+    value: 'url',
+    takenBy: EMQX_TAKERS,
     description:
       "EMQX's REST API, as `http://host:18083`. `dockhook emqx` and `dockhook doctor` need it. With it, `serve` opens " +
       'listeners, and a disabled account is disconnected at once.',
@@ -154,6 +179,8 @@ const settings = {
   emqxApiKeyFile: setting({
     environment: 'DOCKHOOK_EMQX_API_KEY_FILE',
     flag: 'emqx-api-key-file',
+    value: 'file',
+    takenBy: EMQX_TAKERS,
     description: 'File that holds an API key of EMQX.',
     default: '',
     parse: optional(readablePath),
@@ -161,6 +188,8 @@ const settings = {
   emqxApiSecretFile: setting({
     environment: 'DOCKHOOK_EMQX_API_SECRET_FILE',
     flag: 'emqx-api-secret-file',
+    value: 'file',
+    takenBy: EMQX_TAKERS,
     description: 'File that holds the secret of that key.',
     default: '',
     parse: optional(readablePath),
@@ -168,6 +197,8 @@ const settings = {
   emqxListeners: setting({
     environment: 'DOCKHOOK_EMQX_LISTENERS',
     flag: 'emqx-listeners',
+    value: 'ids',
+    takenBy: [...TAKERS, 'emqx open', 'emqx status'],
     description:
       'Listeners of EMQX that `serve` opens once every node asks dockhook, and keeps open, as ' +
       '`tcp:default,ssl:default`. Name those that `dockhook emqx config` closes up to EMQX 5.8. dockhook touches no other.',
@@ -183,6 +214,7 @@ const settings = {
   logLevel: setting({
     environment: 'DOCKHOOK_LOG_LEVEL',
     flag: 'log-level',
+    value: 'level',
     description: '`debug`, `info`, `warn` or `error`.',
     default: 'info',
     parse: oneOf('debug', 'info', 'warn', 'error'),
@@ -195,9 +227,14 @@ export type SettingName = keyof typeof settings;
 export type Config = { [Name in SettingName]: ReturnType<(typeof settings)[Name]['parse']> };
 
 /** The table, for the command line and docs/reference.md. */
-export const settingList: readonly (Setting<unknown> & { name: SettingName })[] = Object.entries(
-  settings,
-).map(([name, definition]) => ({ name: name as SettingName, ...definition }));
+export const settingList: readonly (Setting<unknown> & {
+  name: SettingName;
+  takenBy: readonly string[];
+})[] = Object.entries(settings).map(([name, definition]) => ({
+  name: name as SettingName,
+  ...definition,
+  takenBy: (definition as Setting<unknown>).takenBy ?? TAKERS,
+}));
 
 /**
  * Reads the settings; a flag goes before the environment, the environment before the default. An empty environment
@@ -233,7 +270,9 @@ export function inspectConfig(
   const faults: ConfigFault[] = [];
   const values: Record<string, unknown> = {};
   const complete = withUrlFromFile(environment, faults);
-  for (const { name, environment: variable, flag, default: fallback, parse } of settingList) {
+  for (const setting of settingList) {
+    const { name, flag, default: fallback, parse } = setting;
+    const variable = variableOf(setting, complete, faults);
     const fromFlag = flag === undefined ? undefined : flags[name];
     const where = fromFlag === undefined ? variable : `--${flag ?? ''}`;
     try {
@@ -246,6 +285,19 @@ export function inspectConfig(
   const config = values as Config;
   if (faults.length === 0) faults.push(...contradictions(config).map((fault) => ({ text: fault })));
   return { config, faults };
+}
+
+/** The variable that has the setting: the one of before, if that is set. */
+function variableOf(
+  { name, environment: variable, formerly }: (typeof settingList)[number],
+  environment: Readonly<Record<string, string | undefined>>,
+  faults: ConfigFault[],
+): string {
+  if (formerly === undefined || !environment[formerly.environment]) return variable;
+  if (!environment[variable]) return formerly.environment;
+  const text = `${variable} and ${formerly.environment}, its name before, are both set: keep ${variable}`;
+  faults.push({ setting: name, text });
+  return variable;
 }
 
 function contradictions(config: Config): string[] {

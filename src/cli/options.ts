@@ -1,5 +1,6 @@
 /** From commander's options to settings. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import { DockhookError } from '../errors.js';
 import { inspectConfig, readConfig, settingList, type Config, type SettingName } from '../config.js';
 
 /** Options that every command has. */
@@ -28,11 +29,20 @@ type Flags = Partial<Record<SettingName, string>>;
 
 function flagsOf(command: Command): Flags {
   const options = command.optsWithGlobals<Record<string, string | undefined>>();
+  /** Commander's name of `--grpc-listen` is `grpcListen`. */
+  const given = (flag = ''): string | undefined =>
+    options[flag.replace(/-./g, (part) => part.slice(1).toUpperCase())];
   const flags: Flags = {};
-  for (const { name, flag } of settingList) {
-    // Commander's name of `--grpc-listen` is `grpcListen`.
-    const given = options[flag?.replace(/-./g, (part) => part.slice(1).toUpperCase()) ?? ''];
-    if (given !== undefined) flags[name] = given;
+  for (const { name, flag = '', formerly } of settingList) {
+    const [now, before] = [given(flag), given(formerly?.flag)];
+    if (now !== undefined && before !== undefined) {
+      throw new DockhookError(
+        'usage',
+        `--${flag} and --${formerly?.flag ?? ''}, its name before: give only --${flag}`,
+      );
+    }
+    const value = now ?? before;
+    if (value !== undefined) flags[name] = value;
   }
   return flags;
 }
@@ -61,12 +71,25 @@ export function addExamples(command: Command, ...lines: readonly string[]): Comm
   return command.addHelpText('after', `\n${title}:\n${lines.map((line) => `  ${line}`).join('\n')}`);
 }
 
-/** Gives a command a flag for each setting that may be one, or for those named; `--data-dir` is global already. */
-export function addSettingFlags(command: Command, names?: readonly SettingName[]): Command {
-  for (const { name, flag, environment, description, default: fallback } of settingList) {
-    if (flag === undefined || name === 'dataDir' || names?.includes(name) === false) continue;
+/**
+ * Gives a command the flags of the settings that it takes; `--data-dir` is global already.
+ * @param options `isBrief`: their help names only the variable, which another command explains
+ */
+export function addSettingFlags(command: Command, { isBrief = false } = {}): Command {
+  const path = pathOf(command);
+  for (const { name, flag, value = 'value', takenBy, ...setting } of settingList) {
+    if (flag === undefined || name === 'dataDir' || !takenBy.includes(path)) continue;
+    const { environment, formerly, description, default: fallback } = setting;
     const shown = fallback === '' ? '' : `, default ${fallback}`;
-    command.option(`--${flag} <value>`, `${description.replaceAll(/[`*]/g, '')} (${environment}${shown})`);
+    const meaning = isBrief ? '' : `${description.replaceAll(/[`*]/g, '')} `;
+    command.option(`--${flag} <${value}>`, `${meaning}(${environment}${shown})`);
+    if (formerly) command.addOption(new Option(`--${formerly.flag} <${value}>`).hideHelp());
   }
   return command;
+}
+
+/** As a person types it, without the program: `emqx status`. */
+export function pathOf(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name();
 }

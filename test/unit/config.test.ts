@@ -39,7 +39,7 @@ describe('settings', () => {
     expect(config.databaseUrl).to.equal(undefined);
     expect(config.timeline).to.equal(true);
     expect(config.grpcInsecure).to.equal(false);
-    expect([...config.emptyReplies]).to.deep.equal([]);
+    expect(config.answerForBackend).to.deep.equal({ updateTopo: false, events: false, methods: new Set() });
   });
 
   it('take a flag before the environment, and an empty variable for none', () => {
@@ -52,9 +52,51 @@ describe('settings', () => {
     expect(config.logLevel).to.equal('warn');
   });
 
-  it('split the list of empty replies', () => {
-    const config = readConfig({ DOCKHOOK_EMPTY_REPLIES: 'offline_map_get, flight_areas_get,' });
-    expect([...config.emptyReplies]).to.deep.equal(['offline_map_get', 'flight_areas_get']);
+  describe('of what is answered for a backend', () => {
+    const WORDS = 'update_topo, events,offline_map_get, flight_areas_get,';
+    const ANSWERS = {
+      updateTopo: true,
+      events: true,
+      methods: new Set(['offline_map_get', 'flight_areas_get']),
+    };
+
+    it('are read from a list, under the name of before, too', () => {
+      for (const name of ['DOCKHOOK_ANSWER_FOR_BACKEND', 'DOCKHOOK_EMPTY_REPLIES'])
+        expect(readConfig({ [name]: WORDS }).answerForBackend, name).to.deep.equal(ANSWERS);
+    });
+
+    it('are a fault if both names are set, and not if one is empty', () => {
+      const both = { DOCKHOOK_ANSWER_FOR_BACKEND: WORDS, DOCKHOOK_EMPTY_REPLIES: 'offline_map_get' };
+      expect(faultsOf(both)).to.match(
+        /DOCKHOOK_EMPTY_REPLIES.* are both set: keep DOCKHOOK_ANSWER_FOR_BACKEND/,
+      );
+      for (const name of Object.keys(both))
+        expect(readConfig({ ...both, [name]: '' }).answerForBackend.methods).to.include('offline_map_get');
+    });
+
+    for (const [words, text] of [
+      ['storage_config_get', /"storage_config_get" needs a backend: its reply names a storage/],
+      ['events,flighttask_resource_get', /"flighttask_resource_get" needs a backend/],
+      ['flighttask_progress_get', /"flighttask_progress_get" needs a backend/],
+      ['file_upload_callback', /an event that only a backend may answer/],
+      ['highest_priority_upload_flighttask_media', /an event that only a backend may answer/],
+      ['offline_map_get;flight_areas_get', /is not the name of a method, such as flight_areas_get/],
+      ['update-topo', /"update-topo" is not the name of a method/],
+    ] as const) {
+      it(`refuse ${words} and say why, under the name that was set`, () => {
+        for (const name of ['DOCKHOOK_ANSWER_FOR_BACKEND', 'DOCKHOOK_EMPTY_REPLIES']) {
+          const fault = faultsOf({ [name]: words });
+          expect(fault).to.match(text).and.to.include(`${name}: `);
+        }
+      });
+    }
+
+    it('take any other method: a new firmware may have it', () => {
+      const { methods } = readConfig({
+        DOCKHOOK_ANSWER_FOR_BACKEND: 'weather_get,constructor',
+      }).answerForBackend;
+      expect([...methods]).to.deep.equal(['weather_get', 'constructor']);
+    });
   });
 
   it('report all faults at once, each with the name of its variable or flag', () => {
