@@ -1,4 +1,5 @@
 /** What people are told of a driver's error, and what to do about it. All work on the database is attempted here. */
+import { command } from '../command.js';
 import { DockhookError, messageOf } from '../errors.js';
 import { connectAdvice } from './connect-advice.js';
 import {
@@ -70,21 +71,20 @@ const MAKE_UTF8 = "CREATE DATABASE … ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE '
 const LACKS_LETTER = `its encoding lacks a letter of this; a database for dockhook must be UTF8: ${MAKE_UTF8}`;
 const LACKS_RIGHT =
   'with the roles of deploy/postgres, dockhook_server is for dockhook serve alone: the other commands need ' +
-  'dockhook_operator. Without these roles, dockhook doctor prints the GRANT that is missing';
-const TABLES_DIFFER = 'its tables are not as dockhook makes them: dockhook doctor says what differs';
+  `dockhook_operator. Without these roles, ${command('doctor')} prints the GRANT that is missing`;
+const TABLES_DIFFER = `its tables are not as dockhook makes them: ${command('doctor')} says what differs`;
 
 /** What to do about a statement that failed, by Postgres' SQLSTATE. */
 const ADVICE: Readonly<Record<string, string>> = {
   '22021': LACKS_LETTER,
   '22P05': LACKS_LETTER,
   '25006':
-    'the server is a standby, or default_transaction_read_only is on for this role or database: dockhook doctor ' +
+    `the server is a standby, or default_transaction_read_only is on for this role or database: ${command('doctor')} ` +
     'tells which; nothing was changed',
   '40001': 'others changed it at the same time, again and again: try again',
   '40P01': 'others changed it at the same time, again and again: try again',
   [INSUFFICIENT_PRIVILEGE]: LACKS_RIGHT,
-  '42P01':
-    'the table was dropped: restore it from a backup. If you want an empty one: dockhook doctor prints the SQL',
+  '42P01': `the table was dropped: restore it from a backup. If you want an empty one: ${command('doctor')} prints the SQL`,
   '42703': TABLES_DIFFER,
   '42P10': TABLES_DIFFER,
   '42P07': TABLES_DIFFER,

@@ -77,7 +77,11 @@ export function mergeBinds(bind: Bind): Bind {
     });
 }
 
-/** Whether nothing was bound because of one row: for what it holds, or because somebody else has locked it. */
+/**
+ * Whether nothing was bound because of one row: for what it holds, because somebody else has locked it, or because a trigger
+ * of the site refuses it (class P0).
+ */
 function concernsOne(error: unknown): boolean {
-  return isAboutData(error) || sqlState(error) === LOCK_NOT_AVAILABLE;
+  const state = sqlState(error);
+  return isAboutData(error) || state === LOCK_NOT_AVAILABLE || state?.startsWith('P0') === true;
 }

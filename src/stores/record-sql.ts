@@ -19,6 +19,7 @@ import {
   type RecordTable,
 } from './table-names.js';
 import { withTables } from './migrate.js';
+import { serversOn } from './servers.js';
 import { timelineOn } from './timeline.js';
 
 /** A row as it is kept: `text` is Keyv's envelope, `{"value":…}`. */
@@ -208,7 +209,8 @@ export type Sql = ReturnType<typeof openSql>;
 
 /** Returns at once: the tables are made sure of by the first query. */
 export function openSql(bare: Database, schema = PUBLIC) {
-  const [organizations, bindings] = [
+  const [accounts, organizations, bindings] = [
+    inSchema(schema, 'dockhook_accounts'),
     inSchema(schema, 'dockhook_organizations'),
     inSchema(schema, 'dockhook_bindings'),
   ];
@@ -225,6 +227,7 @@ export function openSql(bare: Database, schema = PUBLIC) {
         return work(insertManyOn(query, schema));
       }),
     timeline: timelineOn(database, schema),
+    servers: serversOn(database, schema),
     /** Those that there are, by code. */
     async organizationsByCode(codes: readonly string[]) {
       const sql = `SELECT key, value, binding_code FROM ${organizations} WHERE binding_code = ANY($1)`;
@@ -254,6 +257,12 @@ export function openSql(bare: Database, schema = PUBLIC) {
       const sql = `SELECT count(*)::int AS bound FROM ${bindings} WHERE organization_id = $1`;
       const [row] = await database.query(sql, [organizationId]);
       return Number(row?.['bound']);
+    },
+    /** The accounts that belong to an organization, in byte order, at most `limit`. Few have any: LIKE spares parsing the others. */
+    async accountsOf(organizationId: string, limit: number) {
+      const sql = `SELECT key FROM ${accounts} WHERE value LIKE '%"organizationId"%'
+        AND value::jsonb #>> '{value,organizationId}' = $1 ORDER BY key LIMIT $2`;
+      return (await database.query(sql, [organizationId, limit])).map(({ key }) => String(key));
     },
     /**
      * Inserts bindings, or renews those to the same organization; all are durable when it resolves. No key may come twice.

@@ -72,6 +72,8 @@ export const accountSchema = {
   properties: {
     passwordHash: { type: 'string', pattern: PASSWORD_HASH_PATTERN, maxLength: 512 },
     scope: scopeSchema,
+    /** Where its gateways belong that are bound nowhere, such as remote controllers. */
+    organizationId: keySchema,
     disabled: { type: 'boolean' },
     /** If set, the client certificate's common name must equal it. */
     certificateCn: { ...text, minLength: 1, maxLength: 256 },

@@ -10,6 +10,7 @@
  * Does not own: who may connect (`access/`), what a dock is told (`dock/`), how long a hook waits for the
  * store (`time-limits.ts`), and where an embedded database lives (`embedded-database/`).
  */
+import { command } from '../command.js';
 import { isSerialNumber } from '../serial-number.js';
 import { DockhookError } from '../errors.js';
 import { bindDevices } from './bind-devices.js';
@@ -40,6 +41,7 @@ import type {
   Bindings,
   LicenseStore,
   Organizations,
+  Servers,
   ServerStores,
   Stores,
   Timeline,
@@ -90,6 +92,7 @@ function storesOn(sql: Sql, onQuery?: OnQuery): Stores {
     bindings: openBindings(sql, onQuery),
     license: openLicense(sql, onQuery),
     timeline: openTimeline(sql, onQuery),
+    servers: openServers(sql, onQuery),
     ping: () => attempt('ping', 'one round trip', () => sql.ping()),
     unsound: () => attempt('unsound', 'its settings', () => sql.unsound()),
     close: () => sql.close(),
@@ -159,10 +162,15 @@ function openOrganizations(sql: Sql, onQuery: OnQuery | undefined): Organization
     },
     add: (organization) => table.add(organization, { unique: () => codeTaken(organization.id) }),
     update: (id, edit) => table.update(id, edit, 'update', { unique: () => codeTaken(id) }),
-    remove: (id) =>
-      table.remove(id, {
+    async remove(id) {
+      const subject = nameOf(organizationType, id);
+      // PostgreSQL does not guard this: the column for it would lock out all docks while a large table of accounts is rewritten.
+      const names = isKey(id)
+        ? await attempt('accountsOf', subject, () => sql.accountsOf(id, NAMED_ACCOUNTS + 1))
+        : [];
+      if (names.length > 0) throw usedByAccounts(subject, names);
+      await table.remove(id, {
         reference: async () => {
-          const subject = nameOf(organizationType, id);
           const count = await attempt('countBindings', subject, () => sql.countBindings(id));
           throw new DockhookError(
             'conflict',
@@ -170,8 +178,22 @@ function openOrganizations(sql: Sql, onQuery: OnQuery | undefined): Organization
               'move or remove these bindings first',
           );
         },
-      }),
+      });
+    },
   };
+}
+
+/** Accounts that an error names. */
+const NAMED_ACCOUNTS = 5;
+
+function usedByAccounts(subject: string, names: readonly string[]): DockhookError {
+  const named = names.slice(0, NAMED_ACCOUNTS).map((name) => nameOf(accountType, name));
+  const all = [...named, ...(names.length > NAMED_ACCOUNTS ? ['others'] : [])].join(', ');
+  return new DockhookError(
+    'conflict',
+    `${subject} cannot be removed: ${all} ${names.length === 1 ? 'belongs' : 'belong'} to it; ` +
+      `take it away first: ${command('account', 'set', 'NAME', '--no-organization')}`,
+  );
 }
 
 function codeTaken(id: string): never {
@@ -279,5 +301,13 @@ function openTimeline({ timeline }: Sql, onQuery: OnQuery | undefined): Timeline
     of: (gateways, limit) => attempt('of', subject, () => timeline.of(gateways, limit)),
     others: (before, limit) => attempt('others', subject, () => timeline.others(before, limit)),
     gatewayOfDrone: (sn) => attempt('gatewayOfDrone', subject, () => timeline.gatewayOfDrone(sn)),
+  };
+}
+
+function openServers({ servers }: Sql, onQuery: OnQuery | undefined): Servers {
+  const attempt = createAttempt('dockhook_timeline', onQuery);
+  return {
+    beat: (server) => attempt('beat', 'that this server is there', () => servers.beat(server)),
+    heard: () => attempt('heard', 'which servers are there', () => servers.heard()),
   };
 }

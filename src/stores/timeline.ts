@@ -7,7 +7,8 @@ import { splitOnRefusal } from './split-on-refusal.js';
 import { inSchema } from './table-names.js';
 import type { Timeline, TimelineDetails, TimelineEntry } from './types.js';
 
-const RETENTION = "interval '30 days'";
+/** How long rows are kept, as SQL. */
+export const RETENTION = "interval '30 days'";
 /** Rows that one statement deletes at most, so that it ends in time. */
 const SWEPT_AT_ONCE = 10_000;
 
@@ -16,7 +17,7 @@ const SWEPT_AT_ONCE = 10_000;
  * not enough: its statement would go on waiting in the server, more of them with each attempt, until docks
  * find no connection left. A DO block takes no parameters, see {@link literal}.
  */
-function impatient(sql: string): string {
+export function impatient(sql: string): string {
   return `DO $dockhook$ BEGIN PERFORM set_config('lock_timeout', '1s', true); ${sql}; END $dockhook$`;
 }
 
@@ -25,7 +26,7 @@ function impatient(sql: string): string {
  * end the literal or the block around it. NUL and lone surrogates, which Postgres refuses in JSON, are replaced. With
  * the `E` a backslash means the same whether standard_conforming_strings is on or off.
  */
-function literal(value: unknown): string {
+export function literal(value: unknown): string {
   const text = JSON.stringify(value, (_name, part: unknown) =>
     typeof part === 'string' ? part.replace(/[\0\p{Surrogate}]/gu, '\uFFFD') : part,
   );
@@ -73,8 +74,8 @@ const removeOfGateways = (table: string, gateways: readonly string[], limit: num
   JOIN ${table} AS old ON old.own AND old.gateway = beyond.gateway AND old.id <= beyond.newest`,
   );
 
-/** Whole, for what a fraction looks like depends on extra_float_digits. */
-function millisecondsOf(column: string): string {
+/** Whole milliseconds, for what a fraction looks like depends on extra_float_digits. */
+export function millisecondsOf(column: string): string {
   return `(date_part('epoch', ${column}) * 1000)::bigint`;
 }
 
@@ -106,6 +107,24 @@ function entryRows(rows: readonly Row[]): EntryRow[] {
   return rows.flatMap(({ entries }) =>
     typeof entries === 'string' ? (JSON.parse(entries) as EntryRow[]) : [],
   );
+}
+
+/**
+ * Without rows that were written twice: of what a frozen server was told, nobody knows whether it did it, so it is told
+ * again. Rows of one moment stand together.
+ */
+function withoutDoubles(rows: readonly EntryRow[]): EntryRow[] {
+  let texts = new Set<string>();
+  return rows.filter((row, index) => {
+    const [, at, ...rest] = row;
+    const hasNeighbour = rows[index - 1]?.[1] === at || rows[index + 1]?.[1] === at;
+    if (rows[index - 1]?.[1] !== at) texts = new Set();
+    if (!hasNeighbour) return true;
+    const text = JSON.stringify(rest);
+    if (texts.has(text)) return false;
+    texts.add(text);
+    return true;
+  });
 }
 
 /** Written by dockhook alone, also by a later version: what it does not know is shown as it is. */
@@ -158,7 +177,8 @@ export function timelineOn(database: Database, schema: string): Timeline {
     },
     async of(gateways, limit) {
       const rows = entryRows(await database.query(newestOf(table), [JSON.stringify(gateways), limit]));
-      return rows.sort(([id, at], [otherId, otherAt]) => at - otherAt || id - otherId).map(entryOf);
+      const inOrder = rows.sort(([id, at], [otherId, otherAt]) => at - otherAt || id - otherId);
+      return withoutDoubles(inOrder).map(entryOf);
     },
     async others(before, limit) {
       const page = await database.query(others(table), [before ?? '9223372036854775807', limit]);

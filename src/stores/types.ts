@@ -58,7 +58,7 @@ export interface Organizations {
   update(id: string, edit: (organization: Organization) => Organization): Promise<Organization>;
   /** Rejects with `conflict` if the id or the binding code is taken. */
   add(organization: Organization): Promise<void>;
-  /** Rejects with `not_found`, or with `conflict` while devices are bound to it. */
+  /** Rejects with `not_found`, or with `conflict` while devices are bound to it or accounts belong to it. */
   remove(id: string): Promise<void>;
 }
 
@@ -153,7 +153,8 @@ export interface TimelineEntry {
   own: boolean;
   clientId: string;
   account: string;
-  step: Step;
+  /** `missing`: so many entries were lost in that time, because the database was away. */
+  step: Step | 'missing';
   outcome: Outcome;
   reason?: Reason | undefined;
   details: TimelineDetails;
@@ -174,6 +175,9 @@ export type TimelineDetails = {
       | 'node'
       | 'clockSkewMs'
       | 'drone'
+      | 'modelKey'
+      | 'license'
+      | 'broker'
       | 'detail'
   ]?: AccessEvent[Name] | undefined;
 } & {
@@ -214,6 +218,34 @@ export interface Timeline {
   gatewayOfDrone(sn: string): Promise<string | undefined>;
 }
 
+/** A dockhook server, as it said last what it is. */
+export interface HeardServer {
+  /** Its host, and a text that is its own. */
+  name: string;
+  /** It ended in order. */
+  isStopped: boolean;
+  /** The brokers that asked it, in their own words: `EMQX`, `Mosquitto`. */
+  brokers: string[];
+  /** Milliseconds since the epoch, and until now, by the clock of the database. */
+  heardAt: number;
+  agoMs: number;
+}
+
+/** Those that were heard of on this database. */
+export interface HeardServers {
+  /** The latest first. */
+  servers: HeardServer[];
+  /** How long ago any server, of any version, wrote an entry of the timeline; absent if there is none. */
+  lastEntryAgoMs?: number;
+}
+
+/** Which servers run on this database, by what they say themselves. */
+export interface Servers {
+  /** A server is there, or stops. */
+  beat(server: Pick<HeardServer, 'name' | 'isStopped' | 'brokers'>): Promise<void>;
+  heard(): Promise<HeardServers>;
+}
+
 /** All that dockhook keeps, over one database. */
 export interface Stores {
   accounts: Accounts;
@@ -221,6 +253,7 @@ export interface Stores {
   bindings: Bindings;
   license: LicenseStore;
   timeline: Timeline;
+  servers: Servers;
   /** One round trip that also makes sure the tables exist. Rejects with `store_unavailable`. */
   ping(): Promise<void>;
   /** What around the tables could make an answer wrong, in words: settings, hidden rows, guards that are off. */

@@ -278,6 +278,74 @@ describeWithPostgres('a start of dockhook on tables that lost something', functi
     expect(await fresh.query(index)).to.have.length(1);
   });
 
+  describe('and their function belongs to somebody else', () => {
+    const stranger = `stranger_${randomBytes(4).toString('hex')}`;
+    const owner = `owner_${randomBytes(4).toString('hex')}`;
+    const make = (name: string): string =>
+      `CREATE OR REPLACE FUNCTION public.${name}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`;
+    const as = (role: string, sql: string) => fresh.query(`SET SESSION AUTHORIZATION ${role}; ${sql}`);
+    const owners = () =>
+      fresh.query(
+        `SELECT DISTINCT proowner::regrole::text AS owner FROM pg_proc WHERE proname LIKE 'dockhook%'`,
+      );
+    const EMPTY = 'DROP SCHEMA public CASCADE; CREATE SCHEMA public';
+    const ALL_BY_OWNER = `DO $$ DECLARE name text; BEGIN
+      FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+        EXECUTE format('ALTER TABLE %I OWNER TO ${owner}', name);
+      END LOOP; END $$`;
+
+    beforeEach(() => fresh.query(`CREATE ROLE ${stranger}; CREATE ROLE ${owner} LOGIN`));
+    afterEach(() =>
+      fresh.query(`DROP OWNED BY ${stranger}, ${owner} CASCADE; DROP ROLE ${stranger}, ${owner}`),
+    );
+    const mayCreate = () => fresh.query(`GRANT USAGE, CREATE ON SCHEMA public TO ${stranger}, ${owner}`);
+
+    it('takes it from who made it before the tables, as a superuser', async () => {
+      await fresh.query(EMPTY);
+      await mayCreate();
+      for (const name of ['dockhook_changed', 'dockhook_accounts_changed']) await as(stranger, make(name));
+      await start();
+      expect(await owners()).to.deep.equal(await fresh.query('SELECT current_user::text AS owner'));
+      const error = await as(stranger, make('dockhook_changed')).catch((reason: unknown) => reason);
+      expect(sqlState(error)).to.equal('42501');
+    });
+
+    it('takes it from who has it while the triggers run it, and makes its text again', async () => {
+      await mayCreate();
+      await fresh.query(`${ALL_BY_OWNER}; ${make('dockhook_changed')};
+        ALTER FUNCTION dockhook_changed() OWNER TO ${stranger};
+        ALTER FUNCTION dockhook_accounts_changed() OWNER TO ${owner}`);
+      await start();
+      expect(await owners()).to.deep.equal([{ owner }]);
+      expect(
+        await fresh.query(
+          `SELECT FROM pg_proc WHERE proname = 'dockhook_changed' AND prosrc LIKE '%dockhook_changes%'`,
+        ),
+      ).to.have.length(1);
+    });
+
+    it('makes no triggers as the owner of the tables, who may not take it', async () => {
+      await mayCreate();
+      await fresh.query(`${ALL_BY_OWNER}; DROP FUNCTION dockhook_changed CASCADE`);
+      await as(stranger, make('dockhook_changed'));
+      await as(owner, migrationScript());
+      expect(await fresh.query(triggers)).to.have.length(0);
+    });
+
+    it('makes no tables as a role that may not take what they need', async () => {
+      await fresh.query(EMPTY);
+      await mayCreate();
+      await as(stranger, make('dockhook_accounts_changed'));
+      const url = new URL(fresh.url);
+      url.username = owner;
+      const stores = openStores(connectPostgres(url.href));
+      const { message } = await rejection(stores.ping(), 'store_refused').finally(() => stores.close());
+      expect(message).to.include('must be owner of function dockhook_accounts_changed');
+      expect(message).to.include('have their owner or a superuser run psql');
+      expect(await fresh.query(`SELECT FROM pg_tables WHERE schemaname = 'public'`)).to.have.length(0);
+    });
+  });
+
   it('works without them as a role that may only read bindings', async () => {
     await fresh.query(
       'ALTER TABLE dockhook_accounts DISABLE TRIGGER USER; DROP INDEX dockhook_accounts_client_ids',

@@ -431,6 +431,43 @@ export function describeStores(name: string, open: () => Promise<Stores>): void 
       });
     });
 
+    describe('organizations of accounts', () => {
+      const belonging = (name: string, organizationId: string): Account =>
+        anAccount(name, {
+          scope: { kind: 'gateways', gateways: [`SN-${name}`.replace('-', '')] },
+          organizationId,
+        });
+
+      it('are kept until nobody belongs to them, and the accounts are named', async () => {
+        await stores.organizations.add(anOrganization('one'));
+        await stores.organizations.add(anOrganization('two'));
+        await stores.accounts.add(belonging('a', 'one'));
+        await stores.accounts.add(belonging('b', 'one'));
+        await stores.accounts.add(anAccount('c', { note: '"organizationId":"two"' }));
+        const error = await rejection(stores.organizations.remove('one'), 'conflict');
+        expect(error.message)
+          .to.include('account "a", account "b" belong to it')
+          .and.include('--no-organization');
+        await stores.accounts.remove('a');
+        await stores.accounts.update('b', ({ organizationId: _taken, ...account }) => account);
+        await stores.organizations.remove('one');
+        await stores.organizations.remove('two');
+      });
+      it('names five of many accounts', async () => {
+        await stores.organizations.add(anOrganization('one'));
+        for (const name of 'abcdefg') await stores.accounts.add(belonging(name, 'one'));
+        const { message } = await rejection(stores.organizations.remove('one'), 'conflict');
+        expect(message).to.include('account "e", others belong').and.not.include('"f"');
+      });
+      it('are told apart byte for byte', async () => {
+        for (const id of ['one', 'One', 'one ', '"one"', '%', '_'])
+          await stores.organizations.add(anOrganization(id));
+        await stores.accounts.add(belonging('a', 'one'));
+        for (const id of ['One', 'one ', '"one"', '%', '_']) await stores.organizations.remove(id);
+        await rejection(stores.organizations.remove('one'), 'conflict');
+      });
+    });
+
     describe('bindings', () => {
       beforeEach(async () => {
         await stores.organizations.add(anOrganization('one'));

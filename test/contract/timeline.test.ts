@@ -73,7 +73,9 @@ describeWithPostgres('the timeline on PostgreSQL', () => {
   it('is swept by eight replicas at once, and keeps what it must', async () => {
     const replicas = Array.from({ length: 8 }, () => openStores(connectPostgres(fresh.url)));
     const names = ['SN1', 'SN2', 'SN3'];
-    const entries = names.flatMap((gateway) => Array.from({ length: 300 }, () => entry({ gateway })));
+    const entries = names.flatMap((gateway) =>
+      Array.from({ length: 300 }, (_, index) => entry({ gateway, at: AT + index })),
+    );
     try {
       await Promise.all(
         replicas.map(({ timeline }) => timeline.append([...entries, stranger(), stranger()])),
@@ -153,6 +155,13 @@ function describeTimeline(databaseOf: () => Database): void {
     const second = await stores.timeline.others(first.next, 2);
     expect(clientIds(second.entries)).to.deep.equal(['a']);
     expect(second).to.not.have.property('next');
+  });
+
+  it('shows once what was written twice, and all else of one moment', async () => {
+    const some = [entry({ clientId: 'a' }), entry({ clientId: 'b' }), entry({ clientId: 'c', at: AT + 1 })];
+    await stores.timeline.append(some);
+    await stores.timeline.append(some);
+    expect(clientIds(await stores.timeline.of(['SN1'], 10))).to.deep.equal(['a', 'b', 'c']);
   });
 
   it('finds the dock of a drone by what docks said themselves', async () => {

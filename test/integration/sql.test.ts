@@ -174,7 +174,7 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
     it('an account is added', async () => {
       expect(await dock.authenticate(passwordOf(first))).to.equal(false);
       await next('Add one for a dock', first['passwordHash']);
-      expect(await dock.authenticate(passwordOf(first))).to.equal(true);
+      await becomes(true, () => dock.authenticate(passwordOf(first)));
       expect(await dock.request('config', {})).to.include({ app_id: '1' });
     });
 
@@ -220,10 +220,10 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
     it('and removed', async () => {
       await next('Remove one');
       const before = server.lines.length;
-      expect(await dock.authenticate(passwordOf(second))).to.equal(false);
-      await server.line(
-        (line) => server.lines.lastIndexOf(line) >= before && line.includes('"unknown_account"'),
-      );
+      await until(async () => {
+        expect(await dock.authenticate(passwordOf(second))).to.equal(false);
+        return server.lines.slice(before).some((line) => line.includes('"unknown_account"'));
+      });
     });
 
     it('accounts come from EMQX’s table, and have a hash of ours after their next login', async () => {
@@ -279,6 +279,23 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
         JSON.stringify(await client.request('airport_bind_status', { devices: [{ sn: GATEWAY }] }));
       await next('Move a device');
       await until(async () => (await status()).includes('South yard'));
+      await dockhook(['account', 'add', 'rc-north', '--gateway', '9N9CNTEST00RC2', '--generate']);
+      const [controller, drone] = [await ask('rc-north', '9N9CNTEST00RC2'), '1581FTEST000000000AA'];
+      await query(
+        'operator',
+        `INSERT INTO dockhook_bindings (key, value)
+         SELECT '${drone}', value FROM dockhook_bindings WHERE key = '${GATEWAY}'`,
+      );
+      const commanded = () => controller.authorize('SUBSCRIBE', `thing/product/${drone}/property/set`);
+      await becomes(false, commanded);
+      await next('Let the remote controllers of an account belong');
+      await becomes(true, commanded);
+      await query(
+        'operator',
+        `UPDATE dockhook_accounts SET value = (value::jsonb #- '{value,organizationId}')::text WHERE key = 'rc-north'`,
+      );
+      await becomes(false, commanded);
+      await query('operator', `DELETE FROM dockhook_bindings WHERE key = '${drone}'`);
       await next('Unbind it');
       await until(async () => (await status()).includes('"is_device_bind_organization":false'));
     });
@@ -288,6 +305,7 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
       const device = { device_binding_code: 'mnpqr-stuvw', organization_id: 'north', sn: GATEWAY };
       await client.request('airport_organization_bind', { bind_devices: [device] });
       await dockhook(['account', 'add', 'backend', '--service', '--client-id', 'backend', '--generate']);
+      await dockhook(['account', 'set', 'rc-north', '--organization', 'north']);
       const values = async (table: string): Promise<Record<string, Record<string, unknown>>> => {
         const rows = await query('operator', `SELECT key, value::jsonb -> 'value' AS value FROM ${table}`);
         return Object.fromEntries(
@@ -299,9 +317,15 @@ describeWithOwnPostgres('PostgreSQL as an interface', function () {
       expect(account).to.equal('emqx_u');
       const { clientIds, ...scope } = accounts['backend']?.['scope'] as Record<string, unknown>;
       expect(clientIds).to.deep.equal(['backend']);
-      await next('take out what the version before');
+      const { organizationId, ...controller } = accounts['rc-north'] ?? {};
+      expect(organizationId).to.equal('north');
+      await next('go back to 0.1.0');
       expect(await values('dockhook_bindings')).to.deep.equal({ [GATEWAY]: binding });
-      const left = { ...accounts, backend: { ...accounts['backend'], scope } };
+      const left = {
+        ...accounts,
+        backend: { ...accounts['backend'], scope },
+        'rc-north': controller,
+      };
       expect(await values('dockhook_accounts')).to.deep.equal(left);
     });
 

@@ -100,6 +100,7 @@ export function openFakeStores(): Stores {
       others: async () => ({ entries: timeline.filter((entry) => !entry.own).reverse() }),
       gatewayOfDrone: async (sn) => own().findLast(({ details }) => details.drone === sn)?.gateway,
     },
+    servers: { beat: async () => undefined, heard: async () => ({ servers: [] }) },
     ping: async () => undefined,
     unsound: async () => [],
     close: async () => undefined,

@@ -1,4 +1,4 @@
-import type { Migration } from './migration.js';
+import { ownedWithTables, type Migration } from './migration.js';
 
 /**
  * An account's list of gateways must be a list of serial numbers: if it were anything else, those gateways would look like
@@ -52,6 +52,7 @@ BEGIN
   PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
   RETURN NULL;
 END $function$;
+${ownedWithTables('dockhook_accounts_changed')}
 
 CREATE TABLE IF NOT EXISTS dockhook_organizations (
   key varchar(255) COLLATE "C" PRIMARY KEY,

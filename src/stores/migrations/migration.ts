@@ -13,3 +13,11 @@ export interface Migration {
    */
   sql: string;
 }
+
+/**
+ * Gives a trigger's function to the owner of the tables. `CREATE OR REPLACE` leaves it to whoever made one of that name
+ * before, and its owner decides what it does, with the rights of everybody who changes a row.
+ */
+export const ownedWithTables = (name: string): string =>
+  `EXECUTE format('ALTER FUNCTION ${name}() OWNER TO %s',
+    (SELECT relowner::regrole FROM pg_class WHERE oid = 'dockhook_accounts'::regclass));`;

@@ -11,6 +11,7 @@ import {
   recordTables,
   triggersIn,
 } from '../table-names.js';
+import { ownedWithTables } from './migration.js';
 
 const CLIENT_IDS_INDEX = 'dockhook_accounts_client_ids';
 
@@ -19,7 +20,8 @@ export function needsRepairs(schema: string): string {
   const accounts = inSchema(schema, 'dockhook_accounts');
   const index = inSchema(schema, CLIENT_IDS_INDEX);
   const tables = recordTables.map((table) => inSchema(schema, table));
-  return `(to_regclass('${accounts}') IS NOT NULL AND (${lacksIndex(index)} OR ${lacksTriggers(tables)}))`;
+  return `(to_regclass('${accounts}') IS NOT NULL
+    AND (${lacksIndex(index)} OR ${lacksTriggers(tables)} OR ${isSomebodyElses(inSchema(schema, 'dockhook_changed'), accounts)}))`;
 }
 
 const lacksIndex = (index: string): string => `to_regclass('${index}') IS NULL`;
@@ -28,6 +30,11 @@ const lacksIndex = (index: string): string => `to_regclass('${index}') IS NULL`;
 const lacksTriggers = (tables: readonly string[]): string =>
   `(SELECT count(*) FROM pg_trigger WHERE tgenabled = 'A'
     AND ${triggersIn(`(${tables.map((table) => `to_regclass('${table}')`).join(', ')})`)}) < ${CHANGE_TRIGGERS.length * tables.length}`;
+
+/** Whether a function belongs to another role than a table, so that this role decides what the triggers do. */
+const isSomebodyElses = (name: string, table: string): string =>
+  `EXISTS (SELECT FROM pg_proc, pg_class WHERE pg_proc.oid = to_regprocedure('${name}()')
+    AND pg_class.oid = to_regclass('${table}') AND proowner <> relowner)`;
 
 /** Rows of one transaction that are told of; if there are more, it tells once that everything changed. */
 const MAX_TOLD_ROWS = 1000;
@@ -108,11 +115,13 @@ EXCEPTION WHEN OTHERS THEN
   RAISE WARNING 'dockhook_accounts lacks the index of client ids, so that a look-up reads all accounts: %', SQLERRM;
 END;
 END IF;
-IF ${lacksTriggers(recordTables)} THEN
+IF ${lacksTriggers(recordTables)}
+  OR ${isSomebodyElses('dockhook_changed', 'dockhook_accounts')} THEN
 DECLARE
   name text;
 BEGIN
   ${changed}
+  ${ownedWithTables('dockhook_changed')}
   -- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
   -- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
   FOREACH name IN ARRAY ARRAY[${recordTables.map((table) => `'${table}'`).join(', ')}] LOOP
@@ -123,7 +132,7 @@ BEGIN
   END;
   END LOOP;
 EXCEPTION WHEN OTHERS THEN
-  RAISE WARNING 'the tables lack their triggers, so that records are read each time: %', SQLERRM;
+  RAISE WARNING 'the triggers of the tables cannot be made as they should be, so that records may be read each time: %', SQLERRM;
 END;
 END IF;
 `;

@@ -63,6 +63,7 @@ describe('mergeBinds', () => {
     ['refuses a text', '22021'],
     ['misses an organization', '23503'],
     ['waits too long for a locked row', '55P03'],
+    ['has a trigger of the site that refuses one', 'P0001'],
   ] as const) {
     it(`sends one request after the other if PostgreSQL ${why}, and fails only the one that it is about`, async () => {
       const [bad, good] = [bind(rowsOf('B', 'C')), bind(rowsOf('A'))];
