@@ -16,6 +16,11 @@ export type Publisher =
 export interface Publishers {
   /** Rejects if nobody can tell (store trouble): the message is then dropped. */
   identifyPublisher(session: Session, gateway: string, within: Within): Promise<Publisher>;
+  /**
+   * Whether a session belongs to a dock account that may publish to this topic, under its own SN or that of its drone.
+   * Rejects as `identifyPublisher` does.
+   */
+  mayPublish(session: Session, topic: string, within: Within): Promise<boolean>;
   /** Whether an account lists this SN as a gateway. One that was bound through itself is a gateway, too: a bind sees that. */
   isListed(sn: string, within: Within): Promise<boolean>;
 }

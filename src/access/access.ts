@@ -42,7 +42,7 @@ export function createAccess(options: AccessOptions): Access {
   };
   return {
     authenticate: createConnect(shared),
-    authorize: createAuthorize(shared),
+    ...createAuthorize(shared),
     identifyPublisher: createIdentifyPublisher(shared),
     isListed: (sn, within) => within(accounts.listsGateway(sn)),
   };

@@ -7,7 +7,7 @@ import type { Reason } from '../events.js';
 import type { Account, Accounts } from '../stores/types.js';
 import type { Within } from '../time-limits.js';
 import type { GatewayOwners } from './gateway-owners.js';
-import { isOwnGateway, serialNumbersIn } from './topic-rules.js';
+import { serialNumbersIn } from './topic-rules.js';
 
 /** Why an account may not connect with this client id; undefined if it may. */
 export async function claimRefusal(
@@ -42,16 +42,15 @@ async function namedGatewayRefusal(
   owners: GatewayOwners,
   within: Within,
 ): Promise<Reason | undefined> {
-  if (scope.kind === 'any-gateway' || scope.kind === 'service') return undefined;
   const named = serialNumbersIn(clientId);
-  // For `SN-TIME`, a second session, we learn which part is the SN only when it acts.
-  const use = named.length === 1 ? 'acts' : 'is named';
-  const refusals = await Promise.all(
-    named.map(async (sn) => {
-      if (scope.kind === 'client-id') return owners.claimRefusal(name, sn, within, use);
-      if (isOwnGateway(scope, clientId, sn)) return undefined;
-      return (await owners.lookUp(sn, within)).isGateway ? 'foreign_gateway' : undefined;
-    }),
-  );
-  return refusals.find((refusal) => refusal !== undefined);
+  if (scope.kind === 'gateways') {
+    // The list says who this is, so the rest may be a container's id, for example; but not another account's gateway.
+    const others = named.filter((sn) => !scope.gateways.includes(sn));
+    const found = await Promise.all(others.map((sn) => owners.lookUp(sn, within)));
+    return found.some(({ isGateway }) => isGateway) ? 'foreign_gateway' : undefined;
+  }
+  if (scope.kind !== 'client-id') return undefined;
+  const [sn, another] = named;
+  if (another !== undefined) return 'ambiguous_client_id';
+  return sn === undefined ? undefined : owners.claimRefusal(name, sn, within);
 }

@@ -20,16 +20,8 @@ const MAX_NEWCOMERS = 50_000;
 export interface GatewayOwners {
   /** Whether an SN is known as a gateway, and its binding. */
   lookUp(sn: string, within: Within): Promise<{ isGateway: boolean; binding: Binding | undefined }>;
-  /**
-   * Why an account of scope `client-id` may not act as this gateway: it is somebody else's, or one too many.
-   * @param use whether it acts now, or only its client id names this gateway: newcomers count when they act
-   */
-  claimRefusal(
-    claimant: string,
-    sn: string,
-    within: Within,
-    use?: 'acts' | 'is named',
-  ): Promise<Reason | undefined>;
+  /** Why an account of scope `client-id` may not act as this gateway: it is somebody else's, or one too many. */
+  claimRefusal(claimant: string, sn: string, within: Within): Promise<Reason | undefined>;
 }
 
 /** `now` is in milliseconds from any start. */
@@ -81,10 +73,10 @@ export function createGatewayOwners(
       // it.
       return { isGateway: listed || binding?.gateway === sn, binding };
     },
-    async claimRefusal(claimant, sn, within, use = 'acts') {
+    async claimRefusal(claimant, sn, within) {
       const { listed, binding } = await readGateway(sn, within);
       if (listed) return 'foreign_gateway';
-      if (binding === undefined) return use === 'acts' ? refusalForNewcomer(claimant, sn) : undefined;
+      if (binding === undefined) return refusalForNewcomer(claimant, sn);
       return (await isForeign(claimant, sn, binding, within)) ? 'foreign_gateway' : undefined;
     },
   };

@@ -30,7 +30,9 @@ export function createIdentifyPublisher({
     if (account.scope.kind === 'service') return 'service';
     if (!isOwnGateway(account.scope, clientId, gateway)) return 'stranger';
     if (account.scope.kind !== 'client-id') return 'dock';
-    const refusal = await decide(name, clientId, gateway, () => owners.claimRefusal(name, gateway, within));
+    const refusal = await decide({ account: name, clientId, as: 'client-id', sn: gateway }, () =>
+      owners.claimRefusal(name, gateway, within),
+    );
     return refusal ? 'stranger' : 'dock';
   };
 }

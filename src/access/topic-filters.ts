@@ -3,12 +3,17 @@
 /** Prefix of a shared subscription (MQTT 5.0, 4.8.2): `$share/{group}/{filter}`. */
 const SHARE = /^\$share\/[^/]+\//;
 
+/** What a shared subscription asks for; of any other filter, the filter itself. */
+export function withoutShare(filter: string): string {
+  return filter.replace(SHARE, '');
+}
+
 /**
  * Whether every topic that `requested` (a topic or a filter) can match is matched by `allowed` too.
  * As in MQTT, a leading wildcard does not reach topics that begin with `$`.
  */
 export function covers(allowed: string, requested: string): boolean {
-  const want = requested.replace(SHARE, '').split('/');
+  const want = withoutShare(requested).split('/');
   const have = allowed.split('/');
   if (want[0]?.startsWith('$') && (have[0] === '#' || have[0] === '+')) return false;
   for (const [index, level] of have.entries()) {

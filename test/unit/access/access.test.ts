@@ -420,12 +420,32 @@ describe('access', () => {
       });
       it('looks at every part of the id that may be one', async () => {
         await bind('THEIRDOCK1', 'north', 'THEIRDOCK1', 'other-fleet');
-        for (const clientId of ['drc-THEIRDOCK1-1780390153000', 'THEIRDOCK1_drc', 'FREESN1234-THEIRDOCK1']) {
+        for (const clientId of ['drc-THEIRDOCK1-1780390153000', 'THEIRDOCK1_drc', 'a_b-c-d-THEIRDOCK1-e-f']) {
           expect(await access.authenticate(client('fleet', { clientId }), 'right'), clientId).to.equal(false);
           expect(await access.authenticate(client('other-fleet', { clientId }), 'right'), clientId).to.equal(
             true,
           );
         }
+      });
+      it('refuses one that names two SNs, but not to an account that lists its docks', async () => {
+        await add('dock', { scope: { kind: 'gateways', gateways: ['FREESN1234'] } });
+        await add('any', { scope: { kind: 'any-gateway' } });
+        await add('backend', { scope: { kind: 'service', publish: ['#'], subscribe: ['#'] } });
+        const enter = async (name: string, clientId: string) =>
+          (await access.authenticate(client(name, { clientId }), 'right')) === true
+            ? true
+            : events.at(-1)?.reason;
+        for (const clientId of ['FREESN1234-FREESN5678', 'drc_FREESN1234-1780390153000-FREESN5678']) {
+          expect(await enter('fleet', clientId), clientId).to.equal('ambiguous_client_id');
+          for (const name of ['dock', 'any', 'backend'])
+            expect(await enter(name, clientId), name).to.equal(true);
+        }
+        for (const clientId of ['FREESN1234-FREESN5678-FREESN9012', 'edge-7f9c6d5b8d12-0a1b2c3d4e5f'])
+          expect(await enter('dock', clientId), clientId).to.equal(true);
+        await add('other', { scope: { kind: 'gateways', gateways: ['FREESN5678'] } });
+        for (const clientId of ['FREESN1234-FREESN5678', 'edge-7f9c6d5b8d12-FREESN5678'])
+          expect(await enter('dock', clientId), clientId).to.equal('foreign_gateway');
+        expect(await enter('fleet', 'FREESN0000-FREESN0000'), 'one SN twice').to.equal(true);
       });
       it('takes no word in a client id for an SN, though somebody bound a device of that name', async () => {
         await bind('drc', 'north', 'drc', 'other-fleet');
@@ -530,6 +550,25 @@ describe('access', () => {
         topic: '#',
         reason: 'not_in_scope',
       });
+    });
+
+    it('tells that a gateway subscribes to its replies, and of nothing else that it may do', async () => {
+      await add('a');
+      await add('client-id', { scope: { kind: 'client-id' } });
+      await add('backend', { scope: { kind: 'service', publish: ['#'], subscribe: ['#'] } });
+      const replies = `thing/product/${GATEWAY}/requests_reply`;
+      for (const topic of [replies, `sys/product/${GATEWAY}/status_reply`, `thing/product/${GATEWAY}/#`])
+        expect(await access.authorize(client('a'), 'subscribe', topic)).to.equal(true);
+      expect(events.map(({ step, outcome, gateway }) => [step, outcome, gateway])).to.deep.equal(
+        Array(3).fill(['authorize', 'ok', GATEWAY]),
+      );
+      expect(events[0]).to.include({ account: 'a', topic: replies, peerPort: 40000 });
+      events.length = 0;
+      for (const topic of ['services', 'drc/down', 'events_reply'])
+        await access.authorize(client('a'), 'subscribe', `thing/product/${GATEWAY}/${topic}`);
+      expect(await access.authorize(client('a'), 'publish', requests)).to.equal(true);
+      expect(await access.authorize(client('backend'), 'subscribe', replies)).to.equal(true);
+      expect(events).to.deep.equal([]);
     });
 
     it('refuses unknown, disabled and expired accounts, no username, and another certificate', async () => {
@@ -689,6 +728,55 @@ describe('access', () => {
       expect(await access.authorize(client('a'), 'publish', requests)).to.equal(false);
       expect(await access.authenticate(client('a'), 'right')).to.equal(false);
       expect(events.map(({ reason }) => reason)).to.deep.equal(['internal_error', 'internal_error']);
+    });
+  });
+
+  describe('mayPublish: whose message may be answered for a backend', () => {
+    const may = (username: string, topic: string, clientId = GATEWAY) =>
+      access.mayPublish({ account: username, clientId }, topic, storeBudget());
+    const eventsOf = (sn: string): string => `thing/product/${sn}/events`;
+
+    it('is a dock under its own SN, on either root', async () => {
+      await add('dock');
+      for (const topic of [
+        eventsOf(GATEWAY),
+        `sys/product/${GATEWAY}/status`,
+        `thing/product/${GATEWAY}/status`,
+      ])
+        expect(await may('dock', topic), topic).to.equal(true);
+      expect(await may('dock', eventsOf(OTHER_GATEWAY)), 'bound nowhere: it could be its drone').to.equal(
+        true,
+      );
+      expect(await may('dock', `sys/product/${OTHER_GATEWAY}/status`)).to.equal(false);
+    });
+
+    it('is a dock under its drone, as the drone rule has it', async () => {
+      await add('dock');
+      await bind(GATEWAY, 'north', GATEWAY, 'dock');
+      expect(await may('dock', eventsOf(DRONE)), 'bound nowhere').to.equal(true);
+      await bind(DRONE, 'south', OTHER_GATEWAY);
+      expect(await may('dock', eventsOf(DRONE)), 'bound to another organization').to.equal(false);
+      await add('other', { scope: { kind: 'gateways', gateways: [OTHER_GATEWAY] } });
+      expect(await may('dock', eventsOf(OTHER_GATEWAY)), 'a gateway').to.equal(false);
+    });
+
+    it('is no service, nobody unknown, disabled or expired, whatever the broker lets them publish', async () => {
+      await add('backend', { scope: { kind: 'service', publish: ['#'], subscribe: ['#'] } });
+      await add('off', { disabled: true });
+      await add('over', { expiresAt: '2020-01-01T00:00:00Z' });
+      for (const unknown of ['deny', 'ignore'] as const) {
+        access = open(unknown);
+        for (const name of ['backend', 'off', 'over', 'nobody'])
+          expect(await may(name, eventsOf(GATEWAY)), name).to.equal(false);
+      }
+    });
+
+    it('is told by nobody while the store is away and nothing is remembered', async () => {
+      await add('dock');
+      fault = new DockhookError('store_unavailable', 'away');
+      const error: unknown = await may('dock', eventsOf(GATEWAY)).catch((reason: unknown) => reason);
+      expect(error).to.have.property('code', 'store_unavailable');
+      expect(events, 'a message is not refused').to.deep.equal([]);
     });
   });
 

@@ -1,5 +1,11 @@
 import { expect } from 'chai';
-import { ownGateways, isOwnGateway, judge, type Judgement } from '../../../src/access/topic-rules.js';
+import {
+  droneSubscriptions,
+  isOwnGateway,
+  judge,
+  ownGateways,
+  type Judgement,
+} from '../../../src/access/topic-rules.js';
 import type { Action } from '../../../src/hooks.js';
 import type { Scope } from '../../../src/stores/types.js';
 
@@ -90,6 +96,19 @@ describe('judge: what a scope allows on a topic', () => {
           expect(judge(scope, clientId, 'publish', `thing/product/${DRONE}/${topic}`)).to.equal('no');
         });
       }
+      for (const [action, topic] of [
+        ['subscribe', 'services'],
+        ['subscribe', 'property/set'],
+        ['publish', 'services_reply'],
+        ['publish', 'property/set_reply'],
+      ] as const) {
+        it(`asks whether the drone is bound to ${action} its ${topic}`, () => {
+          const answer: Judgement = { as: 'bound drone', sn: DRONE };
+          const other = action === 'publish' ? 'subscribe' : 'publish';
+          expect(judge(scope, clientId, action, `thing/product/${DRONE}/${topic}`)).to.deep.equal(answer);
+          expect(judge(scope, clientId, other, `thing/product/${DRONE}/${topic}`)).to.equal('no');
+        });
+      }
       const refused: [Action, string][] = [
         ['publish', `thing/product/${OTHER}/requests`],
         ['publish', `thing/product/${OTHER}/services`],
@@ -97,7 +116,13 @@ describe('judge: what a scope allows on a topic', () => {
         ['publish', `sys/product/${OTHER}/status`],
         ['publish', `sys/product/${OTHER}/osd`],
         ['subscribe', `thing/product/${OTHER}/requests_reply`],
-        ['subscribe', `thing/product/${OTHER}/services`],
+        ['subscribe', `sys/product/${OTHER}/services`],
+        ['publish', `sys/product/${OTHER}/services_reply`],
+        ['subscribe', `thing/product/${OTHER}/services_reply`],
+        ['subscribe', `thing/product/${OTHER}/drc/down`],
+        ['subscribe', `thing/product/${OTHER}/property/+`],
+        ['subscribe', `thing/product/${OTHER}/property/#`],
+        ['subscribe', `$share/g/thing/product/${OTHER}/services`],
         ['subscribe', `thing/product/${OTHER}/#`],
         ['subscribe', `thing/product/${OTHER}/+`],
       ];
@@ -135,7 +160,7 @@ describe('judge: what a scope allows on a topic', () => {
       `/thing/product/${OWN}/services`,
       `thing//product/${OWN}/services`,
       'thing/product//services',
-      `thing/product/${OWN.toLowerCase()}/services`,
+      `thing/product/${OWN.toLowerCase()}/drc/down`,
       // Cyrillic А for A; full-width 7; a combining mark; a zero-width space; a NUL.
       `thing/product/${OWN.replace('A', '\u0410')}/services`,
       `thing/product/${OWN.replace('7', '\uff17')}/services`,
@@ -170,8 +195,15 @@ describe('judge: what a scope allows on a topic', () => {
       expect(isOwnGateway({ kind: 'client-id' }, `x${OWN}`, OWN)).to.equal(false);
       expect(isOwnGateway({ kind: 'client-id' }, `${OWN}x-y`, OWN)).to.equal(false);
       expect(isOwnGateway({ kind: 'client-id' }, `drc-${OWN.slice(0, 8)}-1780390153`, OWN)).to.equal(false);
-      // More parts than a second session has: each may cost a query.
-      expect(isOwnGateway({ kind: 'client-id' }, `a-b-${OWN}-c-d-e-f`, OWN)).to.equal(false);
+      // No SN of DJI has so many characters.
+      expect(isOwnGateway({ kind: 'client-id' }, `drc-${'A1'.repeat(17)}`, 'A1'.repeat(17))).to.equal(false);
+    });
+    it('becomes neither of two docks that its client id names', () => {
+      for (const id of [`${OWN}-${OTHER}`, `${OTHER}_${OWN}`, `drc-${OWN}-x-${OTHER}`]) {
+        expect(ownGateways({ kind: 'client-id' }, id), id).to.deep.equal([]);
+        for (const sn of [OWN, OTHER])
+          expect(isOwnGateway({ kind: 'client-id' }, id, sn), id).to.equal(false);
+      }
     });
   });
 
@@ -195,6 +227,33 @@ describe('judge: what a scope allows on a topic', () => {
   });
 });
 
+describe('an account of any gateway', () => {
+  const scope: Scope = { kind: 'any-gateway' };
+  it('may subscribe to what the cloud sends to all gateways, as a bridge in front of docks does', () => {
+    for (const topic of CLOUD_PUBLISHES) {
+      const filter = topic.replace(OWN, '+');
+      expect(judge(scope, 'bridge', 'subscribe', filter), filter).to.equal('yes');
+      expect(judge(scope, 'bridge', 'publish', filter), filter).to.equal('no');
+    }
+  });
+  it('may not listen to what all docks send, nor share what a backend gets', () => {
+    for (const filter of [
+      ...DOCK_PUBLISHES.map((topic) => topic.replace(OWN, '+')),
+      'thing/product/+/#',
+      'thing/product/+/+',
+      'thing/product/#',
+      'thing/+/+/requests_reply',
+      '+/product/+/requests_reply',
+      'thing/product/+/requests_reply/#',
+      'thing/product/+/property/+',
+      '$share/backend/thing/product/+/requests_reply',
+      '#',
+    ]) {
+      expect(judge(scope, 'bridge', 'subscribe', filter), filter).to.equal('no');
+    }
+  });
+});
+
 describe('ownGateways', () => {
   it('is the one listed SN that the client id names, else the whole list', () => {
     const scope: Scope = { kind: 'gateways', gateways: [OWN, OTHER] };
@@ -206,8 +265,41 @@ describe('ownGateways', () => {
     expect(ownGateways({ kind: 'client-id' }, `p-${OWN}`)).to.deep.equal([OWN]);
     expect(ownGateways({ kind: 'client-id' }, 'not an sn!')).to.deep.equal([]);
     // Client ids of second (DRC) sessions that clouds hand out.
-    for (const id of [`${OWN}-1780390153000`, `drc-${OWN}-1780390153000`, `drc-${OWN}-x7f`, `${OWN}_drc`]) {
-      expect(ownGateways({ kind: 'client-id' }, id), id).to.include(OWN);
+    for (const id of [
+      `${OWN}-1780390153000`,
+      `drc-${OWN}`,
+      `drc-${OWN}-1780390153000`,
+      `drc-${OWN}-x7f`,
+      `${OWN}_drc`,
+      `a-b-c_${OWN}_d-e-f-g`,
+      `${OWN}-${OWN}`,
+      `drc-${OWN}-550e8400-e29b-41d4-a716-446655440000`,
+    ]) {
+      expect(ownGateways({ kind: 'client-id' }, id), id).to.deep.equal([OWN]);
     }
+  });
+  it('is nothing where a client id holds only a part of an SN, or a word', () => {
+    for (const id of [
+      `drc-${OWN.slice(0, 8)}-1780390153`,
+      'dji-sim-1780390153000',
+      'DOCK-SN-001',
+      'mqttjs_3be2c321',
+    ]) {
+      expect(ownGateways({ kind: 'client-id' }, id), id).to.deep.equal([]);
+    }
+  });
+});
+
+describe('droneSubscriptions', () => {
+  const scope: Scope = { kind: 'gateways', gateways: [OWN] };
+
+  it('are what a gateway may subscribe to under the SN of a drone, and which of it needs a binding', () => {
+    const { all, commands } = droneSubscriptions(OTHER);
+    expect(commands.size).to.be.lessThan(all.size);
+    for (const topic of all)
+      expect(judge(scope, OWN, 'subscribe', topic), topic).to.deep.equal({
+        as: commands.has(topic) ? 'bound drone' : 'drone',
+        sn: OTHER,
+      });
   });
 });
