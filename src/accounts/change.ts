@@ -6,6 +6,7 @@ import type { Account, Scope } from '../stores/types.js';
 export interface AccountChanges {
   scope?: Scope | undefined;
   passwordHash?: string | undefined;
+  organizationId?: string | null | undefined;
   certificateCn?: string | null | undefined;
   expiresAt?: string | null | undefined;
   note?: string | null | undefined;
@@ -16,6 +17,8 @@ export interface AccountChanges {
 export function changeAccount(account: Account, changes: AccountChanges): Account {
   const { scope = account.scope, passwordHash = account.passwordHash } = changes;
   const changed = { ...account, scope, passwordHash };
+  if (changes.organizationId === null) delete changed.organizationId;
+  else if (changes.organizationId !== undefined) changed.organizationId = changes.organizationId;
   if (changes.certificateCn === null) delete changed.certificateCn;
   else if (changes.certificateCn !== undefined) changed.certificateCn = changes.certificateCn;
   if (changes.expiresAt === null) delete changed.expiresAt;
@@ -32,6 +35,7 @@ export function endsSessions(before: Account, after: Account): boolean {
   return (
     !isDeepStrictEqual(before.scope, after.scope) ||
     before.passwordHash !== after.passwordHash ||
+    before.organizationId !== after.organizationId ||
     before.certificateCn !== after.certificateCn ||
     before.expiresAt !== after.expiresAt
   );

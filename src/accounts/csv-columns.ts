@@ -11,6 +11,8 @@ export const COLUMNS = {
   password: 'chosen password, byte for byte; empty: dockhook makes one',
   password_hash: 'instead of a password: a hash from account export, account hash or EMQX, or a bcrypt hash',
   salt: 'the salt, for a hash from EMQX',
+  organization:
+    'id of the organization of its remote controllers, and of other gateways that are bound nowhere',
   certificate_cn: 'common name of the TLS client certificate that is also required',
   expires: '12h, 90d, or a date',
   disabled: 'yes or no (the default)',

@@ -6,7 +6,13 @@ import { fromEmqx, hashFault, passwordKind, type EmqxAlgorithm } from '../passwo
 import { accountType, encode } from '../stores/codec.js';
 import type { Account, Scope } from '../stores/types.js';
 import { COLUMNS, type Column } from './csv-columns.js';
-import { checkedClientIds, checkedFilters, checkedGateways, gatewaysIn } from './scope.js';
+import {
+  checkedClientIds,
+  checkedFilters,
+  checkedGateways,
+  demandUsedOrganization,
+  gatewaysIn,
+} from './scope.js';
 
 /** Names that other systems use for a column, and advice. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -17,6 +23,7 @@ const HINTS: Readonly<Record<string, string>> = {
   gateway: 'write gateways',
   gateway_sn: 'write gateways',
   hash: 'write password_hash',
+  organization_id: 'write organization',
   cert_cn: 'write certificate_cn',
   expires_at: 'write expires',
   is_superuser: 'leave it out: dockhook has no superusers; a backend has the scope service',
@@ -67,7 +74,7 @@ export function readLine(
     throw new DockhookError('usage', 'has characters that are not UTF-8; save the file as "CSV UTF-8"');
   }
   const row = Object.fromEntries(columns.map((column, index) => [column, cells[index]])) as Row;
-  const { name = '', certificate_cn: certificateCn, expires, note, created } = row;
+  const { name = '', organization, certificate_cn: certificateCn, expires, note, created } = row;
   const fault = accountNameFault(name);
   if (fault !== undefined) throw new DockhookError('usage', `the name ${fault}`);
   const { now } = options;
@@ -76,6 +83,8 @@ export function readLine(
     scope: readScope(row),
     createdAt: created ? readMoment('created', created, now) : new Date(now).toISOString(),
   };
+  if (organization) account.organizationId = organization;
+  demandUsedOrganization(account);
   if (certificateCn) account.certificateCn = certificateCn;
   if (expires) account.expiresAt = readMoment('expires', expires, now);
   if (readDisabled(row.disabled)) account.disabled = true;
@@ -206,6 +215,7 @@ export function toCells(account: Account, columns: readonly Column[]): string[] 
     password: undefined,
     password_hash: account.passwordHash,
     salt: undefined,
+    organization: account.organizationId,
     certificate_cn: account.certificateCn,
     expires: account.expiresAt,
     disabled: account.disabled ? 'yes' : undefined,

@@ -7,8 +7,9 @@ import { generatePassword } from '../access/generate-password.js';
 import type { CsvLine } from '../csv.js';
 import { DockhookError } from '../errors.js';
 import { hashChosen, hashGenerated, type EmqxAlgorithm } from '../password-hashes/index.js';
-import type { Account, Accounts } from '../stores/types.js';
+import type { Account, Stores } from '../stores/types.js';
 import type { Column } from './csv-columns.js';
+import { faultsIn } from './database-faults.js';
 import { PLACEHOLDER_HASH, readHeader, readLine, type ImportedLine } from './csv-row.js';
 import { doubtsAbout, SHORT_PASSWORD } from './warnings.js';
 import { gatewaysIn } from './scope.js';
@@ -89,7 +90,7 @@ export async function readAccounts(
  * @returns how many were, or would be, imported
  */
 export async function addAccounts(
-  accounts: Accounts,
+  stores: Pick<Stores, 'accounts' | 'organizations' | 'bindings'>,
   ready: ReadyAccounts,
   report: ImportReport,
   on: {
@@ -97,9 +98,10 @@ export async function addAccounts(
     commit: (added: number) => Promise<void>;
   },
 ): Promise<number> {
+  await leaveOutFaulty(stores, ready, report);
   let added = 0;
   let tried = 0;
-  await accounts.addTogether(async (addMany) => {
+  await stores.accounts.addTogether(async (addMany) => {
     // Releases each: their passwords take much memory.
     for (let next = ready.batches.shift(); next !== undefined; next = ready.batches.shift()) {
       const batch = JSON.parse(next.toString()) as Ready[];
@@ -117,6 +119,33 @@ export async function addAccounts(
     return 'commit';
   });
   return added;
+}
+
+/** Before the transaction: while it is open, an embedded database answers nothing else. */
+async function leaveOutFaulty(
+  stores: Pick<Stores, 'organizations' | 'bindings'>,
+  ready: ReadyAccounts,
+  report: ImportReport,
+): Promise<void> {
+  for (const [index, buffer] of ready.batches.entries()) {
+    const batch = JSON.parse(buffer.toString()) as Ready[];
+    const faults = await faultsIn(
+      stores,
+      batch.map(({ account: { organizationId, scope } }) => ({
+        organizationId,
+        gateways: gatewaysIn(scope),
+      })),
+    );
+    const kept = batch.filter(({ line }, place) => {
+      const fault = faults[place];
+      // Not a conflict: scripts take that for a name that exists already.
+      if (fault !== undefined) report.fault(line, new DockhookError('usage', fault.message));
+      return fault === undefined;
+    });
+    if (kept.length === batch.length) continue;
+    ready.batches[index] = Buffer.from(JSON.stringify(kept));
+    ready.count -= batch.length - kept.length;
+  }
 }
 
 /** Checks line after line; those that are wrong go to the report. */

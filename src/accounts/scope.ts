@@ -37,6 +37,25 @@ export function checkedClientIds(where: string, clientIds: string[]): string[] {
   );
 }
 
+/**
+ * The organization says which drones a gateway may carry. Throws `usage` where none is asked for it: a service has topic
+ * filters, and an account of any gateway may carry every drone.
+ */
+export function demandUsedOrganization({
+  scope: { kind },
+  organizationId,
+}: {
+  scope: Scope;
+  organizationId?: string | undefined;
+}): void {
+  if (organizationId === undefined || kind === 'gateways' || kind === 'client-id') return;
+  const why = kind === 'service' ? 'a service has topic filters instead' : 'any gateway may carry any drone';
+  throw new DockhookError(
+    'usage',
+    `an account of scope ${kind} has no organization: ${why}; leave it out, or take it away with --no-organization`,
+  );
+}
+
 /** For people, in one line. */
 export function describeScope(scope: Scope): string {
   switch (scope.kind) {

@@ -16,7 +16,7 @@ describeWithPostgres('accounts at fleet size', function () {
     directory = mkdtempSync(join(tmpdir(), 'dockhook-accounts-'));
     expect((await dockhook(['account', 'list'])).code).to.equal(0);
   });
-  beforeEach(() => database.query('TRUNCATE dockhook_accounts'));
+  beforeEach(() => database.query('TRUNCATE dockhook_accounts, dockhook_bindings'));
   after(async () => {
     rmSync(directory, { recursive: true });
     await database.drop();
@@ -143,6 +143,152 @@ describeWithPostgres('accounts at fleet size', function () {
         expect(await database.query('SELECT * FROM dockhook_accounts')).to.deep.equal(before);
       });
     }
+  });
+
+  describe('the organization of an account', () => {
+    const RC = '9N9CNTEST00RC2';
+    before(async () => {
+      for (const id of ['north', 'south']) await ok(['organization', 'add', id, '--name', id]);
+    });
+    after(() => database.query('TRUNCATE dockhook_accounts, dockhook_bindings, dockhook_organizations'));
+
+    it('is given, changed, shown and taken away', async () => {
+      await add('rc', '--gateway', RC, '--organization', 'north');
+      expect(await show('rc')).to.include({ organizationId: 'north' });
+      expect((await ok(['account', 'show', 'rc'])).stdout).to.match(/^organization +north$/m);
+      expect((await ok(['account', 'list'])).stdout).to.match(/^rc +enabled +9N9CNTEST00RC2 +north /m);
+      const { stdout } = await ok(['account', 'set', 'rc', '--organization', 'south']);
+      expect(stdout).to.match(/^organization +north → south$/m);
+      await ok(['account', 'set', 'rc', '--note', 'x']);
+      expect(await show('rc')).to.include({ organizationId: 'south' });
+      await ok(['account', 'set', 'rc', '--no-organization']);
+      expect(await show('rc')).to.not.have.property('organizationId');
+      expect((await ok(['account', 'set', 'rc', '--no-organization'])).stdout).to.include('already');
+    });
+
+    it('keeps the organization from being removed, and says who does', async () => {
+      await ok(['organization', 'add', 'west', '--name', 'West']);
+      await add('rc', '--gateway', RC, '--organization', 'west');
+      const refused = await dockhook(['organization', 'remove', 'west']);
+      expect(refused.code).to.equal(4);
+      expect(refused.stderr).to.include('account "rc"');
+      await ok(['account', 'remove', 'rc']);
+      await ok(['organization', 'remove', 'west']);
+    });
+
+    it('goes through export and import', async () => {
+      await add('rc', '--gateway', RC, '--organization', 'north');
+      const { stdout } = await ok(['account', 'export', '--with-hashes']);
+      await ok(['account', 'remove', 'rc']);
+      await ok(['account', 'import', '-'], stdout);
+      expect(await show('rc')).to.include({ organizationId: 'north' });
+    });
+
+    const refused: [title: string, code: number, args: string[], told: string][] = [
+      [
+        'one that is not there',
+        3,
+        ['--gateway', RC, '--organization', 'nord'],
+        'there is no organization "nord"',
+      ],
+      ['one without a name', 3, ['--gateway', RC, '--organization', ''], 'there is no organization ""'],
+      ['one of a backend', 2, ['--service', '--organization', 'north'], 'topic filters'],
+      ['one of any gateway', 2, ['--any-gateway', '--organization', 'north'], 'any drone'],
+    ];
+    for (const [title, code, args, told] of refused) {
+      it(`is refused: ${title}`, async () => {
+        const added = await dockhook(['account', 'add', 'rc', ...args, '--generate']);
+        expect([added.code, added.stderr.includes(told)], added.stderr).to.deep.equal([code, true]);
+        expect(await names()).to.deep.equal([]);
+        await add('rc');
+        const before = await show('rc');
+        const set = await dockhook(['account', 'set', 'rc', ...args]);
+        expect([set.code, set.stderr.includes(told)], set.stderr).to.deep.equal([code, true]);
+        expect(await show('rc')).to.deep.equal(before);
+      });
+    }
+
+    it('is not kept by an account that becomes a backend, before it is taken away', async () => {
+      await add('rc', '--gateway', RC, '--organization', 'north');
+      const refused = await dockhook(['account', 'set', 'rc', '--service']);
+      expect(refused.code).to.equal(2);
+      expect(refused.stderr).to.include('--no-organization');
+      await ok(['account', 'set', 'rc', '--service', '--no-organization']);
+    });
+
+    it('is refused line by line at an import', async () => {
+      const lines = `name,gateways,organization\ngood,${RC},north\nbad,SN1,nord\n`;
+      for (const more of [[], ['--dry-run']]) {
+        const { code, stderr } = await dockhook(['account', 'import', '-', ...more], lines);
+        expect(code).to.equal(2);
+        expect(stderr)
+          .to.include('standard input:3: there is no organization "nord"')
+          .and.include('1 of 2 accounts cannot be imported; nothing was changed');
+      }
+      expect(await names()).to.deep.equal([]);
+      const left = await dockhook(['account', 'import', '-', '--continue'], lines);
+      expect(left.code).to.equal(1);
+      expect(left.stderr).to.include('1 were imported');
+      expect(await names()).to.deep.equal(['good']);
+    });
+  });
+
+  describe('an SN that was bound through another gateway', () => {
+    const [DOCK, DRONE] = ['7CTDTEST00000A', '1581FTEST000000000AA'];
+    const told = `${DRONE} was bound through gateway ${DOCK}`;
+    before(async () => {
+      await ok(['organization', 'add', 'north', '--name', 'north']);
+    });
+    after(() => database.query('TRUNCATE dockhook_accounts, dockhook_bindings, dockhook_organizations'));
+    beforeEach(async () => {
+      for (const sn of [DOCK, DRONE]) {
+        const value = {
+          organizationId: 'north',
+          callsign: '',
+          modelKey: '',
+          gateway: DOCK,
+          boundAt: '2026-01-01T00:00:00Z',
+        };
+        await database.query('INSERT INTO dockhook_bindings (key, value) VALUES ($1, $2)', [
+          sn,
+          JSON.stringify({ value }),
+        ]);
+      }
+    });
+
+    it('is listed as a gateway by no new account, and by no old one', async () => {
+      const added = await dockhook(['account', 'add', 'drone', '--gateway', 'SN1', DRONE, '--generate']);
+      expect([added.code, added.stderr.includes(told)], added.stderr).to.deep.equal([4, true]);
+      await add('dock', '--gateway', DOCK);
+      const set = await dockhook(['account', 'set', 'dock', '--gateway', DOCK, DRONE]);
+      expect([set.code, set.stderr.includes(told)], set.stderr).to.deep.equal([4, true]);
+      expect(await show('dock'))
+        .to.have.nested.property('scope.gateways')
+        .deep.equal([DOCK]);
+      expect(await names()).to.deep.equal(['dock']);
+    });
+
+    it('is listed by no line of an import, which does not take that for a name that exists', async () => {
+      const lines = `name,gateways\ndock,${DOCK}\ndrone,${DRONE}\n`;
+      const { code, stderr } = await dockhook(['account', 'import', '-'], lines);
+      expect(code).to.equal(2);
+      expect(stderr).to.include(`standard input:3: ${told}`);
+      expect(await names()).to.deep.equal([]);
+    });
+
+    it('can be listed after the command in the refusal has unbound it', async () => {
+      const { stderr } = await dockhook(['account', 'add', 'drone', '--gateway', DRONE, '--generate']);
+      const command = /dockhook (binding remove \S+)/.exec(stderr)?.[1] ?? '';
+      await ok(command.split(' '));
+      await add('drone', '--gateway', DRONE);
+    });
+
+    it('stays with the account that lists it already, by SQL', async () => {
+      await add('drone', '--gateway', 'SN1');
+      await database.query(`UPDATE dockhook_accounts SET value = replace(value, 'SN1', '${DRONE}')`);
+      await ok(['account', 'set', 'drone', '--note', 'x']);
+      await ok(['account', 'set', 'drone', '--gateway', DRONE, 'SN2']);
+    });
   });
 
   describe('account hash', () => {

@@ -148,7 +148,7 @@ describeWithOwnPostgres('the operators’ guide, run', function () {
 
   it('ends with the accounts and bindings that its commands made, and that were restored', async () => {
     const names = await postgresRows('SELECT key FROM dockhook_accounts ORDER BY key');
-    expect(names).to.deep.equal(['dock-101', 'dock-102', 'dock-north']);
+    expect(names).to.deep.equal(['dock-101', 'dock-102', 'dock-north', 'rc-north']);
     const bound = await postgresRows(`SELECT key FROM dockhook_bindings WHERE organization_id = 'south'`);
     expect(bound).to.have.members(['7CTDTEST00000A', '1581FTEST000000000AA']);
   });

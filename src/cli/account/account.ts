@@ -63,12 +63,17 @@ function addAddCommand(account: Command): void {
     .action(lazily(async () => (await import('./add.js')).addAccount));
   addPasswordOptions(
     addScopeOptions(add)
+      .option(
+        '--organization <id>',
+        'where its remote controllers belong, and other gateways that are bound nowhere: they may carry the drones of it',
+      )
       .option('--cert-cn <cn>', 'also require a TLS client certificate with this common name')
       .option('--expires <when>', 'stop working after 30m, 12h, 90d, or at a date'),
   ).option('--note <text>', 'a note for other operators');
   addExamples(
     add,
     'dockhook account add dock-north --gateway 7CTDTEST00000A --generate',
+    'dockhook account add rc-north --gateway 9N9CNTEST00RC2 --organization north --generate',
     'printf \'%s\' "$PASSWORD" | dockhook account add fleet --client-id-is-gateway --password-stdin',
     "dockhook account add backend --service --subscribe 'thing/product/#' 'sys/product/#' --generate",
     'dockhook account add worker --service --client-id worker-1 worker-2 --generate',
@@ -82,6 +87,11 @@ function addSetCommand(account: Command): void {
     .action(lazily(async () => (await import('./set.js')).setAccount));
   addPasswordOptions(
     addScopeOptions(set)
+      .option(
+        '--organization <id>',
+        'where its remote controllers belong, and other gateways that are bound nowhere',
+      )
+      .option('--no-organization', 'its gateways belong where they are bound, and else nowhere')
       .option('--cert-cn <cn>', 'also require a TLS client certificate with this common name')
       .option('--no-cert-cn', 'no longer require a certificate')
       .option('--expires <when>', 'stop working after 30m, 12h, 90d, or at a date')

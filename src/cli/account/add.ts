@@ -2,8 +2,15 @@
 import type { Command } from 'commander';
 import { accountNameFault } from '../../access/unsafe-names.js';
 import { changeAccount } from '../../accounts/change.js';
+import { demandNoFault } from '../../accounts/database-faults.js';
 import { publicAccount } from '../../accounts/public-account.js';
-import { claimsOf, describeScope, sharedClaims } from '../../accounts/scope.js';
+import {
+  claimsOf,
+  demandUsedOrganization,
+  describeScope,
+  gatewaysIn,
+  sharedClaims,
+} from '../../accounts/scope.js';
 import { DockhookError } from '../../errors.js';
 import { disconnectOthers, printOthers, printPassword, warnOfDoubts } from './output.js';
 import { demandPassword, type PasswordOptions } from './password.js';
@@ -14,6 +21,7 @@ import { wantsJson } from '../options.js';
 import { print, printJson } from '../output.js';
 
 interface AddOptions extends ScopeOptions, PasswordOptions {
+  organization?: string;
   certCn?: string;
   expires?: string;
   note?: string;
@@ -24,12 +32,18 @@ export async function addAccount(name: string, options: AddOptions, command: Com
   const fault = accountNameFault(name);
   if (fault) throw new DockhookError('usage', `account name "${name}" ${fault}`);
   const scope = newScope(options);
-  const { certCn: certificateCn, expires, note } = options;
+  const { organization: organizationId, certCn: certificateCn, expires, note } = options;
+  demandUsedOrganization({ scope, organizationId });
   const expiresAt = expires === undefined ? undefined : parseExpiry(expires, Date.now());
   const createdAt = new Date().toISOString();
   const { passwordHash, generated } = await demandPassword(options, command);
-  const account = changeAccount({ name, passwordHash, scope, createdAt }, { certificateCn, expiresAt, note });
-  const { shared, others } = await withStores(command, async ({ accounts }) => {
+  const account = changeAccount(
+    { name, passwordHash, scope, createdAt },
+    { organizationId, certificateCn, expiresAt, note },
+  );
+  const { shared, others } = await withStores(command, async (stores) => {
+    const { accounts } = stores;
+    await demandNoFault(stores, { organizationId, gateways: gatewaysIn(scope) });
     const taken = await sharedClaims(accounts, claimsOf(scope));
     await accounts.add(account);
     return { shared: taken, others: await disconnectOthers(command, account, undefined, accounts) };

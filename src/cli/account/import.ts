@@ -1,4 +1,5 @@
 /** `dockhook account import`: a fleet's accounts from CSV, all of them or none. */
+import { command } from '../../command.js';
 import { createReadStream, ReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
@@ -44,8 +45,8 @@ export async function importAccounts(path: string, options: ImportOptions, comma
   progress = startProgress('accounts added');
   const passwords: string[] = [];
   let isPrinted = false;
-  const adding = withStores(command, ({ accounts }) =>
-    addAccounts(accounts, ready, report, {
+  const adding = withStores(command, (stores) =>
+    addAccounts(stores, ready, report, {
       added: ({ added, tried }, made) => {
         passwords.push(passwordLines(made, json));
         progress.at(added, tried / ready.count);
@@ -69,7 +70,7 @@ function bytesRead(input: Readable): number {
 
 function interrupted(error: DockhookError, isPrinted: boolean): DockhookError {
   const outcome = isPrinted
-    ? 'dockhook account list shows whether the accounts were imported; if not, the passwords above are void'
+    ? `${command('account', 'list')} shows whether the accounts were imported; if not, the passwords above are void`
     : 'nothing was imported';
   return new DockhookError(error.code, `${messageOf(error)}; ${outcome}`, { cause: error });
 }

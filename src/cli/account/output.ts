@@ -1,7 +1,8 @@
 /** What account commands say in the same words. */
+import { command } from '../../command.js';
 import type { Command } from 'commander';
 import { doubtsAbout, doubtsAboutShared } from '../../accounts/warnings.js';
-import { claimsOf, type Claims } from '../../accounts/scope.js';
+import { claimsOf, gatewaysIn, type Claims } from '../../accounts/scope.js';
 import { DockhookError } from '../../errors.js';
 import type { Account, Accounts } from '../../stores/types.js';
 import { disconnectClients, type Disconnected } from '../disconnect.js';
@@ -10,7 +11,10 @@ import { print, warn } from '../output.js';
 
 /** The `not_found` error for a command that names this account. */
 export function noAccount(name: string): DockhookError {
-  return new DockhookError('not_found', `there is no account "${name}"; dockhook account list shows all`);
+  return new DockhookError(
+    'not_found',
+    `there is no account "${name}"; all of them: ${command('account', 'list')}`,
+  );
 }
 
 /** @param generated the password, if dockhook made it */
@@ -35,7 +39,16 @@ export async function disconnectOthers(
   const claims = claimsOf(scope, before?.scope);
   if (claims.gateways.length === 0 && claims.clientIds.length === 0) return undefined;
   const list = async (): Promise<Account[]> => (await accounts.list()).records;
-  return disconnectClients(command, { keptFor: name, ...claims, accounts: list });
+  const ended = await disconnectClients(command, { keptFor: name, ...claims, accounts: list });
+  if (ended.disconnected !== null) return ended;
+  const others = (await list()).filter((other) => other.name !== name);
+  return others.some((other) => mayHaveUsed(other, claims)) ? ended : undefined;
+}
+
+/** Whether a client of this account may be connected under one of these SNs or client ids. */
+function mayHaveUsed({ scope }: Account, { gateways, clientIds }: Claims): boolean {
+  if (clientIds.length > 0 || scope.kind === 'any-gateway' || scope.kind === 'client-id') return true;
+  return gateways.some((sn) => gatewaysIn(scope).includes(sn));
 }
 
 /** @param others undefined if there was nothing to look for */

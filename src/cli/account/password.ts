@@ -33,7 +33,7 @@ export async function newPassword(
     return { passwordHash: hashGenerated(generated), generated };
   }
   if (!options.passwordStdin) return undefined;
-  const password = await readPassword();
+  const password = await readPassword({ isNew: true });
   if (password.length < SHORT_PASSWORD) {
     warn(`the password has fewer than ${SHORT_PASSWORD} characters and can be guessed`, wantsJson(command));
   }

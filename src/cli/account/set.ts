@@ -1,8 +1,10 @@
 /** `dockhook account set`, which changes only what is named; `enable`, `disable` and `remove`. */
+import { command } from '../../command.js';
 import type { Command } from 'commander';
 import { changeAccount, endsSessions, type AccountChanges } from '../../accounts/change.js';
+import { demandNoFault } from '../../accounts/database-faults.js';
 import { publicAccount } from '../../accounts/public-account.js';
-import { claimsOf, describeScope, sharedClaims } from '../../accounts/scope.js';
+import { claimsOf, demandUsedOrganization, describeScope, sharedClaims } from '../../accounts/scope.js';
 import { DockhookError } from '../../errors.js';
 import type { Account } from '../../stores/types.js';
 import { disconnectOthers, noAccount, printOthers, printPassword, warnOfDoubts } from './output.js';
@@ -14,7 +16,11 @@ import { withStores } from '../open-stores.js';
 import { wantsJson } from '../options.js';
 import { print, printFields, printJson } from '../output.js';
 
+const HELP = command('account', 'set', '--help');
+
 interface SetOptions extends ScopeOptions, PasswordOptions {
+  /** False for `--no-organization`. */
+  organization?: string | false;
   /** False for `--no-cert-cn`. */
   certCn?: string | false;
   expires?: string;
@@ -24,28 +30,37 @@ interface SetOptions extends ScopeOptions, PasswordOptions {
 
 /** Changes only what the options name; rejects with `usage` if they name nothing. */
 export async function setAccount(name: string, options: SetOptions, command: Command): Promise<void> {
-  const { certCn, expires, neverExpires, note } = options;
+  const { organization, certCn, expires, neverExpires, note } = options;
   if (expires !== undefined && neverExpires) {
     throw new DockhookError('usage', 'take one of --expires and --never-expires');
   }
   const expiresAt = expires === undefined ? undefined : parseExpiry(expires, Date.now());
   const password = await newPassword(options, command);
-  const named = namesScope(options) || [certCn, expiresAt, neverExpires, note, password].some(isNamed);
-  if (!named) throw new DockhookError('usage', 'say what to change: dockhook account set --help');
+  const named =
+    namesScope(options) || [organization, certCn, expiresAt, neverExpires, note, password].some(isNamed);
+  if (!named) throw new DockhookError('usage', `say what to change: ${HELP}`);
 
   const changes: AccountChanges = {
     passwordHash: password?.passwordHash,
+    organizationId: organization === false ? null : organization,
     certificateCn: certCn === false ? null : certCn,
     expiresAt: neverExpires ? null : expiresAt,
     note: note === '' ? null : note,
   };
-  const edit = (account: Account): Account =>
-    changeAccount(account, { ...changes, scope: changedScope(options, account.scope) });
+  const edit = (account: Account): Account => {
+    const edited = changeAccount(account, { ...changes, scope: changedScope(options, account.scope) });
+    demandUsedOrganization(edited);
+    return edited;
+  };
 
-  const { before, after, shared, others } = await withStores(command, async ({ accounts }) => {
+  const { before, after, shared, others } = await withStores(command, async (stores) => {
+    const { accounts } = stores;
     const found = await accounts.get(name);
     if (!found) throw noAccount(name);
-    const taken = await sharedClaims(accounts, claimsOf(edit(found).scope, found.scope));
+    const claims = claimsOf(edit(found).scope, found.scope);
+    const organizationId = organization === false ? undefined : organization;
+    await demandNoFault(stores, { organizationId, gateways: claims.gateways });
+    const taken = await sharedClaims(accounts, claims);
     let old = found;
     const written = await accounts.update(name, (account) => edit((old = account)));
     return {
@@ -118,6 +133,7 @@ function differences(before: Account, after: Account): Record<string, string | u
     old === now ? undefined : `${old} → ${now}`;
   const shown = {
     'acts for': change(describeScope(before.scope), describeScope(after.scope)),
+    organization: change(before.organizationId ?? 'none', after.organizationId ?? 'none'),
     'certificate CN': change(before.certificateCn ?? 'none', after.certificateCn ?? 'none'),
     expires: change(before.expiresAt ?? 'never', after.expiresAt ?? 'never'),
     note: change(before.note ?? 'none', after.note ?? 'none'),

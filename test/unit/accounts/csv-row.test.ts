@@ -201,6 +201,14 @@ describe('a line of an import', () => {
     ['a bad filter', 'name,scope,publish', ['a', 'service', 'a/#/b'], /publish a\/#\/b/],
     ['a bad filter in JSON', 'name,scope,publish', ['a', 'service', '["a/#/b"]'], /publish a\/#\/b/],
     ['JSON that is none', 'name,scope,publish', ['a', 'service', '["a"'], /not a JSON array/],
+    ['an organization of a service', 'name,scope,organization', ['a', 'service', 'north'], /topic filters/],
+    ['an organization of any gateway', 'name,scope,organization', ['a', 'any-gateway', 'north'], /any drone/],
+    [
+      'a long organization id',
+      'name,scope,organization',
+      ['a', 'client-id', 'n'.repeat(256)],
+      /organizationId/,
+    ],
     ['a time that is none', 'name,scope,expires', ['a', 'client-id', 'soon'], /expires soon/],
     ['a state that is none', 'name,scope,disabled', ['a', 'client-id', 'true'], /yes or no/],
     ['a long note', 'name,scope,note', ['a', 'client-id', 'n'.repeat(1025)], /note/],
@@ -251,19 +259,30 @@ const scope: fc.Arbitrary<Scope> = fc.oneof(
   }),
 );
 const moment = fc.constantFrom('2030-01-01T00:00:00Z', '2020-05-06T07:08:09.123456789+05:30');
-const account: fc.Arbitrary<Account> = fc.record(
-  {
-    name,
-    passwordHash: fc.constant(HASH),
-    scope,
-    disabled: fc.constant(true),
-    certificateCn: text(60).filter((value) => value !== ''),
-    expiresAt: moment,
-    note: text(200).filter((value) => value !== ''),
-    createdAt: moment,
-  },
-  { requiredKeys: ['name', 'passwordHash', 'scope', 'createdAt'] },
-);
+/** Of a dock or controller only. */
+const organizationId = text(60).filter((value) => value !== '');
+const account: fc.Arbitrary<Account> = fc
+  .tuple(
+    fc.record(
+      {
+        name,
+        passwordHash: fc.constant(HASH),
+        scope,
+        disabled: fc.constant(true),
+        certificateCn: text(60).filter((value) => value !== ''),
+        expiresAt: moment,
+        note: text(200).filter((value) => value !== ''),
+        createdAt: moment,
+      },
+      { requiredKeys: ['name', 'passwordHash', 'scope', 'createdAt'] },
+    ),
+    fc.option(organizationId, { nil: undefined }),
+  )
+  .map(([one, id]) =>
+    id !== undefined && (one.scope.kind === 'gateways' || one.scope.kind === 'client-id')
+      ? { ...one, organizationId: id }
+      : one,
+  );
 
 describe('an export', () => {
   it('is read by an import as it was, whatever is in it', async () => {
