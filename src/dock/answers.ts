@@ -1,4 +1,5 @@
 /** Finds the method that a dock asks for, and lets it answer. */
+import type { AnswerForBackend } from '../answer-for-backend.js';
 import { traceOf } from '../errors.js';
 import type { AccessEvent } from '../events.js';
 import type { Message, Session } from '../hooks.js';
@@ -17,10 +18,8 @@ export interface AnswerOptions extends Pick<Publishers, 'isListed'> {
   organizations: Organizations;
   bindings: Bindings;
   license: RememberedLicense;
-  /**
-   * Methods that are not ours but get `{result: 0}`, so that a dock does not wait for a backend that does not exist.
-   */
-  emptyReplies: ReadonlySet<string>;
+  /** `methods` that are not ours get an empty reply, so that a dock does not wait for a backend that does not exist. */
+  answerForBackend: AnswerForBackend;
   /** Milliseconds since the epoch. */
   now: () => number;
 }
@@ -37,6 +36,12 @@ export interface Asked {
 const methodsByName = new Map(
   Object.values(methods).map((method) => [method.name, { fault: method.fault, answer: compile(method) }]),
 );
+
+/** `{result: 0}`; DJI's FAQ says that it is enough for `offline_map_get`. "No flight areas" is an empty list of files. */
+function emptyReply(name: string): Answer {
+  const output = name === 'flight_areas_get' ? { files: [] } : undefined;
+  return { data: { result: results.ok, output }, result: results.ok };
+}
 
 /** Makes the function that answers a request. It never rejects; `undefined` if the method is not ours. */
 export function createAnswers(
@@ -67,9 +72,7 @@ export function createAnswers(
   return async ({ method: name, data }, asked) => {
     const method = methodsByName.get(name);
     if (method === undefined) {
-      return options.emptyReplies.has(name)
-        ? { data: { result: results.ok }, result: results.ok }
-        : undefined;
+      return options.answerForBackend.methods.has(name) ? emptyReply(name) : undefined;
     }
     try {
       return await method.answer(data, callFor(asked));

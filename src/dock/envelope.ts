@@ -17,6 +17,8 @@ export interface Envelope {
   timestamp: number | undefined;
   /** Never empty. */
   method: string;
+  /** Whether an event asks for a reply. */
+  needReply: boolean;
   /** As it was sent; null if nothing was. */
   data: unknown;
 }
@@ -35,6 +37,7 @@ export function parseEnvelope(payload: Buffer): Envelope | 'too_large' | 'not_js
     gateway: copied(sent.gateway),
     timestamp,
     method,
+    needReply: sent.need_reply === 1 || sent.need_reply === '1',
     data,
   };
 }
@@ -59,6 +62,11 @@ export function replyPayload(request: Envelope, timestamp: number, data: object)
   return Buffer.from(JSON.stringify({ tid, bid, timestamp, gateway, method, data }));
 }
 
+/** The QoS of a reply: at QoS 0 it would be lost with the connection, and the dock would wait for nothing. */
+export function replyQos(asked: number): number {
+  return Math.max(1, asked);
+}
+
 /** A tid is the sender's text and may be megabytes; events keep this much of it. A UUID has 36. */
 const MAX_TOLD_TID = 64;
 
@@ -69,6 +77,7 @@ interface Sent {
   timestamp?: unknown;
   'timestamp:'?: unknown;
   method?: unknown;
+  need_reply?: unknown;
   data?: unknown;
 }
 

@@ -16,11 +16,6 @@ export const serialNumber = {
   ],
 } as const;
 
-/** Text that must be there. */
-export const requiredText = {
-  anyOf: [{ type: 'string', minLength: 1, maxLength: 256, pattern: storable }, { type: 'number' }],
-} as const;
-
 /** Text that may be empty, null or absent. */
 export const optionalText = {
   anyOf: [{ type: 'string', maxLength: 256, pattern: storable }, { type: 'number' }, { type: 'null' }],

@@ -33,7 +33,7 @@ export interface Call {
 /** A method, as its file defines it. */
 export interface Method {
   name: string;
-  /** JSON schema of the request's `data`. Other data is answered with 200001. */
+  /** JSON schema of the request's `data`. Other data is answered with 200001. Devices in a list are judged one by one, see `devices.ts`. */
   data: object;
   /** Replied if `handle` rejects. */
   fault: Result;
@@ -46,12 +46,27 @@ const ajv = new Ajv({ validateSchema: false });
 
 /** Makes the function that answers a request for this method; it rejects only if `handle` does. */
 export function compile(method: Method): (data: unknown, call: Call) => Promise<Answer> {
-  const fits = ajv.compile(method.data);
+  const misfit = misfitBy(method.data);
   return async (data, call) => {
-    if (fits(data)) return method.handle(data, call);
-    // Path and rule only: the value may be a device binding code.
-    const [error] = fits.errors ?? [];
-    const detail = `data${error?.instancePath ?? ''} ${error?.message ?? ''}`;
-    return fault(results.invalidArgument, 'invalid_data', detail);
+    const detail = misfit(data, 'data');
+    return detail === undefined ? method.handle(data, call) : unusable(detail);
   };
+}
+
+/**
+ * Makes the function that says why something does not fit a schema, and where; it returns undefined if it fits. It names
+ * path and rule only: the value may be a device binding code.
+ */
+export function misfitBy(schema: object): (value: unknown, place: string) => string | undefined {
+  const fits = ajv.compile(schema);
+  return (value, place) => {
+    if (fits(value)) return undefined;
+    const [error] = fits.errors ?? [];
+    return `${place}${error?.instancePath ?? ''} ${error?.message ?? 'cannot be used'}`;
+  };
+}
+
+/** The answer to data of which nothing can be used. */
+export function unusable(detail: string): Answer {
+  return fault(results.invalidArgument, 'invalid_data', detail);
 }

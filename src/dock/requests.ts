@@ -1,5 +1,6 @@
 /**
- * DJI's dialect on `thing/product/{sn}/requests`: a dock asks, and its message becomes our reply.
+ * DJI's dialect on `thing/product/{sn}/requests`: a dock asks, and its message becomes our reply. Where there is no backend,
+ * `for-backend.ts` answers on other topics, too.
  *
  * `dock/` owns the envelope, the result codes, the limits and the methods of `methods/`. It does not know how the
  * message came or how the reply goes (`exhook/`), who may speak for a gateway (`access/` decides, and is asked through
@@ -12,7 +13,8 @@ import type { Tell } from '../events.js';
 import { excerpt } from '../text.js';
 import type { Message, PublishVerdict } from '../hooks.js';
 import { createAnswers, type AnswerOptions, type Asked } from './answers.js';
-import { messageTraits, parseEnvelope, replyPayload } from './envelope.js';
+import { messageTraits, parseEnvelope, replyPayload, replyQos } from './envelope.js';
+import { createRepliesForBackend } from './for-backend.js';
 import { reasonFor, results } from './result-codes.js';
 import { observeStatus } from './status.js';
 import { INVENTED_SERIAL_NUMBER } from '../serial-number.js';
@@ -40,14 +42,17 @@ const MAX_TOLD_METHOD = 64;
 /** Remembers limits of gateways and accounts, so make one for a whole server. */
 export function createRequests(options: DockOptions): Requests {
   const now = options.now ?? Date.now;
+  const storeBudgetMs = options.storeBudgetMs ?? STORE_BUDGET_MS;
   const answer = createAnswers({ ...options, now });
+  const replyForBackend = createRepliesForBackend({ ...options, now, storeBudgetMs });
 
   async function publish(message: Message): Promise<PublishVerdict> {
     if (isTestCall(message)) return { kind: 'drop' };
-    const asked = askedBy(message, options);
+    const asked = askedBy(message, options.tell, storeBudgetMs);
     if (asked === undefined) {
-      observeStatus(message, options.tell, now);
-      return { kind: 'pass' };
+      const verdict = await replyForBackend(message);
+      observeStatus(message, verdict.kind === 'reply' ? tellAnswered : options.tell, now);
+      return verdict;
     }
     const { gateway, session, within, tell } = asked;
     let publisher: Publisher;
@@ -87,10 +92,13 @@ export function createRequests(options: DockOptions): Requests {
       kind: 'reply',
       topic: `${message.topic}_reply`,
       payload: replyPayload(envelope, now(), data),
-      // A reply at QoS 0 is lost with the connection, and the dock would wait for nothing.
-      qos: Math.max(1, message.qos),
+      qos: replyQos(message.qos),
     };
   }
+
+  const tellAnswered: Tell = (event) => {
+    options.tell({ ...event, outcome: 'ok', result: results.ok });
+  };
 
   return {
     publish,
@@ -109,10 +117,7 @@ function isTestCall({ topic, session }: Message): boolean {
 }
 
 /** Takes a message apart; `undefined` if it is not a request, or does not come from a live session. */
-function askedBy(
-  message: Message,
-  { tell, storeBudgetMs = STORE_BUDGET_MS }: DockOptions,
-): Asked | undefined {
+function askedBy(message: Message, tell: Tell, storeBudgetMs: number): Asked | undefined {
   const gateway = gatewayOfRequest(message.topic);
   const { session } = message;
   if (gateway === undefined || session === undefined) return undefined;

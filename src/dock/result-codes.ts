@@ -9,7 +9,7 @@ import type { Reason } from '../events.js';
  */
 export const results = {
   ok: 0,
-  /** The request's `data` cannot be used. */
+  /** The request's `data`, or this device of it, cannot be used. */
   invalidArgument: 200001,
   /** "SDK not registered": there is no license to hand out. */
   notRegistered: 210001,
@@ -31,6 +31,8 @@ export interface Answer {
   data: object;
   result: Result;
   reason?: Reason | undefined;
+  /** The mark of the license in it. */
+  license?: string;
   /** For the log. */
   detail?: string;
 }

@@ -27,7 +27,10 @@ describe('the app', () => {
   const DECISIONS = [
     { name: 'client.authenticate', topics: [] },
     { name: 'client.authorize', topics: [] },
-    { name: 'message.publish', topics: ['thing/product/+/requests', 'sys/product/+/status'] },
+    {
+      name: 'message.publish',
+      topics: ['thing/product/+/requests', 'sys/product/+/status', 'thing/product/+/status'],
+    },
   ];
 
   it('mounts what it decides and what it observes', async () => {
@@ -66,6 +69,17 @@ describe('the app', () => {
     expect(await mounted({ DOCKHOOK_TIMELINE: 'off' })).to.have.deep.members([
       ...DECISIONS.slice(0, -1),
       { name: 'message.publish', topics: [requests] },
+    ]);
+  });
+
+  it('asks for topics that it answers for a backend only if it is told to', async () => {
+    const environment = { DOCKHOOK_TIMELINE: 'off', DOCKHOOK_ANSWER_FOR_BACKEND: 'update_topo,events' };
+    const hooks = (await mounted(environment)) as { name: string; topics: string[] }[];
+    expect(hooks.find(({ name }) => name === 'message.publish')?.topics).to.deep.equal([
+      'thing/product/+/requests',
+      'sys/product/+/status',
+      'thing/product/+/status',
+      'thing/product/+/events',
     ]);
   });
 

@@ -26,6 +26,7 @@ const PASSWORD = 'a password of the yard';
 const CODE = 'K7Q2-M4TX';
 const LICENSE = { appId: '166400', appKey: 'key-of-the-app', appLicense: 'license-of-the-app' };
 const FOREIGN = '7CTDTEST00000Z';
+const CONTROLLER = '9N9CNTEST00RC2';
 
 /** Each test has a dock of its own, so that none depends on what another bound. */
 const gatewayOf = (version: number, qos: number): string => `7CTDTEST0V${version}Q${qos}`;
@@ -49,6 +50,8 @@ export function describeBroker(
       const gateways = versions.flatMap((version) => QOS.map((qos) => gatewayOf(version, qos)));
       await dockhook.addAccount('yard', PASSWORD, { kind: 'gateways', gateways });
       await dockhook.addAccount('elsewhere', PASSWORD, { kind: 'gateways', gateways: [FOREIGN] });
+      const controllers = { kind: 'gateways' as const, gateways: [CONTROLLER] };
+      await dockhook.addAccount('controller', PASSWORD, controllers, { organizationId: 'org-7' });
       await dockhook.addAccount('backend', PASSWORD, { kind: 'service', publish: ['#'], subscribe: ['#'] });
       await dockhook.stores.organizations.add({ id: 'org-7', name: 'North yard', bindingCode: CODE });
       await dockhook.stores.license.set(LICENSE);
@@ -193,6 +196,36 @@ function describeVersion(
     }
   });
 
+  describe('a dock that names its drone by an empty SN', () => {
+    it('is bound, and told so of itself alone', async () => {
+      const dock = await connect('yard', gateway);
+      await dock.subscribe(`${requestsOf(gateway)}_reply`);
+      async function ask(method: string, data: Data): Promise<unknown> {
+        const request = { tid: 'T', bid: 'B', timestamp: 1, method, data };
+        await dock.publish(requestsOf(gateway), JSON.stringify(request), { qos: 1 });
+        return (JSON.parse((await dock.next()).payload.toString()) as { data: unknown }).data;
+      }
+      const device = { device_binding_code: CODE, organization_id: 'org-7' };
+      const names = { device_callsign: 'Dock', device_model_key: '3-2-0' };
+      const bind_devices = [
+        { ...device, ...names, sn: gateway },
+        { ...device, sn: '', device_callsign: '', device_model_key: '' },
+      ];
+      expect(await ask('airport_organization_bind', { bind_devices })).to.deep.equal({
+        result: 0,
+        output: {
+          err_infos: [
+            { sn: gateway, err_code: 0 },
+            { sn: '', err_code: 200001 },
+          ],
+        },
+      });
+      const status = await ask('airport_bind_status', { devices: [{ sn: '' }, { sn: gateway }] });
+      expect(status).to.have.nested.property('output.bind_status[0].is_device_bind_organization', false);
+      expect(status).to.have.nested.property('output.bind_status[1].is_device_bind_organization', true);
+    });
+  });
+
   describe('publish', () => {
     for (const qos of QOS) {
       it(`passes a QoS ${qos} request of an unknown method on, byte for byte`, async () => {
@@ -258,6 +291,32 @@ function describeVersion(
       expect(granted).to.deep.equal([refused.suback, 2, refused.suback]);
     });
 
+    it('brings commands for a drone to each gateway of its organization, one after the other, and to no other', async () => {
+      const drone = `1581FSHARED${protocolVersion}`;
+      const bound = { organizationId: 'org-7', callsign: '', modelKey: '', boundAt: '2026-01-01T00:00:00Z' };
+      await world().dockhook.stores.bindings.bind([gateway, drone].map((sn) => ({ ...bound, sn, gateway })));
+      const topics = ['services', 'property/set'].map((topic) => `thing/product/${drone}/${topic}`);
+      const cloud = await backend(`thing/product/${drone}/property/set_reply`);
+      for (const [account, sn] of [
+        ['yard', gateway],
+        ['controller', CONTROLLER],
+      ] as const) {
+        const carrier = await connect(account, sn);
+        expect(await carrier.subscribe(...topics), sn).to.deep.equal([2, 2]);
+        for (const topic of topics) {
+          await cloud.publish(topic, sn, { qos: 1 });
+          expect((await carrier.next()).topic).to.equal(topic);
+        }
+        await carrier.publish(`thing/product/${drone}/property/set_reply`, sn, { qos: 1 });
+        expect((await cloud.next()).payload.toString()).to.equal(sn);
+        await carrier.close();
+      }
+      const stranger = await connect('elsewhere', FOREIGN);
+      expect(await stranger.subscribe(...topics)).to.deep.equal([refused.suback, refused.suback]);
+      const dock = await connect('yard', gateway);
+      expect(await dock.subscribe('thing/product/1581FUNBOUND/services')).to.deep.equal([refused.suback]);
+    });
+
     it("does not deliver another dock's replies", async () => {
       const eavesdropper = await connect('elsewhere', FOREIGN);
       await eavesdropper.subscribe(`${requestsOf(gateway)}_reply`, `${requestsOf(FOREIGN)}_reply`);
@@ -276,7 +335,7 @@ function describeVersion(
 }
 
 /** How often dockhook was asked about a message, from its metrics. */
-async function publishCalls({ http }: TestDockhook): Promise<number> {
+export async function publishCalls({ http }: TestDockhook): Promise<number> {
   const text = await (await fetch(`http://${http}/metrics`)).text();
   const lines = text
     .split('\n')

@@ -1,10 +1,10 @@
 /** `airport_bind_status`: which of these devices are bound, and to whom (DJI Cloud API, "Organization management"). */
 import type { FromSchema } from 'json-schema-to-ts';
 import type { Binding, BindingWithOrganization } from '../../stores/types.js';
-import { serialNumber, toText } from '../fields.js';
-import { MAX_DEVICES_PER_REQUEST } from '../request-limits.js';
+import { deviceList, noneUsable, okForEach, readDevices } from '../devices.js';
+import { serialNumber } from '../fields.js';
 import type { Method } from '../method.js';
-import { ok, results } from '../result-codes.js';
+import { results } from '../result-codes.js';
 
 interface Details {
   organization_id: string;
@@ -17,19 +17,11 @@ interface Status extends Details {
   is_device_bind_organization: boolean;
 }
 
-const schema = {
-  type: 'object',
-  required: ['devices'],
-  properties: {
-    devices: {
-      type: 'array',
-      // DJI says "size 2"; a dock without its drone has one to ask about.
-      minItems: 1,
-      maxItems: MAX_DEVICES_PER_REQUEST,
-      items: { type: 'object', required: ['sn'], properties: { sn: serialNumber } },
-    },
-  },
-} as const;
+const deviceSchema = { type: 'object', required: ['sn'], properties: { sn: serialNumber } } as const;
+
+const schema = { type: 'object', required: ['devices'], properties: { devices: deviceList } } as const;
+
+const readList = readDevices<FromSchema<typeof deviceSchema>>('devices', deviceSchema);
 
 /** Tells any dock whether a device is bound, and to which organization only if the dock may know. */
 export const airportBindStatus: Method = {
@@ -37,15 +29,18 @@ export const airportBindStatus: Method = {
   data: schema,
   fault: results.bindStatusFailed,
   async handle({ devices }: FromSchema<typeof schema>, call) {
-    const sns = devices.map(({ sn }) => toText(sn));
+    const list = readList(devices);
+    const refusal = noneUsable(list);
+    if (refusal !== undefined) return refusal;
+    const sns = list.flatMap(({ sn, device }) => (device === undefined ? [] : sn));
     const bindings = await call.within(call.bindings.getWithOrganizations(call.gateway, sns));
     const own = bindings.get(call.gateway);
     // A gateway that an operator has moved may no longer see what was bound through it.
     const isVisible = ({ organizationId, gateway }: Binding): boolean =>
       own ? organizationId === own.organizationId : gateway === call.gateway;
-    return ok({
-      bind_status: sns.map((sn) => {
-        const binding = bindings.get(sn);
+    return okForEach(list, {
+      bind_status: list.map(({ sn, device }) => {
+        const binding = device && bindings.get(sn);
         return { ...statusOf(sn, binding), ...(binding && isVisible(binding) ? detailsOf(binding) : {}) };
       }),
     });

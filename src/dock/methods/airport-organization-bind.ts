@@ -6,10 +6,10 @@ import type { FromSchema } from 'json-schema-to-ts';
 import type { Reason } from '../../events.js';
 import { traceOf } from '../../errors.js';
 import type { BindOutcome, Binding } from '../../stores/types.js';
+import { deviceList, namesDevice, noneUsable, okForEach, readDevices, type Listed } from '../devices.js';
 import { optionalShortText, optionalText, serialNumber, toText } from '../fields.js';
-import { MAX_DEVICES_PER_REQUEST } from '../request-limits.js';
 import type { Call, Method } from '../method.js';
-import { ok, reasonFor, results, type Result } from '../result-codes.js';
+import { reasonFor, results, type Result } from '../result-codes.js';
 
 type Sent = FromSchema<typeof deviceSchema>;
 
@@ -37,10 +37,10 @@ const deviceSchema = {
 const schema = {
   type: 'object',
   required: ['bind_devices'],
-  properties: {
-    bind_devices: { type: 'array', minItems: 1, maxItems: MAX_DEVICES_PER_REQUEST, items: deviceSchema },
-  },
+  properties: { bind_devices: deviceList },
 } as const;
+
+const readList = readDevices<Sent>('bind_devices', deviceSchema);
 
 /** Binds what can be bound, all of it by one statement. A device of another organization stays there. */
 export const airportOrganizationBind: Method = {
@@ -48,19 +48,25 @@ export const airportOrganizationBind: Method = {
   data: schema,
   fault: results.bindFailed,
   async handle({ bind_devices }: FromSchema<typeof schema>, call) {
+    const list = readList(bind_devices);
+    const refusal = noneUsable(list);
+    if (refusal !== undefined) return refusal;
     const open = oncePerCode(call);
-    const looked = await Promise.all(bind_devices.map((sent) => bindingFor(sent, open, call).catch(failed)));
+    const looked = await Promise.all(list.map((one) => bindingFor(one, open, call).catch(failed)));
     const checked = looked.map((one) => ('code' in one ? one : withinQuota(one, call)));
     const bindings = checked.flatMap((one) => ('code' in one ? [] : one));
     // In the order of the bindings, and so each takes the place of its own.
     const bound = bindings.length === 0 ? [] : await bindTogether(bindings, call);
     const all = checked.flatMap((one) => ('code' in one ? one : bound.splice(0, 1)));
-    const errInfos = all.map(({ code, ...more }, index) => {
-      const sn = toText(bind_devices[index]?.sn);
-      call.tellBind({ outcome: code === results.ok ? 'ok' : 'faulty', sn, result: code, ...more });
+    const errInfos = all.flatMap(({ code, ...more }, index) => {
+      const one = list[index];
+      if (one === undefined) return [];
+      const { sn } = one;
+      if (namesDevice(one))
+        call.tellBind({ outcome: code === results.ok ? 'ok' : 'faulty', sn, result: code, ...more });
       return { sn, err_code: code };
     });
-    return ok({ err_infos: errInfos });
+    return okForEach(list, { err_infos: errInfos });
   },
 };
 
@@ -78,9 +84,13 @@ function oncePerCode(call: Call): Open {
 }
 
 /** The binding that a device asks for, or why it cannot have it. */
-async function bindingFor(sent: Sent, open: Open, call: Call): Promise<Binding | Bound> {
-  const [sn, code] = [toText(sent.sn), toText(sent.device_binding_code)];
-  const opened = code === '' ? 'wrong_binding_code' : await open(code, toText(sent.organization_id));
+async function bindingFor(listed: Listed<Sent>, open: Open, call: Call): Promise<Binding | Bound> {
+  if ('misfit' in listed) {
+    return { code: results.invalidArgument, reason: 'invalid_data', detail: listed.misfit };
+  }
+  const { sn, device: sent } = listed;
+  const code = toText(sent.device_binding_code);
+  const opened = code === '' ? 'no_binding_code' : await open(code, toText(sent.organization_id));
   if (typeof opened === 'string') return { code: results.organizationNotFound, reason: opened };
   const organizationId = opened.id;
   const { gateway, account } = call;

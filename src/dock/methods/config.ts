@@ -1,10 +1,8 @@
 /** `config`: what the dock needs to verify the license, and the time server (DJI Cloud API, "Configuration update"). */
+import { licenseMark } from '../../license-mark.js';
 import type { Method } from '../method.js';
 import { fault, results } from '../result-codes.js';
-
-/** For docks if the license names no time server; DJI's examples use it, too. */
-const NTP_HOST = 'pool.ntp.org';
-const NTP_PORT = 123;
+import { TIME_SERVER } from '../time-server.js';
 
 const schema = {
   anyOf: [
@@ -30,11 +28,12 @@ export const config: Method = {
         app_id: known.appId,
         app_key: known.appKey,
         app_license: known.appLicense,
-        ntp_server_host: known.ntpHost ?? NTP_HOST,
-        ntp_server_port: known.ntpPort ?? NTP_PORT,
+        ntp_server_host: known.ntpHost ?? TIME_SERVER.host,
+        ntp_server_port: known.ntpPort ?? TIME_SERVER.port,
       },
       result: results.ok,
       reason: trouble,
+      license: licenseMark(known),
     };
   },
 };

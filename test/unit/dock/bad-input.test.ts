@@ -11,14 +11,73 @@ describe('bad data', () => {
   const notText = [null, true, 1.5, -1, 2 ** 60, {}, ['A'], undefined];
 
   for (const sn of [...badNumbers, ...notText]) {
-    it(`makes a whole list 200001: SN ${JSON.stringify([sn]).slice(1, 20)}`, async () => {
+    const shown = JSON.stringify([sn]).slice(1, 20);
+
+    it(`spoils no other device of its list: SN ${shown}`, async () => {
       const world = cloud();
-      const devices = [{ sn: GATEWAY }, { sn }];
-      expect(await world.dataFor('airport_bind_status', { devices })).to.deep.equal(INVALID);
+      const status = await world.dataFor('airport_bind_status', { devices: [{ sn }, { sn: GATEWAY }] });
+      expect(status).to.have.nested.property('output.bind_status[1].sn', GATEWAY);
+      expect(status).to.have.nested.property('output.bind_status[0].is_device_bind_organization', false);
       const bind_devices = [asked(GATEWAY), { ...asked(DRONE), sn }];
+      const bound = await world.dataFor('airport_organization_bind', { bind_devices });
+      expect(bound).to.have.nested.property('output.err_infos[0].err_code', 0);
+      expect(bound).to.have.nested.property('output.err_infos[1].err_code', 200001);
+      expect(world.binds).to.deep.equal([[GATEWAY]]);
+    });
+
+    it(`is 200001 as the only device: SN ${shown}`, async () => {
+      const world = cloud();
+      expect(await world.dataFor('airport_bind_status', { devices: [{ sn }] })).to.deep.equal(INVALID);
+      const bind_devices = [{ ...asked(DRONE), sn }, null];
       expect(await world.dataFor('airport_organization_bind', { bind_devices })).to.deep.equal(INVALID);
-      expect(world.binds, 'half of a bad list must not be bound').to.deep.equal([]);
-      expect(world.events[0]).to.include({ outcome: 'faulty', reason: 'invalid_data', result: 200001 });
+      expect(world.binds).to.deep.equal([]);
+      expect(world.events).to.have.length(2);
+      expect(world.events[1]).to.include({ outcome: 'faulty', reason: 'invalid_data', result: 200001 });
+    });
+  }
+
+  for (const [what, sn, echo] of [
+    ['text that is no SN', 'DOCK-SN-001', 'DOCK-SN-001'],
+    ['nothing', '', ''],
+    ['endless text', 'A'.repeat(65), ''],
+    ['a number that JSON rounds', 2 ** 60, ''],
+    ['half a number', 1.5, ''],
+    ['a number below zero', -7, '-7'],
+    ['an object', { sn: GATEWAY }, ''],
+    ['no SN at all', undefined, ''],
+  ] as const) {
+    it(`comes back as far as that is safe: ${what}`, async () => {
+      const world = cloud();
+      const devices = [{ sn }, { sn: GATEWAY }];
+      expect(await world.dataFor('airport_bind_status', { devices })).to.have.nested.property(
+        'output.bind_status[0].sn',
+        echo,
+      );
+      const bind_devices = [asked(GATEWAY), { ...asked(DRONE), sn }];
+      expect(await world.dataFor('airport_organization_bind', { bind_devices })).to.have.nested.property(
+        'output.err_infos[1].sn',
+        echo,
+      );
+    });
+  }
+
+  for (const entry of [null, 'A', 7, [], [GATEWAY]]) {
+    it(`spoils no other device of its list: ${JSON.stringify(entry)} in the place of one`, async () => {
+      const world = cloud();
+      expect(
+        await world.dataFor('airport_bind_status', { devices: [entry, { sn: GATEWAY }] }),
+      ).to.have.property('result', 0);
+      expect(
+        await world.dataFor('airport_organization_bind', { bind_devices: [entry, asked(GATEWAY)] }),
+      ).to.deep.equal({
+        result: 0,
+        output: {
+          err_infos: [
+            { sn: '', err_code: 200001 },
+            { sn: GATEWAY, err_code: 0 },
+          ],
+        },
+      });
     });
   }
 
@@ -53,8 +112,14 @@ describe('bad data', () => {
 
   it('names the place and the rule in the event, not the value', async () => {
     const world = cloud();
+    await world.dataFor('airport_bind_status', { devices: [{ sn: 'a/b' }, { sn: 'c/d' }] });
+    expect(world.events[0]?.detail).to.match(/^data\/devices\/0\/sn must match pattern/);
     await world.dataFor('airport_bind_status', { devices: [{ sn: GATEWAY }, { sn: 'a/b' }] });
-    expect(world.events[0]?.detail).to.match(/^data\/devices\/1\/sn must match pattern/);
+    expect(world.events[1]).to.include({ outcome: 'ok', result: 0 });
+    expect(world.events[1]?.detail).to.match(
+      /^1 of 2 devices cannot be used: data\/devices\/1\/sn must match pattern/,
+    );
+    expect(JSON.stringify(world.events)).not.to.match(/a\/b|c\/d/);
   });
 });
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { parseAnswerForBackend } from '../../../src/answer-for-backend.js';
 import { DockhookError } from '../../../src/errors.js';
 import {
   LICENSE,
@@ -172,17 +173,26 @@ describe('a message on another topic', () => {
   }
 });
 
-describe('empty replies', () => {
-  it('answer a listed method with result 0 and nothing else', async () => {
-    const world = cloud({ emptyReplies: new Set(['offline_map_get', 'flight_areas_get']) });
+describe('replies for a backend to requests', () => {
+  it('are result 0 and nothing else for a listed method, and an empty list of flight areas', async () => {
+    const world = cloud({
+      answerForBackend: parseAnswerForBackend('offline_map_get,flight_areas_get,weather_get'),
+    });
     expect(await world.dataFor('offline_map_get', {})).to.deep.equal({ result: 0 });
-    expect(await world.dataFor('flight_areas_get', null)).to.deep.equal({ result: 0 });
+    expect(await world.dataFor('flight_areas_get', null)).to.deep.equal({ result: 0, output: { files: [] } });
+    expect(await world.dataFor('weather_get', {})).to.deep.equal({ result: 0 });
     expect(world.events[0]).to.include({ outcome: 'ok', method: 'offline_map_get', result: 0 });
   });
 
   it('never stand in for one of our methods', async () => {
-    const world = cloud({ emptyReplies: new Set(['config']) });
+    const world = cloud({ answerForBackend: parseAnswerForBackend('config') });
     expect(await world.dataFor('config', {})).to.have.property('app_id', LICENSE.appId);
+  });
+
+  it('are not given to a method that is not listed, nor to update_topo and events as methods of requests', async () => {
+    const world = cloud({ answerForBackend: parseAnswerForBackend('update_topo,events,offline_map_get') });
+    for (const method of ['update_topo', 'events', 'flight_areas_get', 'storage_config_get'])
+      expect(await world.ask(request(method, {})), method).to.deep.equal({ kind: 'pass' });
   });
 });
 

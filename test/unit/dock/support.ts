@@ -1,5 +1,6 @@
 /** A dock's view of the cloud: `createRequests` on stores in memory, and what came of it. */
 import { expect } from 'chai';
+import { parseAnswerForBackend } from '../../../src/answer-for-backend.js';
 import { DockhookError } from '../../../src/errors.js';
 import type { AccessEvent } from '../../../src/events.js';
 import type { Message, PublishVerdict, Session } from '../../../src/hooks.js';
@@ -79,6 +80,8 @@ class World {
   /** Those that accounts list. */
   gateways = new Set([GATEWAY, OTHER_GATEWAY]);
   now = NOW;
+  /** Whether a session may publish to a topic. */
+  mayPublish: (session: Session, topic: string) => boolean | Promise<boolean> = () => true;
   /** Set: every store call does this instead. */
   trouble: (() => Promise<never>) | undefined;
   /** Set: only binding does this instead. */
@@ -101,7 +104,8 @@ export function cloud(options: Partial<DockOptions> = {}) {
     identifyPublisher: async () =>
       typeof world.publisher === 'string' ? world.publisher : world.publisher(),
     isListed: async (sn, within) => world.gateways.has(sn) && (await within(Promise.resolve(true))),
-    emptyReplies: new Set(),
+    mayPublish: async (session, topic) => world.mayPublish(session, topic),
+    answerForBackend: parseAnswerForBackend(''),
     tell: (event) => world.events.push(event),
     now: () => world.now,
     ...options,

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { Bindings } from '../../../../src/stores/types.js';
 import { DRONE, GATEWAY, NORTH, OTHER_GATEWAY, SOUTH, bindingOf, cloud } from '../support.js';
 
 const unbound = (sn: string) => ({
@@ -44,6 +45,27 @@ describe('airport_bind_status', () => {
   it('replies for a dock without its drone', async () => {
     bind(GATEWAY);
     await expectStatus([GATEWAY], [bound(GATEWAY)]);
+  });
+
+  for (const sn of ['', 'DOCK-SN-001']) {
+    it(`replies false for a drone with the SN ${JSON.stringify(sn)}, and what is true for the dock`, async () => {
+      bind(GATEWAY);
+      await expectStatus([sn, GATEWAY], [unbound(sn), bound(GATEWAY)]);
+    });
+  }
+
+  it('asks the store for nothing that is no SN', async () => {
+    const asked: (readonly string[])[] = [];
+    world = cloud({
+      bindings: {
+        getWithOrganizations: async (_gateway: string, sns: readonly string[]) => {
+          asked.push(sns);
+          return new Map();
+        },
+      } as unknown as Bindings,
+    });
+    await expectStatus(['a/b', GATEWAY, ''], [unbound('a/b'), unbound(GATEWAY), unbound('')]);
+    expect(asked).to.deep.equal([[GATEWAY]]);
   });
 
   it('replies twice for a device that is asked twice', async () => {

@@ -84,8 +84,8 @@ describe('airport_organization_bind', () => {
 
   for (const [what, more, reason] of [
     ['is unknown', { device_binding_code: 'unknown' }, 'wrong_binding_code'],
-    ['is empty', { device_binding_code: '' }, 'wrong_binding_code'],
-    ['is absent', { device_binding_code: undefined }, 'wrong_binding_code'],
+    ['is empty', { device_binding_code: '' }, 'no_binding_code'],
+    ['is absent', { device_binding_code: undefined }, 'no_binding_code'],
     ['does not fit the organization id', { organization_id: SOUTH.id }, 'wrong_organization_id'],
   ] as const) {
     it(`replies 210230 for a device whose code ${what}, and binds the other`, async () => {
@@ -228,6 +228,40 @@ describe('airport_organization_bind', () => {
       guesses.map(() => 210230),
     );
     expect(world.lookups).to.equal(10);
+  });
+
+  for (const sn of ['', 'DOCK-SN-001', '1581F TEST']) {
+    it(`binds a dock whose drone has the SN ${JSON.stringify(sn)}, and tells only of the dock`, async () => {
+      const drone = asked(DRONE, { sn, device_callsign: '', device_model_key: '' });
+      await expectCodes([asked(GATEWAY), drone], [0, 200001]);
+      expect([...world.bindings.keys()]).to.deep.equal([GATEWAY]);
+      expect(bindEvents().map((event) => event.sn)).to.deep.equal([GATEWAY]);
+      expect(world.events.at(-1)).to.include({ step: 'request', outcome: 'ok', result: 0 });
+      expect(world.events.at(-1)).not.to.have.property('reason');
+    });
+  }
+
+  it('replies 200001 for a device whose callsign is too long, binds the other, and tells which it is', async () => {
+    await expectCodes([asked(GATEWAY), asked(DRONE, { device_callsign: 'x'.repeat(257) })], [0, 200001]);
+    expect([...world.bindings.keys()]).to.deep.equal([GATEWAY]);
+    expect(bindEvents()[1]).to.include({
+      outcome: 'faulty',
+      sn: DRONE,
+      reason: 'invalid_data',
+      result: 200001,
+    });
+    expect(bindEvents()[1]?.detail).to.match(/^data\/bind_devices\/1\/device_callsign must NOT have more/);
+  });
+
+  it('replies to each entry of a device that is named twice, once in a way that cannot be used', async () => {
+    await expectCodes([asked(GATEWAY, { device_callsign: {} }), asked(GATEWAY)], [200001, 0]);
+    expect(world.binds).to.deep.equal([[GATEWAY]]);
+  });
+
+  it('takes a device that cannot be used for no guess', async () => {
+    const wrong = { device_binding_code: 'unknown', device_callsign: 'x'.repeat(257) };
+    for (let i = 0; i < 12; i++) await expectCodes([asked(DRONE, wrong), asked(GATEWAY)], [200001, 0]);
+    expect(world.lookups).to.equal(12);
   });
 
   it('tells of the request and of each device', async () => {
