@@ -9,7 +9,10 @@ import type { Action } from './hooks.js';
 export type Step =
   /** An MQTT CONNECT was accepted or refused. The broker may still refuse one that dockhook accepted. */
   | 'authenticate'
-  /** A publish or subscribe was refused. One that is allowed is not reported. */
+  /**
+   * A publish or subscribe was refused; or (`ok`) a gateway subscribed to the replies to its messages. What else is
+   * allowed is not reported.
+   */
   | 'authorize'
   /** The session is up: the broker said so, or its client asked for its first topic. */
   | 'connected'
@@ -19,7 +22,10 @@ export type Step =
   | 'request'
   /** One device of an `airport_organization_bind` request. */
   | 'bind'
-  /** An `update_topo` was seen on `sys/product/{sn}/status`, and passed on untouched. */
+  /**
+   * A gateway told on its `status` topic what it is and which drone it has (`update_topo`). The message was passed on
+   * untouched, or answered for a backend.
+   */
   | 'status'
   /** A node of the broker started, so all its earlier sessions had ended. EMQX does not report their ends. */
   | 'booted';
@@ -41,6 +47,8 @@ export type Outcome =
 export type Reason =
   /** The client names no account. */
   | 'no_username'
+  /** The client speaks MQTT 5, and the broker of `dockhook dev` speaks MQTT 3.1.1 only. */
+  | 'unsupported_protocol'
   /** The account name or client id has `+`, `#`, `/` or a control character, or is too long; or the client id has `|`. */
   | 'unsafe_name'
   /** There is no such account. */
@@ -67,14 +75,20 @@ export type Reason =
   | 'internal_error'
   /** The account may not use this topic, or may not act for this gateway. */
   | 'not_in_scope'
+  /** The topic names a device by something that is no SN: `DOCK-SN-001`. An SN has letters and digits only. */
+  | 'not_a_serial_number'
   /** The SN belongs to another account. */
   | 'foreign_gateway'
   /** The account has brought too many SNs that are bound nowhere. */
   | 'too_many_gateways'
   /** Another account keeps this client id for itself. */
   | 'kept_client_id'
-  /** The drone is bound to another organization than the dock. */
+  /** Two parts of the client id could be the SN of its dock. */
+  | 'ambiguous_client_id'
+  /** The drone is bound to an organization that is not its gateway's. */
   | 'foreign_organization'
+  /** The topic carries commands to a drone, and the drone is not bound yet. */
+  | 'drone_not_bound'
   /** The message is longer than 16 KiB. */
   | 'too_large'
   /** The message is not a JSON object. */
@@ -87,8 +101,14 @@ export type Reason =
   | 'invalid_data'
   /** No license is stored: `dockhook license set`. */
   | 'license_not_set'
+  /** No device binding code was typed into DJI Pilot 2. */
+  | 'no_binding_code'
   /** No organization has this device binding code. */
   | 'wrong_binding_code'
+  /** What was typed as device binding code is the id of an organization. */
+  | 'organization_id_as_code'
+  /** Device binding code and organization id are right, but one was typed with a space before or after it. */
+  | 'typed_with_spaces'
   /** The device binding code belongs to another organization id. */
   | 'wrong_organization_id'
   /** Too many wrong device binding codes from this gateway or account. */
@@ -133,6 +153,12 @@ export interface AccessEvent {
   clockSkewMs?: number;
   /** SN of the drone that a dock says it has, `''` for none. */
   drone?: string;
+  /** What kind of gateway it says it is: `domain-type-sub_type`, such as `3-3-0` for a Dock 3. */
+  modelKey?: string;
+  /** Which license a dock got: a mark of it (`license-mark.ts`), from which nobody can tell the license. */
+  license?: string;
+  /** Name and version of the broker, as it says: `EMQX Enterprise 5.10.4`. */
+  broker?: string;
   /** So many came from that network lately that this one need not be logged. */
   repeated?: boolean;
   /** A broker's own words, a driver's message: for the log, not for decisions. */

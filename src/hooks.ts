@@ -66,9 +66,10 @@ export interface Hooks {
   mounted(version: string): readonly MountedHook[];
   /**
    * A broker (re)loads this provider and asks from now on.
+   * @param broker.product what it calls itself: `EMQX`, `Mosquitto`
    * @param broker.uptimeMs since the node started, at which all its sessions ended; undefined if it does not say
    */
-  loaded?(broker: { node: string; version: string; uptimeMs: number | undefined }): void;
+  loaded?(broker: { node: string; product: string; version: string; uptimeMs: number | undefined }): void;
   authenticate(client: Client, password: string): Promise<Verdict>;
   authorize(client: Client, action: Action, topic: string): Promise<Verdict>;
   publish(message: Message): Promise<PublishVerdict>;

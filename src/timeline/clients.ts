@@ -11,8 +11,10 @@ export const BROKER = '';
 /** How many clients are remembered that were let in, and how many that were not. */
 const MAX_CLIENTS = 50_000;
 const MAX_STRANGERS = 1000;
-/** Requests under way at the same time: their tids may come again. */
+/** Messages under way at the same time: their tids may come again. */
 const MAX_TIDS = 4;
+/** In place of a method: the tid came with several methods. */
+const SEVERAL = '';
 
 /** An account together with a client id. */
 export interface Client {
@@ -21,11 +23,16 @@ export interface Client {
   /** What it did last, and its repeats since that was recorded. */
   last: TimelineEntry | undefined;
   repeats: TimelineEntry | undefined;
-  tids: string[];
+  /** Whether repeats of that were recorded. */
+  hasRepeated: boolean;
+  /** The newest tids of its session, and the method that each came with. */
+  tids: Map<string, string>;
   messageId: string | undefined;
   /** Ports of the session that is up and of the one that ended. */
   upFrom: number | undefined;
   endedFrom: number | undefined;
+  /** Port of the session that subscribed to replies. */
+  listensFrom: number | undefined;
   /** Entries in this turn. */
   turn: number;
   burst: number;
@@ -60,7 +67,7 @@ export function rememberClients(onForgotten: (client: Client) => void): Clients 
 }
 
 /** A client that was refused has not shown whose account it is. */
-export function isRefused({ step, outcome }: Pick<AccessEvent, 'step' | 'outcome'>): boolean {
+export function isRefused({ step, outcome }: Pick<TimelineEntry, 'step' | 'outcome'>): boolean {
   return step === 'authenticate' && outcome !== 'ok';
 }
 
@@ -69,10 +76,12 @@ function newClient(): Client {
     gateway: undefined,
     last: undefined,
     repeats: undefined,
-    tids: [],
+    hasRepeated: false,
+    tids: new Map(),
     messageId: undefined,
     upFrom: undefined,
     endedFrom: undefined,
+    listensFrom: undefined,
     turn: -1,
     burst: 0,
   };
@@ -102,12 +111,26 @@ export function isDoubled({ step, outcome, peerPort, messageId }: AccessEvent, c
   return false;
 }
 
-/** Whether the dock sent this request before: it got no reply. */
-export function isAgain({ step, tid }: AccessEvent, { tids }: Client): boolean {
-  if (step !== 'request' || tid === undefined) return false;
-  if (tids.includes(tid)) return true;
-  tids.push(tid);
-  if (tids.length > MAX_TIDS) tids.shift();
+/**
+ * Whether the gateway sent this message before in its session: it got no reply. A client that sends one tid with several
+ * methods was seen: its tids say nothing.
+ */
+export function isAgain({ step, outcome, tid, method = SEVERAL }: AccessEvent, { tids }: Client): boolean {
+  if ((step === 'authenticate' && outcome === 'ok') || step === 'connected' || step === 'disconnected')
+    tids.clear();
+  if ((step !== 'request' && step !== 'status') || tid === undefined) return false;
+  const before = tids.get(tid);
+  tids.set(tid, before === undefined || before === method ? method : SEVERAL);
+  const [oldest] = tids.keys();
+  if (tids.size > MAX_TIDS && oldest !== undefined) tids.delete(oldest);
+  return before !== undefined && before !== SEVERAL && before === method;
+}
+
+/** Whether it is known already that a session subscribed to replies: once says it. */
+export function isKnownListener({ step, outcome, peerPort }: AccessEvent, client: Client): boolean {
+  if (step !== 'authorize' || outcome !== 'ok' || !peerPort) return false;
+  if (client.listensFrom === peerPort) return true;
+  client.listensFrom = peerPort;
   return false;
 }
 
@@ -135,8 +158,10 @@ export function attribute(event: AccessEvent, client: Client): { gateway: string
     case 'status':
       return { gateway, own: gateway === known };
     case 'authorize': {
+      // The account was checked.
+      if (outcome === 'ok' && gateway !== undefined) client.gateway = gateway;
       const named = parseDeviceTopic(topic ?? '')?.sn ?? known;
-      return { gateway: named, own: named !== undefined && named === known };
+      return { gateway: named, own: named !== undefined && named === client.gateway };
     }
   }
 }

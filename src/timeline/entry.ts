@@ -34,6 +34,9 @@ export function createEntry(
       node: event.node,
       clockSkewMs: event.clockSkewMs,
       drone: event.drone,
+      modelKey: event.modelKey,
+      license: event.license,
+      broker: event.broker,
       detail: clip(event.detail),
       again: again || undefined,
     },
@@ -57,6 +60,8 @@ export function isSame(one: TimelineEntry, other: TimelineEntry): boolean {
     a.topic === b.topic &&
     a.peerHost === b.peerHost &&
     a.drone === b.drone &&
+    a.modelKey === b.modelKey &&
+    a.license === b.license &&
     a.again === b.again &&
     (!isSession || (a.peerPort === b.peerPort && a.detail === b.detail))
   );

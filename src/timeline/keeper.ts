@@ -1,7 +1,8 @@
 /**
- * Keeps the access timeline: records events as they are told, and writes them later, so that no hook waits. A store that
- * is slow or away costs entries, which are counted, and never a reply.
+ * Keeps the access timeline: records events as they are told, and writes them later, so that no hook waits. While the store
+ * is away they wait in memory. Those for which there is no room are counted, and an entry says how many are missing.
  */
+import { DockhookError } from '../errors.js';
 import { storeBudget, type Within } from '../time-limits.js';
 import type { Timeline, TimelineEntry, TimelineLimits } from '../stores/types.js';
 import { createRecorder, type Recorder } from './recorder.js';
@@ -10,7 +11,7 @@ import { createRecorder, type Recorder } from './recorder.js';
 export interface TimelineKeeper {
   tell: Recorder['tell'];
   /** A node of the broker said how long it has been running. The same node may say it again. */
-  booted(broker: { node: string; uptimeMs: number | undefined }): void;
+  booted(broker: { node: string; product: string; version: string; uptimeMs: number | undefined }): void;
   /** Writes once more and stops, within 3 s. */
   stop(): Promise<void>;
 }
@@ -18,9 +19,11 @@ export interface TimelineKeeper {
 /** The times are for tests. */
 export interface TimelineKeeperOptions {
   store: Timeline;
+  /** Rejects while the store is away. Asked before entries that could not be written are written again. */
+  ping: () => Promise<void>;
   /** Told of events that were not kept. */
   onDropped: (count: number) => void;
-  /** Told of the first of several failures in a row. */
+  /** Told of the first of several failures in a row, and of entries that are lost at the end. */
   onError: (error: unknown) => void;
   /** Between two writes, in milliseconds. */
   writeMs?: number;
@@ -44,34 +47,56 @@ const LIMITS: TimelineLimits = { strangers: 10_000, total: 2_000_000 };
 
 /** Sets its timer only at the first event. Stop it to write what waits. */
 export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
-  const { store, onDropped, onError, writeMs = WRITE_MS, sweepMs = SWEEP_MS } = options;
-  const recorder = createRecorder({ onDropped });
+  const { store, ping, onDropped, onError, writeMs = WRITE_MS, sweepMs = SWEEP_MS } = options;
   const attempt = reportingFirst(onError);
   const sweeper = createSweeper(store, sweepMs, attempt);
+  const missing = countMissing();
+  let isAway = false;
+  let batchSize = BATCH;
+  const recorder = createRecorder({
+    onDropped(count) {
+      onDropped(count);
+      // At other times only a flood is cut short.
+      if (isAway) missing.add(count);
+    },
+  });
   let isWorking = false;
   let working = Promise.resolve();
 
+  /** @returns whether the store took them */
+  async function append(entries: readonly TimelineEntry[], within: Within): Promise<boolean> {
+    const taken = store.append(entries).then((leftOut) => {
+      if (leftOut > 0) onDropped(leftOut);
+    });
+    isAway = !(await attempt(within(taken)));
+    // A store that is only slow may take fewer in time.
+    batchSize = isAway ? Math.max(1, batchSize >> 1) : Math.min(BATCH, batchSize * 2);
+    return !isAway;
+  }
+
   /**
-   * Writes the entries that wait now. Each batch has its full time, so that none is lost because it began late.
+   * Writes the entries that wait now. Each batch has its full time, so that none fails because it began late.
    * @param within the time for all batches together, if somebody waits for them
    */
   async function write(all: boolean, within?: Within): Promise<void> {
     const end = performance.now() + STORE_MS;
+    const budget = (): Within => within ?? storeBudget(STORE_MS);
     let left = recorder.turn(all);
+    // A frozen store that comes back does all that it was told meanwhile: it is told no entries twice.
+    if (isAway && !(await answers(budget()(ping())))) return;
     while (left > 0 && performance.now() < end) {
-      const batch = recorder.take(Math.min(left, BATCH));
+      const batch = recorder.take(Math.min(left, batchSize));
       // Another write, that of stop(), was faster.
       if (batch.length === 0) return;
       left -= batch.length;
-      const append = store.append(batch).then((leftOut) => {
-        if (leftOut > 0) onDropped(leftOut);
-      });
-      if (!(await attempt((within ?? storeBudget(STORE_MS))(append)))) {
-        onDropped(batch.length + recorder.take(left).length);
+      if (!(await append(batch, budget()))) {
+        recorder.putBack(batch);
         return;
       }
       sweeper.wrote(batch);
     }
+    const gap = left > 0 ? undefined : missing.take();
+    if (gap !== undefined && !(await append([gap], budget()))) missing.add(gap.count, gap.at);
   }
 
   /** One at a time: what is told meanwhile waits for the next. */
@@ -93,25 +118,64 @@ export function keepTimeline(options: TimelineKeeperOptions): TimelineKeeper {
   };
   return {
     tell,
-    booted({ node, uptimeMs }) {
+    booted({ node, product, version, uptimeMs }) {
       if (uptimeMs === undefined) return;
       const at = Date.now() - uptimeMs;
       // In seconds: each time, a node reports the same start a little differently.
       const detail = new Date(Math.round(at / 1000) * 1000).toISOString();
-      tell({ step: 'booted', outcome: 'ok', clientId: node, account: '', node, detail }, at);
+      const broker = `${product} ${version}`.trim();
+      tell({ step: 'booted', outcome: 'ok', clientId: node, account: '', node, broker, detail }, at);
     },
     async stop() {
       clearInterval(timer);
       await storeBudget(STORE_MS)(working).catch(() => undefined);
       await write(true, storeBudget(STORE_MS));
       // Entries for which there was no time.
-      onDropped(recorder.take(Infinity).length);
+      const { length } = recorder.take(Infinity);
+      if (length === 0) return;
+      onDropped(length);
+      onError(new DockhookError('failed', `${length} entries could not be written before the end`));
+    },
+  };
+}
+
+/** Counts entries that are lost, and makes of them one that says so. */
+function countMissing() {
+  let [count, since, until] = [0, 0, 0];
+  return {
+    /** @param at when the first of them was lost; now unless given */
+    add(more: number, at = Date.now()): void {
+      if (more === 0) return;
+      since = count === 0 ? at : Math.min(since, at);
+      until = Date.now();
+      count += more;
+    },
+    take(): TimelineEntry | undefined {
+      if (count === 0) return undefined;
+      const lost = { at: since, lastAt: until, count };
+      count = 0;
+      return {
+        ...lost,
+        own: false,
+        clientId: '',
+        account: '',
+        step: 'missing',
+        outcome: 'dropped',
+        details: {},
+      };
     },
   };
 }
 
 /** Resolves to whether the work succeeded. */
 type Attempt = (work: Promise<void>) => Promise<boolean>;
+
+function answers(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
+}
 
 /** Tells only the first of several failures in a row. */
 function reportingFirst(onError: (error: unknown) => void): Attempt {

@@ -5,7 +5,15 @@
 import type { AccessEvent } from '../events.js';
 import type { TimelineEntry } from '../stores/types.js';
 import { createThrottle } from '../throttle.js';
-import { attribute, isAgain, isDoubled, isRefused, rememberClients, type Client } from './clients.js';
+import {
+  attribute,
+  isAgain,
+  isDoubled,
+  isKnownListener,
+  isRefused,
+  rememberClients,
+  type Client,
+} from './clients.js';
 import { createEntry, isSame } from './entry.js';
 
 /** Turns events into entries, and holds them in memory until they are taken. */
@@ -20,6 +28,8 @@ export interface Recorder {
   turn(all?: boolean): number;
   /** Hands out the entries that wait, the oldest first, at most `limit`. The others go on waiting. */
   take(limit: number): TimelineEntry[];
+  /** Lets entries that were taken last wait again, in front of the others. */
+  putBack(entries: readonly TimelineEntry[]): void;
 }
 
 interface RecorderOptions {
@@ -30,7 +40,7 @@ interface RecorderOptions {
 }
 
 /**
- * Entries that wait to be written, of gateways themselves. When 10,000 docks come back at once, each has about four; when
+ * Entries that wait to be written, of gateways themselves. When 10,000 docks come back at once, each has about five; when
  * a node ends, each has one, and if that is lost, the dock seems to be online. An entry takes about 0.5 kB, or 2 kB if its
  * client fills all texts: 50 MB, and 200 MB at worst, which takes 5,000 clients that were let in and a store that hangs.
  */
@@ -39,14 +49,14 @@ const MAX_WAITING_OTHERS = 5000;
 /** In one turn: entries that no gateway made must not push out those that one made, and one client not those of others. */
 const MAX_OF_OTHERS = 100;
 const MAX_OF_CLIENT = 20;
-/** Repeats of this time become one row, in milliseconds: a dock tries again for days. */
-const REPEATS_MS = 30_000;
+/** Repeats of this time become one row, in milliseconds: a dock tries again for days. But the first ones show a fault. */
+const REPEATS_MS = { first: 3000, more: 30_000 };
 /**
  * Entries of one account at once, and the time in which one more is allowed, in milliseconds: a fleet of 10,000 docks
- * with one account comes back with some 40,000, and makes two a second in a day. One that invents gateways pushes out
+ * with one account comes back with some 50,000, and makes two a second in a day. One that invents gateways pushes out
  * what is known of others' docks in eleven days, not in minutes.
  */
-const PER_ACCOUNT = { burst: 50_000, refillMs: 500 };
+const PER_ACCOUNT = { burst: 60_000, refillMs: 500 };
 
 /** `onDropped` is told how many entries were too many for a client, an account, or the memory. */
 export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): Recorder {
@@ -61,6 +71,7 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
     if (client.repeats === undefined) return;
     if (!queue.add(client.repeats)) onDropped(1);
     client.repeats = undefined;
+    client.hasRepeated = true;
     repeating.delete(client);
   }
 
@@ -73,7 +84,7 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
 
   function tell(event: AccessEvent, at = now()): void {
     const client = clients.find(event);
-    if (isDoubled(event, client)) return;
+    if (isDoubled(event, client) || isKnownListener(event, client)) return;
     const again = isAgain(event, client);
     const { gateway, own } = attribute(event, client);
     const entry = createEntry(event, { at, again, gateway, own });
@@ -93,6 +104,7 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
       return;
     }
     client.last = entry;
+    client.hasRepeated = false;
     queue.add(entry);
     if (!own) ofOthers += 1;
   }
@@ -100,8 +112,8 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
   return {
     tell,
     turn(all = false) {
-      const due = now() - REPEATS_MS;
       for (const client of repeating) {
+        const due = now() - REPEATS_MS[client.hasRepeated ? 'more' : 'first'];
         if (all || (client.repeats?.at ?? 0) <= due) writeRepeats(client);
       }
       ofOthers = 0;
@@ -109,6 +121,7 @@ export function createRecorder({ onDropped, now = Date.now }: RecorderOptions): 
       return queue.size();
     },
     take: queue.take,
+    putBack: queue.putBack,
   };
 }
 
@@ -135,6 +148,10 @@ function createQueue() {
       const taken = waiting.splice(0, limit);
       for (const { own } of taken) if (!own) others -= 1;
       return taken;
+    },
+    putBack(entries: readonly TimelineEntry[]): void {
+      waiting.unshift(...entries);
+      for (const { own } of entries) if (!own) others += 1;
     },
   };
 }

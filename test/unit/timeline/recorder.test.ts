@@ -112,18 +112,22 @@ describe('the recorder', () => {
     ]);
   });
 
-  it('writes the first of equal events at once and the rest as one, thirty seconds later or before the next', () => {
-    for (let time = 0; time < 5; time += 1) {
-      request({ clockSkewMs: time });
-      now += 1000;
-    }
-    expect(take().map(({ count }) => count)).to.deep.equal([1]);
-    now += 25_000;
+  it('writes the first of equal events at once, the next as one after 3 s, and the rest every 30 s or before another', () => {
+    const repeat = (times: number): void => {
+      for (let time = 0; time < times; time += 1) {
+        request({ clockSkewMs: time });
+        now += 1000;
+      }
+    };
+    repeat(5);
+    const [first, next, ...none] = take();
+    expect([first?.count, next?.count, ...none]).to.deep.equal([1, 4]);
+    expect(next).to.include({ at: 1_790_000_001_000, lastAt: 1_790_000_004_000 });
+    expect(next?.details.clockSkewMs).to.equal(4);
+    repeat(29);
     expect(take()).to.deep.equal([]);
     now += 1000;
-    const [repeats] = take();
-    expect(repeats).to.include({ count: 4, at: 1_790_000_001_000, lastAt: 1_790_000_004_000 });
-    expect(repeats?.details.clockSkewMs).to.equal(4);
+    expect(take().map(({ count }) => count)).to.deep.equal([29]);
     request();
     request();
     request({ method: 'airport_bind_status' });
@@ -131,6 +135,11 @@ describe('the recorder', () => {
       ['config', 2],
       ['airport_bind_status', 1],
     ]);
+    request({ method: 'airport_bind_status' });
+    now += 2000;
+    expect(take()).to.deep.equal([]);
+    now += 1000;
+    expect(take().map(({ count }) => count)).to.deep.equal([1]);
   });
 
   it('hands out all when it is told that there is no next time', () => {
@@ -151,6 +160,53 @@ describe('the recorder', () => {
     request({ method: 'config', tid: 'a', clientId: 'another' });
     expect(take().map(({ details }) => details.again)).to.deep.equal([
       ...[undefined, undefined, true, undefined, undefined],
+    ]);
+  });
+
+  it('marks none under one tid with another method, nor one of another session', () => {
+    for (const method of ['config', 'airport_bind_status', 'config', 'airport_bind_status'])
+      request({ method, tid: 'constant' });
+    request({ method: 'config', tid: 'b' });
+    tell({ step: 'authenticate' });
+    request({ method: 'config', tid: 'b' });
+    tell({ step: 'disconnected' });
+    request({ method: 'config', tid: 'b' });
+    expect(take().map(({ details }) => details.again)).to.deep.equal(Array(9).fill(undefined));
+  });
+
+  it('marks an update_topo that comes again under its tid', () => {
+    request();
+    const topo = { step: 'status', gateway: SN, method: 'update_topo', drone: 'D' } as const;
+    tell({ ...topo, tid: 'a' });
+    tell({ ...topo, tid: 'a' });
+    tell({ ...topo, tid: 'b' });
+    expect(take(true).map(({ details }) => details.again)).to.deep.equal([
+      ...[undefined, undefined, true, undefined],
+    ]);
+  });
+
+  it('learns which gateway a client is when it may subscribe to the replies, once in each session', () => {
+    const listen = (more: Partial<AccessEvent>): void => {
+      tell({ step: 'authorize', action: 'subscribe', clientId: 'odd', ...more });
+    };
+    const replies = `thing/product/${SN}/requests_reply`;
+    listen({ gateway: SN, topic: replies, peerPort: 1 });
+    listen({ gateway: SN, topic: `sys/product/${SN}/status_reply`, peerPort: 1 });
+    listen({ gateway: SN, topic: replies, peerPort: 2 });
+    listen({ topic: 'thing/product/+/requests_reply', peerPort: 3 });
+    tell({ step: 'status', clientId: 'odd', gateway: SN, drone: '' });
+    const entries = take();
+    expect(entries.map(({ step, own, gateway }) => [step, own, gateway])).to.deep.equal([
+      ['authorize', true, SN],
+      ['authorize', true, SN],
+      ['authorize', true, SN],
+      ['status', true, SN],
+    ]);
+    expect(entries.map(({ details }) => details.topic?.split('/')[2])).to.deep.equal([
+      SN,
+      SN,
+      '+',
+      undefined,
     ]);
   });
 
@@ -272,7 +328,7 @@ describe('the recorder', () => {
     expect(dropped).to.equal(20_002);
   });
 
-  it('keeps fifty thousand entries of one account and then two a second, and all of the others', () => {
+  it('keeps sixty thousand entries of one account and then two a second, and all of the others', () => {
     const invent = (count: number): void => {
       for (let index = 0; index < count; index += 1) {
         const sn = `INVENTED${(invented += 1)}`;
@@ -280,9 +336,9 @@ describe('the recorder', () => {
       }
     };
     let invented = 0;
-    invent(60_000);
+    invent(70_000);
     request();
-    expect(take()).to.have.length(50_001);
+    expect(take()).to.have.length(60_001);
     expect(dropped).to.equal(10_000);
     now += 10_000;
     invent(100);
@@ -347,5 +403,12 @@ describe('the recorder', () => {
 const EMPTY = {
   ...{ sn: undefined, organizationId: undefined, method: undefined, result: undefined, action: undefined },
   ...{ topic: undefined, peerHost: undefined, peerPort: undefined, node: undefined, clockSkewMs: undefined },
-  ...{ drone: undefined, detail: undefined, again: undefined },
+  ...{
+    drone: undefined,
+    modelKey: undefined,
+    license: undefined,
+    broker: undefined,
+    detail: undefined,
+    again: undefined,
+  },
 };
