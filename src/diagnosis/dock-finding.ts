@@ -1,5 +1,6 @@
 /** A finding about one dock, and the states that a dock can be in. Types only. */
 import type { Finding } from '../finding.js';
+import type { DockFindingCode } from './codes.js';
 
 /** In a word or two: how far a dock came. */
 export type State =
@@ -16,6 +17,7 @@ export type State =
 
 /** Something that is wrong with one dock, or good to know of it. */
 export interface DockFinding extends Finding {
+  code: DockFindingCode;
   level: 'warning' | 'error';
   /** The state of a dock for which this is the first finding. */
   state: State;

@@ -3,6 +3,8 @@ import type { Ban } from '../emqx/bans.js';
 import type { DockhookError } from '../errors.js';
 import type { Account, Binding, Organization, Stores } from '../stores/types.js';
 import { BROKER } from '../timeline/clients.js';
+import { licenseMark } from '../license-mark.js';
+import { brokerKind, type BrokerKind } from './brokers.js';
 import { groupBy } from './group-by.js';
 
 /** What is known about one dock. */
@@ -11,6 +13,8 @@ export interface DockFacts {
   /** Milliseconds since the epoch. */
   now: number;
   hasLicense: boolean;
+  /** The mark of the license; absent if none is set. */
+  licenseMark?: string | undefined;
   /** By name. */
   accounts: ReadonlyMap<string, Account>;
   /** Names of the accounts that list an SN, by that SN; see {@link indexBySn}. */
@@ -21,8 +25,12 @@ export interface DockFacts {
   bindings: ReadonlyMap<string, Binding>;
   /** When each node of the broker started, in milliseconds since the epoch, in order. */
   boots: ReadonlyMap<string, readonly number[]>;
+  /** The kinds of brokers that ask dockhook; empty or absent if none has said what it is. */
+  brokers?: ReadonlySet<BrokerKind>;
   /** Clients that EMQX itself refuses; absent if EMQX was not asked. */
   bans?: readonly Ban[];
+  /** Drones that gateways announced, by SN: the gateway that did so last. Only those that were looked for. */
+  carriers?: ReadonlyMap<string, string>;
 }
 
 /** What is known about all docks. */
@@ -41,13 +49,16 @@ export async function readFacts(stores: Stores, now: number, bans: readonly Ban[
   const organizations = await stores.organizations.list();
   const bindings = await stores.bindings.list();
   const license = await stores.license.get();
-  const boots = groupBy(await stores.timeline.of([BROKER], MAX_BOOTS), ({ clientId }) => clientId);
+  const started = (await stores.timeline.of([BROKER], MAX_BOOTS)).filter(({ step }) => step === 'booted');
+  const boots = groupBy(started, ({ clientId }) => clientId);
   // In reverse, so that the first drone of each gateway wins.
   const drones = bindings.records.filter(({ sn, gateway }) => sn !== gateway).reverse();
   return {
     now,
     bans,
     hasLicense: license !== undefined,
+    licenseMark: license && licenseMark(license),
+    brokers: new Set(started.flatMap(({ details }) => brokerKind(details.broker ?? '') ?? [])),
     accounts: new Map(accounts.records.map((account) => [account.name, account])),
     listings: indexBySn(accounts.records),
     organizations: new Map(organizations.records.map((organization) => [organization.id, organization])),

@@ -17,8 +17,12 @@ export interface History {
   entries: readonly TimelineEntry[];
   /** What the dock did itself. */
   own: readonly TimelineEntry[];
+  /** Client ids under which it sent requests and its status: those are the gateway itself, whatever they are called. */
+  speakers: ReadonlySet<string>;
   /** Sessions that are up, the newest last. DRC opens a second one. */
   sessions: readonly Session[];
+  /** Of these the one in which the gateway itself speaks; the newest if none does. */
+  session: Session | undefined;
   /**
    * The newest connect that dockhook accepted, if nothing came from that connection since, not even its end; undefined
    * while a session is up. Whether the broker let the client in, too, is not known.
@@ -44,17 +48,43 @@ export function createHistory(
   const own = sorted.filter((entry) => entry.own);
   const followed = followSessions(own);
   const { sessions, lastAccepted } = followed;
+  const speakers = new Set(own.filter(isSpeech).map(({ clientId }) => clientId));
   const end = endAtBoot(followed, boots);
+  const up = [...sessions.values()];
   const letIn = sessions.size > 0 ? undefined : newestLetIn(followed, end);
   return {
     entries: sorted,
     own,
-    sessions: [...sessions.values()],
+    speakers,
+    sessions: up,
+    session: up.findLast(({ clientId }) => speakers.has(clientId)) ?? up.at(-1),
     letIn,
     end: sessions.size > 0 || letIn !== undefined ? undefined : end,
     lastAccepted,
     hasLater: (entry, fits) => sorted.slice(sorted.indexOf(entry) + 1).some(fits),
   };
+}
+
+/** A request or a status that was let through: only the gateway itself sends those. */
+function isSpeech({ step, outcome }: TimelineEntry): boolean {
+  return (step === 'request' && outcome !== 'dropped') || step === 'status';
+}
+
+/**
+ * Whether the gateway went on after this: it was bound, asked for the next thing, or told of its drone. A fault that was
+ * followed by that no longer keeps it from anything.
+ */
+export function wentOn({ own }: Pick<History, 'own'>, entry: TimelineEntry): boolean {
+  return own.some(
+    (later) =>
+      later.at > entry.lastAt &&
+      ((later.step === 'bind' && later.outcome === 'ok') ||
+        later.step === 'status' ||
+        (later.step === 'request' &&
+          later.outcome === 'ok' &&
+          later.details.method !== 'config' &&
+          later.details.method !== entry.details.method)),
+  );
 }
 
 type Followed = ReturnType<typeof followSessions>;

@@ -8,8 +8,9 @@ import {
   newPassword,
   showAccount,
 } from '../fixes.js';
-import { shellWord } from '../shell.js';
+import { command } from '../command.js';
 import type { TimelineEntry } from '../stores/types.js';
+import { onBroker } from './brokers.js';
 import { listingAccounts, type DockFacts } from './facts.js';
 
 /** What an operator is told of a {@link Reason}. */
@@ -38,7 +39,7 @@ const SERVER_FAULTS: Readonly<Record<string, ReasonText>> = {
   bad_row: {
     brief: 'damaged row in the database',
     what: 'a row in the database cannot be used',
-    fix: ['find the row: dockhook doctor names it'],
+    fix: [`find the row: ${command('doctor')} names it`],
   },
   internal_error: {
     brief: 'error in dockhook',
@@ -72,6 +73,13 @@ export function accountFault(fault: AccountFault, name: string, facts: DockFacts
       };
     case 'unknown_account': {
       const [listing] = listingAccounts(facts);
+      const trimmed = name.trim();
+      if (trimmed !== name && facts.accounts.has(trimmed))
+        return {
+          brief: `no account "${name}"`,
+          what: `there is no account "${name}": "${trimmed}" was typed with a space before or after it`,
+          fix: [`type "${trimmed}" without the space as account into DJI Pilot 2`],
+        };
       return {
         brief: `no account "${name}"`,
         what: `there is no account "${name}" (capital and small letters differ)`,
@@ -90,6 +98,11 @@ const REFUSALS: Readonly<Record<string, (entry: TimelineEntry, facts: DockFacts)
     brief: 'no account name',
     what: 'it gave no account name',
     fix: ['type account and password into DJI Pilot 2'],
+  }),
+  unsupported_protocol: () => ({
+    brief: 'speaks MQTT 5',
+    what: 'it speaks MQTT 5, and the broker of dockhook dev speaks MQTT 3.1.1 only',
+    fix: ['have it use MQTT 3.1.1, or connect it to EMQX or Mosquitto, which speak both'],
   }),
   unsafe_name: () => ({
     brief: 'unsafe account name or client id',
@@ -112,13 +125,15 @@ const REFUSALS: Readonly<Record<string, (entry: TimelineEntry, facts: DockFacts)
       `or make a generated password, which is never locked out: ${newPassword(account)}`,
     ],
   }),
-  wrong_certificate: ({ account }, { accounts }) => ({
+  wrong_certificate: ({ account }, { accounts, ...facts }) => ({
     brief: 'wrong client certificate',
     what:
       'the account demands a client certificate with the common name ' +
       `"${accounts.get(account)?.certificateCn ?? '?'}", and the client showed another one or none`,
     fix: [
-      'give the dock that certificate, and connect it to a TLS listener with verify = verify_peer',
+      'give the dock that certificate, and connect it to a TLS listener that asks for one',
+      ...onBroker(facts, 'EMQX', 'in EMQX, that is a listener with verify = verify_peer'),
+      ...onBroker(facts, 'Mosquitto', 'in Mosquitto, that is a listener with require_certificate true'),
       `see which name is demanded: ${showAccount(account)}`,
     ],
   }),
@@ -136,8 +151,8 @@ const REFUSALS: Readonly<Record<string, (entry: TimelineEntry, facts: DockFacts)
     brief: "client id is another account's dock",
     what: 'its client id names a dock that another account lists, or has bound',
     fix: [
-      'find that account (dockhook account list, dockhook binding list), and type it into DJI Pilot 2 for this dock',
-      `or give the dock to this account: dockhook account set ${shellWord(account)} --gateway SN, or dockhook binding move SN --account ${shellWord(account)}`,
+      `find that account (${command('account', 'list')}, ${command('binding', 'list')}), and type it into DJI Pilot 2 for this dock`,
+      `or give the dock to this account: ${command('account', 'set', account, '--gateway', 'SN')}, or ${command('binding', 'move', 'SN', '--account', account)}`,
     ],
   }),
   kept_client_id: () => ({
@@ -145,8 +160,13 @@ const REFUSALS: Readonly<Record<string, (entry: TimelineEntry, facts: DockFacts)
     what: 'its client id is kept for another account',
     fix: [
       'give the client another client id',
-      'or take the id from that account: dockhook account list, dockhook account set NAME --client-id',
+      `or take the id from that account: ${command('account', 'list')} shows which has it`,
     ],
+  }),
+  ambiguous_client_id: ({ clientId }) => ({
+    brief: 'client id may name two docks',
+    what: `two parts of its client id "${clientId}" could be the SN of its dock`,
+    fix: ['let the client id have one SN in it, and beside it only words or a time: drc-SN-1780390153000'],
   }),
   overloaded: () => ({
     brief: 'too many connects at once',

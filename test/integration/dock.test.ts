@@ -228,7 +228,7 @@ const FAULTS: Fault[] = [
   {
     name: 'a dock that is bound to another organization',
     code: 'bound_elsewhere',
-    state: 'not bound',
+    state: 'stopped at bind',
     fix: /dockhook binding move \w+ --organization north/,
     async act({ dock, bind, app, sn }) {
       const more = { callsign: '', modelKey: '3-3-0', gateway: sn, boundAt: '2026-01-01T00:00:00Z' };
@@ -285,7 +285,7 @@ const FAULTS: Fault[] = [
     name: 'a method that nobody answers',
     code: 'method_unanswered',
     state: 'online',
-    fix: /DOCKHOOK_EMPTY_REPLIES=offline_map_get/,
+    fix: /DOCKHOOK_ANSWER_FOR_BACKEND=offline_map_get/,
     async act(scene) {
       await (await walk(scene)).request('offline_map_get');
     },
@@ -427,8 +427,8 @@ describeWithPostgres('dock, after faults were injected', function () {
     });
     const story = dock['story'] as Record<string, unknown>[];
     expect(story.map(({ step, method }) => method ?? step)).to.deep.equal([
-      ...['authenticate', 'connected', 'config', 'airport_bind_status', 'bind', 'airport_organization_bind'],
-      'update_topo',
+      ...['authenticate', 'connected', 'authorize', 'config', 'airport_bind_status'],
+      ...['bind', 'airport_organization_bind', 'update_topo'],
     ]);
     const { stdout } = await show(HEALTHY);
     expect(stdout.trimEnd().split('\n').at(-1)).to.equal('Nothing is wrong.');
@@ -444,7 +444,9 @@ describeWithPostgres('dock, after faults were injected', function () {
 
   it('shows the newest entries if there are more than it was asked for', async () => {
     const { stdout } = await show(HEALTHY, '--limit', '2');
-    expect(stdout).to.include('(5 earlier entries: --limit 7)').and.to.include(`drone ${DRONE}`);
+    expect(stdout)
+      .to.match(new RegExp(`\\(6 earlier entries: .* dock show ${HEALTHY} --limit 8.*\\)`))
+      .and.to.include(`drone ${DRONE}`);
     expect(stdout).to.not.include('airport_bind_status');
   });
 
@@ -493,7 +495,7 @@ describeWithPostgres('dock, after faults were injected', function () {
   it('says through which dock a drone comes', async () => {
     const result = await show(DRONE);
     expect(result.code).to.equal(0);
-    expect(result.stdout).to.match(/is a drone; it comes through dock 7CTD\w+: dockhook dock show 7CTD/);
+    expect(result.stdout).to.match(/is a drone; it comes through 7CTD\w+: dockhook dock show 7CTD/);
   });
 
   it('exits with 3 for an SN of which nothing is known, and with 2 for what is no SN', async () => {

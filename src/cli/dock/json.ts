@@ -4,9 +4,22 @@ import type { Dock } from '../../diagnosis/docks.js';
 import type { TimelineEntry } from '../../stores/types.js';
 
 /** A dock as `--json` prints it: times in RFC 3339, and null for what is not known. */
-export function publicDock({ sn, state, since, session, drone, findings, isConnected, ...dock }: Dock) {
+export function publicDock({
+  sn,
+  kind,
+  modelKey,
+  state,
+  since,
+  session,
+  drone,
+  findings,
+  isConnected,
+  ...dock
+}: Dock) {
   return {
     sn,
+    kind,
+    modelKey: modelKey ?? null,
     state,
     since: since === undefined ? null : toRfc3339(since),
     connected: isConnected,

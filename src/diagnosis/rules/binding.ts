@@ -1,6 +1,8 @@
 /** Organizations and bindings: the dock is not bound, or a bind was refused. Pure. */
+import { command } from '../../command.js';
 import type { Reason } from '../../events.js';
-import type { TimelineEntry } from '../../stores/types.js';
+import type { Binding, TimelineEntry } from '../../stores/types.js';
+import { codeFor } from '../codes.js';
 import type { DockFinding } from '../dock-finding.js';
 import type { DockFacts } from '../facts.js';
 import type { History } from '../history.js';
@@ -8,12 +10,11 @@ import { serverFault, type ReasonText } from '../reasons.js';
 import { isOk } from './requests.js';
 
 /** Finds nothing for a dock that is not connected, or that has sent no request. */
-export function notBound({ own, sessions }: History, facts: DockFacts): DockFinding | undefined {
+export function notBound({ own, session }: History, facts: DockFacts): DockFinding | undefined {
   const { bindings, organizations, sn } = facts;
-  const session = sessions.at(-1);
   if (session === undefined || bindings.has(sn) || !own.some(({ step }) => step === 'request'))
     return undefined;
-  const create = "create an organization: dockhook organization add ID --name 'NAME'";
+  const create = `create an organization: ${command('organization', 'add', 'ID', '--name', 'NAME')}`;
   return {
     code: 'not_bound',
     level: 'error',
@@ -23,7 +24,7 @@ export function notBound({ own, sessions }: History, facts: DockFacts): DockFind
     what: 'The dock is connected and got its license, but it is not bound to an organization.',
     fix: [
       ...(organizations.size > 0 ? [] : [create]),
-      'type organization id and device binding code into DJI Pilot 2: dockhook organization list shows them',
+      `type organization id and device binding code into DJI Pilot 2: ${LIST} shows them`,
     ],
   };
 }
@@ -38,7 +39,8 @@ export function bindFaults(history: History, facts: DockFacts): DockFinding[] {
   const isPast = (entry: TimelineEntry): boolean =>
     history.hasLater(entry, (later) => later.own && later.step === 'bind' && isOk(later));
   const entries = [...(asked === undefined || isPast(asked) ? [] : [asked]), ...last.values()];
-  const findings = entries.filter(isBindFault).flatMap((entry) => bindFinding(entry, facts) ?? []);
+  const faults = entries.filter((entry) => isBindFault(entry) && !isMended(entry, facts));
+  const findings = faults.map((entry) => bindFinding(entry, facts));
   // A wrong code is refused for the look-up and for each device: once is enough.
   return findings.filter(({ what }, index) => findings.findIndex((other) => other.what === what) === index);
 }
@@ -47,87 +49,142 @@ export function bindFaults(history: History, facts: DockFacts): DockFinding[] {
 function isBindFault({ step, outcome, reason }: TimelineEntry): boolean {
   return (
     outcome === 'faulty' &&
-    reason !== 'invalid_data' &&
-    (step === 'bind' || serverFault(reason) === undefined)
+    (step === 'bind' || (reason !== 'invalid_data' && serverFault(reason) === undefined))
   );
 }
 
-function bindFinding(entry: TimelineEntry, facts: DockFacts): DockFinding | undefined {
+/** Whether what was refused is so by now: an operator may have moved the device, or bound it through another server. */
+function isMended(
+  { reason, details, at }: TimelineEntry,
+  { sn: gateway, bindings, listings }: DockFacts,
+): boolean {
+  const { sn = gateway, organizationId } = details;
+  const binding = bindings.get(sn);
+  if (reason === 'bound_elsewhere') return binding !== undefined && binding.organizationId === organizationId;
+  if (reason === 'another_gateway') return !listings.has(sn) && binding?.gateway !== sn;
+  return binding !== undefined && Date.parse(binding.boundAt) > at;
+}
+
+function bindFinding(entry: TimelineEntry, facts: DockFacts): DockFinding {
   const { reason = 'internal_error', details, at } = entry;
   const { sn = facts.sn, organizationId } = details;
-  const bound = facts.bindings.get(sn)?.organizationId;
-  if (reason === 'bound_elsewhere' && bound !== undefined && bound === (organizationId ?? '?'))
-    return undefined;
+  const binding = facts.bindings.get(sn);
+  const isOwn = sn === facts.sn;
   // A dock that is already bound is online, even if its drone is not bound.
-  const isStopped = !facts.bindings.has(facts.sn) || (sn === facts.sn && reason === 'bound_elsewhere');
+  const isBound = facts.bindings.has(facts.sn);
+  const isStopped = !isBound || (isOwn && reason === 'bound_elsewhere');
   return {
-    code: reason,
+    code: codeFor(reason),
     level: isStopped ? 'error' : 'warning',
-    state: 'not bound',
+    state: isBound ? 'stopped at bind' : 'not bound',
     since: at,
-    ...bindText(reason, { sn, organizationId: organizationId ?? '?', bound, detail: details.detail }),
+    ...bindText(reason, {
+      sn,
+      organizationId: organizationId ?? '?',
+      binding,
+      detail: details.detail,
+      isLongAgo: facts.now - entry.lastAt > LIMIT_MS,
+      hasOrganizations: facts.organizations.size > 0,
+    }),
   };
 }
 
-const TYPE_AGAIN =
-  'type organization id and device binding code into DJI Pilot 2 as dockhook organization list shows them';
+const LIST = command('organization', 'list');
+const TYPE_AGAIN = `type organization id and device binding code into DJI Pilot 2 as ${LIST} shows them`;
+/** After this time, a limit on codes or binds lets the next one through; in milliseconds. */
+const LIMIT_MS = 60_000;
 const BIND_AGAIN = 'bind it again in DJI Pilot 2';
 
 interface Bind {
   sn: string;
   /** The organization that was asked for. */
   organizationId: string;
-  /** The organization that the device is bound to now. */
-  bound: string | undefined;
+  /** That of the device, now. */
+  binding: Binding | undefined;
   detail: string | undefined;
+  isLongAgo: boolean;
+  hasOrganizations: boolean;
 }
 
 /** By the reason for which a bind, or the look-up of an organization, was refused. */
 const TEXTS: Readonly<Record<string, (bind: Bind) => ReasonText>> = {
-  wrong_binding_code: () => ({
+  no_binding_code: () => ({
+    brief: 'no device binding code typed',
+    what: 'No device binding code was typed into DJI Pilot 2.',
+    fix: [TYPE_AGAIN],
+  }),
+  wrong_binding_code: ({ hasOrganizations }) => ({
     brief: 'wrong device binding code',
-    what: 'No organization has the device binding code that was typed into DJI Pilot 2.',
-    fix: [TYPE_AGAIN, 'capital and small letters of a code differ'],
+    what: 'No organization had the device binding code that was typed into DJI Pilot 2.',
+    fix: [
+      ...(hasOrganizations
+        ? []
+        : [`create an organization: ${command('organization', 'add', 'ID', '--name', 'NAME')}`]),
+      TYPE_AGAIN,
+      'capital and small letters of a code differ',
+    ],
+  }),
+  organization_id_as_code: () => ({
+    brief: 'organization id typed as code',
+    what: 'What was typed as device binding code into DJI Pilot 2 is the id of an organization: the two fields may be swapped.',
+    fix: [TYPE_AGAIN],
+  }),
+  typed_with_spaces: () => ({
+    brief: 'a space typed with code or id',
+    what:
+      'Device binding code and organization id are right, but one of them was typed into DJI Pilot 2 with a space before or ' +
+      'after it.',
+    fix: ['type it again without the space'],
   }),
   wrong_organization_id: () => ({
     brief: 'wrong organization id',
     what: 'The device binding code belongs to another organization than the id that was typed into DJI Pilot 2.',
     fix: [TYPE_AGAIN],
   }),
-  too_many_wrong_codes: () => ({
+  too_many_wrong_codes: ({ isLongAgo }) => ({
     brief: 'too many wrong codes',
     what:
-      'This dock or its account sent too many wrong device binding codes, so dockhook refuses more without looking at ' +
+      'This dock or its account sent too many wrong device binding codes, so dockhook refused more without looking at ' +
       'them.',
-    fix: ['wait a minute', TYPE_AGAIN],
+    fix: [...(isLongAgo ? [] : ['wait a minute']), TYPE_AGAIN],
   }),
-  too_many_binds: ({ sn }) => ({
+  too_many_binds: ({ sn, isLongAgo }) => ({
     brief: 'too many devices',
     what:
       `The dock or its account asked to bind so many different devices that dockhook refused ${sn} without looking at it. A dock ` +
       'may bind 20, then one a minute; an account 5,000, then one a second.',
-    fix: ['see what it bound: dockhook binding list', `wait a minute, then ${BIND_AGAIN}`],
+    fix: [
+      `see what it bound: ${command('binding', 'list')}`,
+      isLongAgo ? BIND_AGAIN : `wait a minute, then ${BIND_AGAIN}`,
+    ],
   }),
   another_gateway: ({ sn }) => ({
     brief: `${sn} is another gateway`,
     what: `The dock asked to bind ${sn}, which is itself a gateway. A dock binds only itself and its drone.`,
-    fix: [`see which account acts as ${sn}: dockhook account list`],
+    fix: [`see which account acts as ${sn}: ${command('account', 'list')}`],
   }),
-  bound_elsewhere: ({ sn, organizationId, bound }) =>
-    bound === undefined
-      ? {
-          brief: 'unbound since; bind it again',
-          what: `${sn} was bound to another organization when DJI Pilot 2 asked. Now it is bound to none.`,
-          fix: [BIND_AGAIN],
-        }
-      : {
-          brief: `${sn} is bound to "${bound}"`,
-          what: `${sn} is bound to organization "${bound}", and DJI Pilot 2 asked to bind it to "${organizationId}".`,
-          fix: [
-            `to move it: dockhook binding move ${sn} --organization ${organizationId}`,
-            `or to unbind it: dockhook binding remove ${sn}; then ${BIND_AGAIN}`,
-          ],
-        },
+  invalid_data: ({ sn, detail = 'invalid_data' }) => ({
+    brief: `what was sent of ${sn} cannot be used`,
+    what: `dockhook did not bind ${sn}, because it cannot use what was sent of it: ${detail}.`,
+    fix: [`shorten what was typed for ${sn}, then ${BIND_AGAIN}`],
+  }),
+  bound_elsewhere: ({ sn, organizationId, binding }) => {
+    if (binding === undefined)
+      return {
+        brief: 'unbound since; bind it again',
+        what: `${sn} was bound to another organization when DJI Pilot 2 asked. Now it is bound to none.`,
+        fix: [BIND_AGAIN],
+      };
+    const bound = binding.organizationId;
+    return {
+      brief: `${sn} is bound to "${bound}"`,
+      what: `${sn} is bound to organization "${bound}", and DJI Pilot 2 asked to bind it to "${organizationId}".`,
+      fix: [
+        `to move it: ${command('binding', 'move', sn, '--organization', organizationId)}`,
+        `or to unbind it: ${command('binding', 'remove', sn)}; then ${BIND_AGAIN}`,
+      ],
+    };
+  },
 };
 
 function bindText(reason: Reason, bind: Bind): ReasonText {

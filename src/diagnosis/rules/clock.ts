@@ -1,4 +1,5 @@
 /** The clock of the dock. Pure. */
+import { command } from '../../command.js';
 import { durationText } from '../../dates.js';
 import type { DockFinding } from '../dock-finding.js';
 import type { DockFacts } from '../facts.js';
@@ -27,8 +28,8 @@ export function clockSkew({ own }: History, { hasLicense }: DockFacts): DockFind
     fix: [
       "check the clock of dockhook's machine",
       hasLicense
-        ? 'check that the dock reaches its time server, UDP port 123: dockhook license show names it (ntp_host)'
-        : 'the dock gets its time server with the license: dockhook license set FILE',
+        ? `check that the dock reaches its time server, UDP port 123: ${command('license', 'show')} names it (ntp_host)`
+        : `the dock gets its time server with the license: ${command('license', 'set', 'FILE')}`,
     ],
   };
 }

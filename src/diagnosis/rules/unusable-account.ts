@@ -42,11 +42,11 @@ function faultOf(name: string, { accounts, now }: DockFacts): AccountFault | und
 
 /** The account that the dock will probably use; undefined if it could be another one. */
 function accountInUse(history: History, facts: DockFacts): string | undefined {
-  const refusal = history.sessions.length > 0 ? undefined : lastRefusal(history);
+  const refusal = history.sessions.length > 0 ? undefined : lastRefusal(history, facts);
   // A name that is not an account cannot be the dock's; the refusal itself says so.
   if (refusal !== undefined && !isFromElsewhere(refusal, history))
     return facts.accounts.has(refusal.account) ? refusal.account : undefined;
-  const session = history.sessions.at(-1) ?? (history.lastAccepted && sessionFrom(history.lastAccepted));
+  const session = history.session ?? (history.lastAccepted && sessionFrom(history.lastAccepted));
   const listing = listingAccounts(facts);
   // If its account was removed and another account lists the dock, it may have been given that one.
   if (session !== undefined && (facts.accounts.has(session.account) || listing.length === 0))
@@ -54,19 +54,19 @@ function accountInUse(history: History, facts: DockFacts): string | undefined {
   return listing.some((name) => faultOf(name, facts) === undefined) ? undefined : listing[0];
 }
 
-function consequence({ sessions, entries }: History): string {
+function consequence({ sessions, own }: History): string {
   if (sessions.length > 0) return 'The dock is still connected, and will be refused when it connects again.';
-  if (entries.length === 0) return 'The dock was not seen yet, and will be refused.';
+  if (own.length === 0) return 'The dock was not seen yet, and will be refused.';
   return 'The dock will be refused when it connects again.';
 }
 
 function stateAndSince(
-  { sessions, entries, end, lastAccepted }: History,
+  { sessions, own, end, lastAccepted }: History,
   other: DockFinding | undefined,
 ): Pick<DockFinding, 'state' | 'since'> {
   if (other !== undefined) return { state: other.state, since: other.since };
   const session = sessions.at(-1);
   if (session !== undefined) return { state: 'online', since: session.since };
-  const last = end?.lastAt ?? lastAccepted?.lastAt ?? entries.at(-1)?.lastAt;
+  const last = end?.lastAt ?? lastAccepted?.lastAt ?? own.at(-1)?.lastAt;
   return last === undefined ? { state: 'never seen', since: 0 } : { state: 'offline', since: last };
 }

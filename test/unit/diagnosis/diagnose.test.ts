@@ -2,77 +2,9 @@
 import { expect } from 'chai';
 import type { Ban } from '../../../src/emqx/bans.js';
 import type { Account, TimelineDetails, TimelineEntry } from '../../../src/stores/types.js';
-import { diagnose, type Diagnosis } from '../../../src/diagnosis/diagnose.js';
-import { listingAccounts, indexBySn, type DockFacts } from '../../../src/diagnosis/facts.js';
-
-const SN = '7CTDTEST00000A';
-const START = 1_790_000_000_000;
-const HOME = '192.0.2.1';
-const ACCOUNT: Account = { name: 'dock-1', passwordHash: 'x', scope: { kind: 'gateways', gateways: [SN] } };
-const BINDING = {
-  sn: SN,
-  organizationId: 'north',
-  callsign: '',
-  modelKey: '3-3-0',
-  gateway: SN,
-  boundAt: '',
-};
-
-/** A story in the making: each entry comes a second after the one before. */
-class Story {
-  entries: TimelineEntry[] = [];
-  now = START;
-
-  add(step: TimelineEntry['step'], more: Partial<TimelineEntry> & { details?: TimelineDetails } = {}): this {
-    this.now += 1000;
-    const { details, ...rest } = more;
-    this.entries.push({
-      ...{
-        at: this.now,
-        lastAt: this.now,
-        count: 1,
-        gateway: SN,
-        own: true,
-        clientId: SN,
-        account: 'dock-1',
-      },
-      ...{ step, outcome: 'ok', details: { peerHost: HOME, ...details } },
-      ...rest,
-    });
-    return this;
-  }
-  connect(peerPort = 1): this {
-    return this.add('authenticate').add('connected', { details: { peerPort } });
-  }
-  request(method: string, details: TimelineDetails = {}, more: Partial<TimelineEntry> = {}): this {
-    return this.add('request', { ...more, details: { method, result: 0, ...details } });
-  }
-  disconnect(detail = 'tcp_closed', peerPort = 1): this {
-    return this.add('disconnected', { details: { detail, peerPort } });
-  }
-  refuse(peerHost = HOME, reason: NonNullable<TimelineEntry['reason']> = 'wrong_password'): this {
-    return this.add('authenticate', {
-      own: false,
-      outcome: 'refused',
-      reason,
-      details: { peerHost },
-    });
-  }
-  wait(milliseconds: number): this {
-    this.now += milliseconds;
-    return this;
-  }
-  diagnose(facts: Partial<DockFacts> = {}): Diagnosis {
-    const { accounts = new Map([['dock-1', ACCOUNT]]) } = facts;
-    return diagnose(this.entries, {
-      ...{ sn: SN, now: this.now, hasLicense: true, accounts, listings: indexBySn(accounts.values()) },
-      ...{ organizations: new Map(), bindings: new Map([[SN, BINDING]]), boots: new Map(), ...facts },
-    });
-  }
-}
-
-const codes = ({ state, findings }: Diagnosis) => [state, ...findings.map(({ code }) => code)];
-const UNBOUND = { bindings: new Map() };
+import { diagnose } from '../../../src/diagnosis/diagnose.js';
+import { listingAccounts, indexBySn } from '../../../src/diagnosis/facts.js';
+import { ACCOUNT, BINDING, codes, HOME, SN, START, Story, UNBOUND } from '../../support/story.js';
 
 describe('the diagnosis of a dock', () => {
   it('is "never seen" without a story, and asks for an account only if there is none', () => {
@@ -441,9 +373,29 @@ describe('a bind fault', () => {
     expect(codes(diagnosis)).to.deep.equal(['online', 'bound_elsewhere']);
   });
 
+  it('of what was sent of a device is told with the place, and keeps a dock from being online only if it is the dock', () => {
+    const detail = 'data/bind_devices/1/device_callsign must NOT have more than 256 characters';
+    const ofDrone = faulty('invalid_data', { sn: 'DRONE1', detail }).diagnose();
+    expect(codes(ofDrone)).to.deep.equal(['online', 'invalid_data']);
+    expect(ofDrone.findings[0]?.what).to.include('DRONE1').and.to.include(detail);
+    expect(codes(faulty('invalid_data', { detail }).diagnose(UNBOUND))).to.deep.equal([
+      'not bound',
+      'invalid_data',
+    ]);
+  });
+
+  it('is not that a dock named a drone with an empty SN', () => {
+    const detail = '1 of 2 devices cannot be used: data/bind_devices/1/sn must match pattern';
+    const story = new Story()
+      .connect()
+      .add('bind', { details: { sn: SN, organizationId: 'north' } })
+      .request('airport_organization_bind', { detail });
+    expect(codes(story.diagnose())).to.deep.equal(['online']);
+  });
+
   it('of a device bound elsewhere is over once an operator has moved it there', () => {
     const story = faulty('bound_elsewhere', { organizationId: 'south' });
-    expect(codes(story.diagnose())).to.deep.equal(['not bound', 'bound_elsewhere']);
+    expect(codes(story.diagnose())).to.deep.equal(['stopped at bind', 'bound_elsewhere']);
     const moved = new Map([[SN, { ...BINDING, organizationId: 'south' }]]);
     expect(codes(story.diagnose({ bindings: moved }))).to.deep.equal(['online']);
     const [finding] = story.diagnose(UNBOUND).findings;
@@ -573,7 +525,8 @@ describe('a dock and its broker', () => {
     });
 
     it('and not one that was restarted, has recovered, was kicked, or refuses its license', () => {
-      expect(storm(new Story(), 4, 5000).diagnose().state).to.equal('offline');
+      expect(storm(new Story(), 2, 5000).diagnose().state).to.equal('offline');
+      expect(storm(new Story(), 4, 5000, 'normal').diagnose().state).to.equal('offline');
       expect(storm(new Story(), 3, 8 * 60_000).diagnose().state).to.equal('offline');
       expect(storm(new Story(), 9, 4000).connect(10).wait(61_000).diagnose().state).to.equal('online');
       expect(
