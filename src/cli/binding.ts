@@ -1,10 +1,12 @@
 /** `dockhook binding …`: which device belongs to which organization. */
 import type { Command } from 'commander';
-import { DockhookError } from '../errors.js';
+import { command } from '../command.js';
+import { DockhookError, hasCode } from '../errors.js';
 import { withStores } from './open-stores.js';
 import { addExamples, wantsJson } from './options.js';
 import { print, printFields, printJson, printTable, reportBadRows } from './output.js';
-import { disconnectClients } from './disconnect.js';
+import type { Accounts, Bindings } from '../stores/types.js';
+import { disconnectClients, type Disconnected } from './disconnect.js';
 
 export function addBindingCommand(program: Command): void {
   const binding = program.command('binding').description('devices and the organizations they are bound to');
@@ -60,15 +62,15 @@ async function listBindings(_options: unknown, command: Command): Promise<void> 
   reportBadRows(badRows, wantsJson(command));
 }
 
-async function showBinding(sn: string, _options: unknown, command: Command): Promise<void> {
-  const bound = await withStores(command, (stores) => stores.bindings.getMany([sn]));
+async function showBinding(sn: string, _options: unknown, self: Command): Promise<void> {
+  const bound = await withStores(self, (stores) => stores.bindings.getMany([sn]));
   const binding = bound.get(sn);
   if (!binding)
     throw new DockhookError(
       'not_found',
-      `device ${sn} is not bound; dockhook binding list shows all bound devices`,
+      `device ${sn} is not bound; all bound devices: ${command('binding', 'list')}`,
     );
-  if (wantsJson(command)) printJson(binding);
+  if (wantsJson(self)) printJson(binding);
   else {
     printFields({
       device: sn,
@@ -98,10 +100,8 @@ async function moveBinding(sn: string, options: MoveOptions, command: Command): 
       throw noAccount(account);
     }
     const binding = await bindings.move(sn, { organizationId: organization, account });
-    const clients = await disconnectClients(command, {
-      gateway: binding.gateway,
-      accounts: async () => (await accounts.list()).records,
-    });
+    const isLeaving = organization !== undefined;
+    const clients = await disconnectGateways(command, accounts, { sn, gateway: binding.gateway, isLeaving });
     return { moved: binding, ...clients };
   });
   if (wantsJson(command)) printJson({ ...moved, disconnected });
@@ -112,7 +112,34 @@ async function moveBinding(sn: string, options: MoveOptions, command: Command): 
 }
 
 async function removeBinding(sn: string, _options: unknown, command: Command): Promise<void> {
-  await withStores(command, (stores) => stores.bindings.remove(sn));
-  if (wantsJson(command)) printJson({ sn });
-  else print(`device ${sn} unbound. It can be bound again from DJI Pilot 2.`);
+  const { text, disconnected } = await withStores(command, async ({ bindings, accounts }) => {
+    const gateway = await gatewayOf(sn, bindings);
+    await bindings.remove(sn);
+    return disconnectGateways(command, accounts, { sn, gateway, isLeaving: true });
+  });
+  if (wantsJson(command)) printJson({ sn, disconnected });
+  else print(`device ${sn} unbound. It can be bound again from DJI Pilot 2. ${text}`);
+}
+
+/** The gateway that a device was bound through. A binding that cannot be read does not say, and is removed all the same. */
+async function gatewayOf(sn: string, bindings: Bindings): Promise<string | undefined> {
+  try {
+    return (await bindings.get(sn))?.gateway;
+  } catch (error) {
+    if (hasCode(error, 'bad_row')) return undefined;
+    throw error;
+  }
+}
+
+/** Ends the sessions whose rights came from a binding. A device that its gateway did not bind for itself is a drone. */
+function disconnectGateways(
+  command: Command,
+  accounts: Accounts,
+  { sn, gateway, isLeaving }: { sn: string; gateway: string | undefined; isLeaving: boolean },
+): Promise<Disconnected> {
+  return disconnectClients(command, {
+    gateway: gateway ?? sn,
+    drone: isLeaving && gateway !== sn ? sn : undefined,
+    accounts: async () => (await accounts.list()).records,
+  });
 }

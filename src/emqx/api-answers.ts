@@ -196,6 +196,19 @@ const clients = page({
     node: text,
   },
 } as const);
+const subscriptions = {
+  type: 'object',
+  required: ['data'],
+  properties: {
+    data: list({
+      type: 'object',
+      required: ['topic'],
+      /** `clientid` is null for what EMQX itself subscribes (its source). */
+      properties: { topic: text, clientid: { type: ['string', 'null'] } },
+    } as const),
+    meta: { type: 'object', properties: { hasnext: { type: 'boolean' } } },
+  },
+} as const;
 
 /** `node_status` says of each node whether it is connected to the provider. */
 export type Provider = FromSchema<typeof provider>;
@@ -232,4 +245,5 @@ export const answers = {
   listener: ajv.compile<Listener>(listener),
   zone: ajv.compile<Zone>(zone),
   clients: ajv.compile<FromSchema<typeof clients>>(clients),
+  subscriptions: ajv.compile<FromSchema<typeof subscriptions>>(subscriptions),
 };

@@ -2,6 +2,7 @@
  * Sessions that EMQX has: finding them, and ending them. Those of clients that are away, too: with clean session off
  * EMQX keeps subscriptions and messages for them, and asks nobody about these when they come back.
  */
+import { withoutShare } from '../access/topic-filters.js';
 import { ownClientId } from '../client-id.js';
 import { DockhookError } from '../errors.js';
 import { answers } from './api-answers.js';
@@ -43,6 +44,35 @@ export async function clientsOfUsername(api: EmqxApi, username: string): Promise
 export async function clientsNaming(api: EmqxApi, part: string): Promise<EmqxClient[]> {
   const found = await list(api, `like_clientid=${encodeURIComponent(part)}`);
   return found.filter(({ ownId }) => ownId.includes(part));
+}
+
+/**
+ * The clients that subscribe to one of these topics of a device. One look at all that lies under the device: asked for one
+ * topic, EMQX leaves out shared subscriptions (seen on 5.8.9).
+ */
+export async function clientsSubscribed(
+  api: EmqxApi,
+  sn: string,
+  topics: ReadonlySet<string>,
+): Promise<EmqxClient[]> {
+  const clientIds = new Set<string>();
+  const filter = `match_topic=${encodeURIComponent(`thing/product/${sn}/#`)}`;
+  for (let page = 1; page <= MAX_PAGES; page += 1) {
+    const { data, meta } = await api.get(
+      `/subscriptions?${filter}&limit=${PAGE}&page=${page}`,
+      answers.subscriptions,
+    );
+    for (const { topic, clientid } of data) {
+      if (typeof clientid === 'string' && topics.has(withoutShare(topic))) clientIds.add(clientid);
+    }
+    if (meta?.hasnext !== true) break;
+  }
+  const clients: EmqxClient[] = [];
+  for (const clientId of clientIds) {
+    const found = await list(api, `clientid=${encodeURIComponent(clientId)}`);
+    clients.push(...found.filter((client) => client.clientId === clientId));
+  }
+  return clients;
 }
 
 /** The clients that came to a node through one of these listeners, until then by EMQX's clock. */

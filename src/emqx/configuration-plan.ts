@@ -1,4 +1,5 @@
 /** Which configuration an EMQX gets: by its version, with what must be known of that version, and the files it needs. */
+import { command } from '../command.js';
 import { DockhookError } from '../errors.js';
 import {
   BROKER_FILES,
@@ -9,6 +10,7 @@ import {
   type ListenerName,
 } from './configuration.js';
 import type { ProviderSettings } from './provider.js';
+import { parseRules, rulesConfiguration } from './rules.js';
 import {
   lineOf,
   losesHooks,
@@ -35,17 +37,21 @@ interface ConfigurationPlan {
 /**
  * @param options.version as an operator names it: `5.8`, `6`, `5.8.9`
  * @param options.listeners names, separated by commas
+ * @param options.rules names, separated by commas; none unless given
  * @throws DockhookError `usage`
  */
 export function planConfiguration(options: {
   version: string;
   listeners: string;
+  rules?: string | undefined;
   server: ProviderSettings;
   files: { [Name in keyof BrokerFiles]: string | undefined };
 }): ConfigurationPlan {
   const { server } = options;
   const { version, line } = versionFor(options.version);
   const listeners = listenersIn(options.listeners);
+  const rules =
+    options.rules === undefined ? '' : `\n${rulesConfiguration(parseRules(options.rules), version)}`;
   const files = {
     cert: options.files.cert ?? BROKER_FILES.cert,
     key: options.files.key ?? BROKER_FILES.key,
@@ -53,7 +59,7 @@ export function planConfiguration(options: {
   };
   return {
     line,
-    configuration: configuration({ line, version, server, listeners, files }),
+    configuration: configuration({ line, version, server, listeners, files }) + rules,
     closedListeners: opensBeforeHooks(version) ? listenerIds(listeners) : [],
     warnings: warningsAbout(options.version, version, server.ssl !== undefined),
     files: neededFiles(listeners, files, server),
@@ -74,7 +80,7 @@ function versionFor(wanted: string): { version: Version; line: Line } {
   throw new DockhookError(
     'usage',
     version[0] > 6
-      ? `--emqx-version ${wanted}: nothing is known of EMQX 7 and later; try 6, and check it with dockhook doctor`
+      ? `--emqx-version ${wanted}: nothing is known of EMQX 7 and later; try 6, and check it: ${command('doctor')}`
       : `--emqx-version ${wanted}: EMQX before 5.1.2 cannot be kept closed while it starts; upgrade it, best to 5.8.9 or later`,
   );
 }
@@ -100,8 +106,8 @@ function warningsAbout(name: string, version: Version, isTls: boolean): string[]
   if (!overridesClientId(version)) {
     warnings.push(
       `EMQX ${name} cannot make the account part of a client id: a client that comes with the client id of another ` +
-        'account takes over its session. 5.8.3 and later can; until then keep the ids of backends for them: dockhook ' +
-        'account set BACKEND --client-id ID',
+        'account takes over its session. 5.8.3 and later can; until then keep the ids of backends for them: ' +
+        command('account', 'set', 'BACKEND', '--client-id', 'ID'),
     );
   }
   if (isTls && !verifiesExhook(version)) {

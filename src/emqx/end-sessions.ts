@@ -3,18 +3,28 @@
  * cached of their rights.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { ownGateways, serialNumbersIn } from '../access/topic-rules.js';
+import { droneSubscriptions, ownGateways, serialNumbersIn } from '../access/topic-rules.js';
 import type { Account } from '../stores/types.js';
 import type { EmqxApi } from './api.js';
-import { clientsNaming, clientsOfUsername, disconnect, forEachClient, forgetRights } from './clients.js';
+import {
+  clientsNaming,
+  clientsOfUsername,
+  clientsSubscribed,
+  disconnect,
+  forEachClient,
+  forgetRights,
+} from './clients.js';
 import type { EmqxClient } from './clients.js';
 
 /** Whose sessions are meant. All accounts are read only where that is needed. */
 export type Revoked =
   /** All clients of an account. */
   | { account: string }
-  /** Those that act as a gateway SN. */
-  | { gateway: string; accounts: () => Promise<readonly Account[]> }
+  /**
+   * Those that act as a gateway SN; and, of a drone that has left its organization, those of other gateways that subscribe
+   * under its SN.
+   */
+  | { gateway: string; drone?: string | undefined; accounts: () => Promise<readonly Account[]> }
   /** Those of other accounts that use SNs or client ids which from now on belong to one account alone. */
   | {
       keptFor: string;
@@ -43,10 +53,10 @@ export async function endSessions(
   try {
     const { certain, possible } = await find(api, revoked);
     let failure = await end(certain);
-    // Whoever was let in just before the change was in no list yet. A gateway may come back at once.
-    if (failure === undefined && !('gateway' in revoked)) {
+    // Whoever was let in just before the change was in no list yet.
+    if (failure === undefined && !('gateway' in revoked && revoked.drone === undefined)) {
       await pause(LATE_MS);
-      failure = await end((await find(api, revoked)).certain);
+      failure = await end(await findLate(api, revoked));
     }
     const flushed = await forEachClient(possible, async (clientId) => {
       await forgetRights(api, clientId);
@@ -63,6 +73,15 @@ function find(api: EmqxApi, revoked: Revoked): Promise<Found> {
   return 'gateway' in revoked ? clientsOfGateway(api, revoked) : clientsOfOthers(api, revoked);
 }
 
+/**
+ * A gateway may come back at once, and to other topics of its drone: only the commands are not for it any more. (A gateway of
+ * the drone's new organization that asked for them meanwhile has to come again.)
+ */
+async function findLate(api: EmqxApi, revoked: Revoked): Promise<EmqxClient[]> {
+  if ('gateway' in revoked) return clientsOfDrone(api, revoked, 'commands');
+  return (await find(api, revoked)).certain;
+}
+
 interface Found {
   /** To be disconnected. */
   certain: EmqxClient[];
@@ -74,15 +93,17 @@ async function clientsOfAccount(api: EmqxApi, name: string): Promise<Found> {
   return { certain: await clientsOfUsername(api, name), possible: [] };
 }
 
-/** Clients whose id names the gateway, and those of accounts that list it. */
+/** Clients whose id names the gateway, those of accounts that list it, and those that listen for its drone. */
 async function clientsOfGateway(
   api: EmqxApi,
-  { gateway, accounts }: Extract<Revoked, { gateway: string }>,
+  revoked: Extract<Revoked, { gateway: string }>,
 ): Promise<Found> {
+  const { gateway, accounts } = revoked;
   const named = (await clientsNaming(api, gateway)).filter(({ ownId }) =>
     serialNumbersIn(ownId).includes(gateway),
   );
-  const certain = new Map(named.map((client) => [client.clientId, client]));
+  const listening = await clientsOfDrone(api, revoked, 'all');
+  const certain = new Map([...named, ...listening].map((client) => [client.clientId, client]));
   const possible: EmqxClient[] = [];
   for (const { name, scope } of await accounts()) {
     if (scope.kind !== 'gateways' || !scope.gateways.includes(gateway)) continue;
@@ -94,6 +115,22 @@ async function clientsOfGateway(
     }
   }
   return { certain: [...certain.values()], possible };
+}
+
+/** Gateways that subscribe to topics of the drone. Accounts of other scopes have their right to these from no organization. */
+async function clientsOfDrone(
+  api: EmqxApi,
+  { drone, accounts }: Extract<Revoked, { gateway: string }>,
+  which: 'all' | 'commands',
+): Promise<EmqxClient[]> {
+  if (drone === undefined) return [];
+  const found = await clientsSubscribed(api, drone, droneSubscriptions(drone)[which]);
+  if (found.length === 0) return [];
+  const kinds = new Map((await accounts()).map(({ name, scope }) => [name, scope.kind]));
+  return found.filter(({ username }) => {
+    const kind = kinds.get(username);
+    return kind === 'gateways' || kind === 'client-id';
+  });
 }
 
 /** Clients that come as one of these gateways without being allowed to, or under one of these client ids. */

@@ -5,6 +5,7 @@
  * A start goes to all nodes of a cluster at once, and a node that is just booting carries it out before it has hooks
  * (seen on 5.8.9), so no node may be missing. "Seen" is what a running EMQX did.
  */
+import { command } from '../command.js';
 import { messageOf } from '../errors.js';
 import { createAbsentNodes } from './absent-nodes.js';
 import { answers, type ListedListener, type Node, type Provider } from './api-answers.js';
@@ -73,7 +74,7 @@ export function createGate({ listeners, provider, now = () => performance.now() 
     if (missing.length > 0) return { ...checked, obstacle: `not running: ${missing.join(', ')}` };
     const found = await api.find(`/exhooks/${encodeURIComponent(provider)}`, answers.provider);
     if (!found)
-      return { ...checked, obstacle: `EMQX has no provider "${provider}" (dockhook emqx register)` };
+      return { ...checked, obstacle: `EMQX has no provider "${provider}" (${command('emqx', 'register')})` };
     const withoutHooks = found.node_status
       .filter(({ status }) => status !== 'connected')
       .map(({ node }) => node);

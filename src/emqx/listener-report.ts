@@ -1,4 +1,5 @@
 /** What `serve` tells its log and its metrics about EMQX's listeners: each change, and now and then what has not changed. */
+import { command } from '../command.js';
 import { messageOf } from '../errors.js';
 import type { Round } from './listener-gate.js';
 import { closedOn } from './listeners.js';
@@ -72,5 +73,5 @@ export function createListenerReport({
 }
 
 function stoppedText(ids: readonly string[]): string {
-  return `${ids.join(', ')} ran, and somebody stopped it: it stays closed until EMQX starts again, or dockhook emqx open`;
+  return `${ids.join(', ')} ran, and somebody stopped it: it stays closed until EMQX starts again, or ${command('emqx', 'open', '--emqx-listeners', ids.join(','))}`;
 }

@@ -1,6 +1,6 @@
 /**
  * What EMQX's REST API answers about bans, its license, and the modules that act before or beside dockhook. Bans,
- * rewrites, subscriptions, the retainer and gateways were recorded from a live 5.8.9, the license from 6.2.0;
+ * rewrites, subscriptions, the retainer, rules and gateways were recorded from a live 5.8.9, the license from 6.2.0;
  * transformations and validations follow EMQX's source.
  */
 import { Ajv } from 'ajv';
@@ -42,6 +42,26 @@ const transformations = list({
     operations: list({ type: 'object', properties: { key: text, value: text } } as const),
   },
 } as const);
+const rules = page({
+  type: 'object',
+  required: ['id'],
+  properties: {
+    id: text,
+    enable: { type: 'boolean' },
+    from: list(text),
+    /** A text names an action that is defined elsewhere. */
+    actions: list({
+      anyOf: [
+        text,
+        {
+          type: 'object',
+          required: ['function'],
+          properties: { function: text, args: { type: 'object', properties: { topic: text } } },
+        },
+      ],
+    } as const),
+  },
+} as const);
 const gateways = list({
   type: 'object',
   required: ['name', 'status'],
@@ -66,6 +86,9 @@ const load = list({
 /** A message transformation or schema validation; enabled unless `enable` is false. */
 export type Transformation = FromSchema<typeof transformations>[number];
 
+/** A rule of the rule engine; enabled unless `enable` is false. */
+export type Rule = FromSchema<typeof rules>['data'][number];
+
 const ajv = new Ajv({ allowUnionTypes: true });
 
 /** As `answers` in `api-answers.ts`, for bans, the license, and modules that an EMQX may lack. */
@@ -76,6 +99,7 @@ export const moduleAnswers = {
   retainer: ajv.compile<FromSchema<typeof retainer>>(retainer),
   retained: ajv.compile<FromSchema<typeof retained>>(retained),
   transformations: ajv.compile<FromSchema<typeof transformations>>(transformations),
+  rules: ajv.compile<FromSchema<typeof rules>>(rules),
   gateways: ajv.compile<FromSchema<typeof gateways>>(gateways),
   license: ajv.compile<FromSchema<typeof license>>(license),
   load: ajv.compile<FromSchema<typeof load>>(load),

@@ -1,4 +1,5 @@
 /** The hooks that dockhook asks a broker to mount. */
+import type { Config } from '../config.js';
 import type { MountedHook } from '../hooks.js';
 import type { Hook } from './api-answers.js';
 import { tellsPeerPort, type Version } from './versions.js';
@@ -10,9 +11,15 @@ const NEEDED_HOOKS: readonly Required<MountedHook>[] = [
   { name: 'message.publish', topics: ['thing/product/+/requests'] },
 ];
 
+/** Settings by which dockhook asks for more hooks and topics. */
+export type AskedFor = Pick<Config, 'timeline' | 'answerForBackend'>;
+
+/** Docks and remote controllers publish their `update_topo` on either, as DJI's pages have it. */
+const STATUS_TOPICS = ['sys/product/+/status', 'thing/product/+/status'];
+
 /**
  * The list that `OnProviderLoaded` answers. The broker applies the topic filter before any call, so telemetry costs
- * none. The timeline only observes `status`; it is not answered.
+ * none. The timeline observes `status`.
  *
  * EMQX calls `client.connected` before it sends CONNACK, so each dock waits for it (seen on 5.8.9). Where `authenticate`
  * tells the port of the connection, the first topic of that connection shows the same later (`timeline/arrivals.ts`).
@@ -21,16 +28,18 @@ const NEEDED_HOOKS: readonly Required<MountedHook>[] = [
  */
 export function mountedHooks({
   timeline,
+  answerForBackend: { updateTopo, events },
   version,
-}: {
-  timeline: boolean;
-  version: Version | undefined;
-}): Required<MountedHook>[] {
-  if (!timeline) return [...NEEDED_HOOKS];
+}: AskedFor & { version: Version | undefined }): Required<MountedHook>[] {
+  const more = [
+    ...(timeline || updateTopo ? STATUS_TOPICS : []),
+    ...(events ? ['thing/product/+/events'] : []),
+  ];
   const needed = NEEDED_HOOKS.map(({ name, topics }) => ({
     name,
-    topics: name === 'message.publish' ? [...topics, 'sys/product/+/status'] : topics,
+    topics: name === 'message.publish' ? [...topics, ...more] : topics,
   }));
+  if (!timeline) return needed;
   const connected = version && tellsPeerPort(version) ? [] : [{ name: 'client.connected', topics: [] }];
   return [...needed, ...connected, { name: 'client.disconnected', topics: [] }];
 }
@@ -73,10 +82,10 @@ const ANY_VERSION: readonly (Version | undefined)[] = [undefined, [6, 0, 0]];
  */
 export function hookDifference(
   mounted: readonly Hook[],
-  { timeline, versions }: { timeline: boolean; versions: readonly Version[] },
+  { versions, ...asked }: AskedFor & { versions: readonly Version[] },
 ): HookDifference | undefined {
   const differences = (versions.length > 0 ? versions : ANY_VERSION).map((version) => {
-    const wanted = mountedHooks({ timeline, version });
+    const wanted = mountedHooks({ ...asked, version });
     return { missing: missingHooks(mounted, wanted), unwanted: unwantedHooks(mounted, wanted) };
   });
   const fits = differences.some(({ missing, unwanted }) => missing.length + unwanted.length === 0);

@@ -4,7 +4,7 @@ import { DockhookError } from '../errors.js';
 import { printableUrl } from '../text.js';
 import { answers, type Provider } from './api-answers.js';
 import type { EmqxApi } from './api.js';
-import { differenceText, hookDifference } from './mounted-hooks.js';
+import { differenceText, hookDifference, type AskedFor } from './mounted-hooks.js';
 import { isSameAddress, unconnectedNodes, whatIsWrong, type ProviderSettings } from './provider.js';
 import { versionsOf } from './versions.js';
 
@@ -24,7 +24,7 @@ interface Registration {
 interface RegisterOptions {
   keepsAddress: boolean;
   waitMs: number;
-  timeline: boolean;
+  asked: AskedFor;
   onWait: (missing: string) => void;
 }
 
@@ -34,18 +34,18 @@ interface RegisterOptions {
  * @param keepsAddress leaves URL and TLS of a provider that is there as they are: only who knows how EMQX reaches dockhook
  * can name another address
  * @param waitMs how long EMQX may take to reach dockhook
- * @param timeline whether dockhook keeps one, and so asks for more hooks
+ * @param asked settings by which dockhook asks for more hooks
  * @param onWait told what is still missing, whenever that changes
  * @throws DockhookError `conflict` if another provider has dockhook's address, `failed` if EMQX does not get there
  */
 export async function register(
   api: EmqxApi,
   given: ProviderSettings,
-  { keepsAddress, waitMs, timeline, onWait }: RegisterOptions,
+  { keepsAddress, waitMs, asked, onWait }: RegisterOptions,
 ): Promise<Registration> {
   const versions = versionsOf(await api.get('/nodes', answers.nodes));
   const outdatedText = ({ hooks }: Provider): string | undefined => {
-    const difference = hookDifference(hooks, { timeline, versions });
+    const difference = hookDifference(hooks, { ...asked, versions });
     return difference && differenceText(difference);
   };
   const before = await api.get('/exhooks', answers.providers);

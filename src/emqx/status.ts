@@ -1,10 +1,11 @@
 /** How an EMQX stands towards dockhook: whether every node asks it, and whether docks can come in. */
+import { command } from '../command.js';
 import { DockhookError } from '../errors.js';
 import { printableUrl } from '../text.js';
 import { answers, type Hook, type ListedListener, type Node, type Provider } from './api-answers.js';
 import type { EmqxApi } from './api.js';
 import { closedOn, isForDocks, isRunning } from './listeners.js';
-import { differenceText, hookDifference } from './mounted-hooks.js';
+import { differenceText, hookDifference, type AskedFor } from './mounted-hooks.js';
 import { whatIsWrong } from './provider.js';
 import { faultOfCall, makeTestCall, type TestCall } from './test-call.js';
 import { dialectOf, opensBeforeHooks, parseVersion, versionsOf } from './versions.js';
@@ -40,12 +41,12 @@ export interface ListenerState {
 
 /**
  * @param ours ids of the listeners that dockhook is to open
- * @param timeline whether dockhook keeps one, and so asks for more hooks
+ * @param asked settings by which dockhook asks for more hooks
  * @throws DockhookError `not_found` if EMQX has no such provider
  */
 export async function readStatus(
   api: EmqxApi,
-  { provider: name, ours, timeline }: { provider: string; ours: readonly string[]; timeline: boolean },
+  { provider: name, ours, asked }: { provider: string; ours: readonly string[]; asked: AskedFor },
 ): Promise<EmqxStatus> {
   const nodes = await api.get('/nodes', answers.nodes);
   const providers = await api.get('/exhooks', answers.providers);
@@ -59,7 +60,7 @@ export async function readStatus(
   const listeners = listed.map((listener) => stateOf(listener, nodes, ours));
   const difference =
     said === undefined
-      ? hookDifference(provider.hooks, { timeline, versions: versionsOf(nodes) })
+      ? hookDifference(provider.hooks, { ...asked, versions: versionsOf(nodes) })
       : undefined;
   const wrong = said ?? (call && faultOfCall(call));
   return {
@@ -80,7 +81,7 @@ function noProvider(api: EmqxApi, name: string, others: readonly Provider[]): Do
   const names = others.map((one) => `"${one.name}"`).join(', ');
   return new DockhookError(
     'not_found',
-    `EMQX at ${api.address} has no provider "${name}" and does not ask dockhook: dockhook emqx register` +
+    `EMQX at ${api.address} has no provider "${name}" and does not ask dockhook: ${command('emqx', 'register')}` +
       (others.length > 0 ? `; it has ${names} (--name)` : ''),
   );
 }
@@ -103,7 +104,7 @@ function notAsked(problem: string, provider: Provider, call: TestCall | undefine
   if (call?.kind === 'untried') return { problem, text: problem };
   const text =
     `EMQX does not ask dockhook: ${problem}. Check that dockhook runs, and that EMQX's machine reaches it at ` +
-    `${printableUrl(provider.url)}; if that address is wrong: dockhook emqx register --exhook URL`;
+    `${printableUrl(provider.url)}; if that address is wrong: ${command('emqx', 'register', '--exhook', 'URL')}`;
   return { problem, text };
 }
 
@@ -118,8 +119,8 @@ function closedFault(listeners: readonly ListenerState[], nodes: readonly Node[]
   if (closed.length > 0) {
     return fault(
       closed.map((state) => `${state.id} is closed on ${state.closedOn.join(', ')}`).join('; '),
-      'dockhook serve opens them if DOCKHOOK_EMQX_URL and DOCKHOOK_EMQX_LISTENERS are set for it; dockhook emqx open ' +
-        'does it by hand',
+      'dockhook serve opens them if DOCKHOOK_EMQX_URL and DOCKHOOK_EMQX_LISTENERS are set for it; ' +
+        `${command('emqx', 'open', '--emqx-listeners', closed.map(({ id }) => id).join(','))} does it by hand`,
     );
   }
   // Where EMQX opens its listeners itself, an operator may have closed them on purpose.
@@ -129,6 +130,6 @@ function closedFault(listeners: readonly ListenerState[], nodes: readonly Node[]
   if (ours.length > 0 || !isKeptClosed || !areClosed) return undefined;
   return fault(
     'no tcp or ssl listener is open, and DOCKHOOK_EMQX_LISTENERS names none: no dock can connect',
-    'Set it for dockhook serve, or run dockhook emqx open --emqx-listeners tcp:default',
+    `Set it for dockhook serve, or run ${command('emqx', 'open', '--emqx-listeners', 'tcp:default')}`,
   );
 }

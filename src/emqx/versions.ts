@@ -160,6 +160,11 @@ export function overridesClientId(version: Version): boolean {
   return !isBefore(version, [5, 8, 3]);
 }
 
+/** Whether its rules have `direct_dispatch` (read in 5.7.2 and 5.8.0). */
+export function dispatchesDirectly(version: Version): boolean {
+  return !isBefore(version, [5, 8, 0]);
+}
+
 /**
  * Whether its calls tell the port of a client's connection (emqx/emqx#12114). Mosquitto's plugin tells versions below 5,
  * and no port.

@@ -99,6 +99,39 @@ describe('dockhook emqx config', function () {
     }
   });
 
+  it('prints the rules that are named, below the configuration', async () => {
+    const plain = await config('--emqx-version', '5.8.9');
+    const all = await config('--emqx-version', '5.8.9', '--rules', 'mirror, events,update_topo');
+    expect(all.stdout).to.equal(`${plain.stdout}\n${read('deploy/emqx/rules.conf')}`);
+    const one = await config('--emqx-version', '6', '--rules', 'events');
+    const engine = parseHocon(one.stdout)['rule_engine'] as unknown as { rules: Record<string, unknown> };
+    expect(Object.keys(engine.rules)).to.deep.equal(['dockhook_events']);
+  });
+
+  it('prints rules without what that EMQX does not know', async () => {
+    for (const [version, direct] of [
+      ['5.1.2', false],
+      ['5.7', false],
+      ['5.7.2', false],
+      ['5.8', true],
+      ['5.8.0', true],
+      ['5.10', true],
+      ['6', true],
+    ] as const) {
+      const { stdout } = await config('--emqx-version', version, '--rules', 'update_topo,events,mirror');
+      expect(stdout.includes('direct_dispatch = true'), version).to.equal(direct);
+      expect(parseHocon(stdout)).to.have.property('rule_engine');
+    }
+  });
+
+  for (const list of ['update-topo', 'mirror,', '', 'mirror events']) {
+    it(`takes no other rules: "${list}"`, async () => {
+      const { code, stdout, stderr } = await config('--emqx-version', '6', '--rules', list);
+      expect([code, stdout]).to.deep.equal([2, '']);
+      expect(stderr).to.include('is not one of update_topo, events, mirror');
+    });
+  }
+
   it('warns of versions with a known fault on stderr, and prints all the same', async () => {
     for (const [version, words] of [
       ['5.10.4', 'loses dockhook'],
@@ -400,7 +433,7 @@ describe('dockhook emqx register and status', function () {
     expect(code).to.equal(0);
     expect(stdout).to.match(/^emqx@127\.0\.0\.1 +5\.8\.9 +v2 +connected$/m);
     expect(stdout).to.match(
-      /^message\.publish +7 +0 +thing\/product\/\+\/requests sys\/product\/\+\/status$/m,
+      /^message\.publish +7 +0 +thing\/product\/\+\/requests sys\/product\/\+\/status thing\/product\/\+\/status$/m,
     );
     expect(stdout)
       .to.match(/^position +1 of 1$/m)

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import pg from 'pg';
 import { run, type Result } from '../support/cli.js';
 import { API_SECRET, startEmqxRest, type FakeEmqx } from '../support/emqx-rest.js';
+import type { FakeClient } from '../support/emqx-rest-routes.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 
 describeWithPostgres('a change of an account or a binding', function () {
@@ -183,6 +184,18 @@ describeWithPostgres('a change of an account or a binding', function () {
     await json('account', 'enable', 'a');
   });
 
+  it('ends the sessions of an account that belongs to another organization from now on', async () => {
+    for (const id of ['yard-1', 'yard-2']) await json('organization', 'add', id, '--name', id);
+    await add('rc', '--gateway', 'RCAAAAAAA1', '--organization', 'yard-1');
+    for (const more of [['--organization', 'yard-2'], ['--no-organization']]) {
+      emqx.state.clients = [{ clientid: 'rc|RCAAAAAAA1', username: 'rc' }];
+      expect(await json('account', 'set', 'rc', ...more), more.join(' ')).to.include({ disconnected: 1 });
+    }
+    // It stays as it is.
+    emqx.state.clients = [{ clientid: 'rc|RCAAAAAAA1', username: 'rc' }];
+    expect(await json('account', 'set', 'rc', '--no-organization')).to.not.have.property('disconnected');
+  });
+
   it('that lists an SN, or keeps a client id, ends the sessions of others under it', async () => {
     await add('claims', '--client-id-is-gateway');
     await add('trusted', '--any-gateway');
@@ -223,27 +236,38 @@ describeWithPostgres('a change of an account or a binding', function () {
   });
 
   it('of an account that lists an SN or a client id says that others stay, if EMQX cannot be asked', async () => {
-    const stay =
-      'Clients of other accounts that are connected under its SNs or client ids stay until they reconnect';
-    const alone = async (...args: string[]): Promise<string> => {
-      const { code, stdout, stderr } = await run(args, { environment: { DATABASE_URL: database.url } });
-      expect(code, stderr).to.equal(0);
-      return stdout;
-    };
-    const added = (name: string, ...scope: string[]): Promise<string> =>
-      alone('account', 'add', name, ...scope, '--generate');
-    expect(await added('first', '--gateway', 'FIRST1'))
-      .to.include(stay)
-      .and.to.include('DOCKHOOK_EMQX_URL');
-    expect(await added('backend', '--service', '--client-id', 'backend-1')).to.include(stay);
-    for (const scope of ['--any-gateway', '--client-id-is-gateway', '--service'])
-      expect(await added(`kind${scope}`, scope)).to.not.include(stay);
+    const empty = await freshDatabase();
+    try {
+      const stay =
+        'Clients of other accounts that are connected under its SNs or client ids stay until they reconnect';
+      const alone = async (...args: string[]): Promise<string> => {
+        const { code, stdout, stderr } = await run(args, { environment: { DATABASE_URL: empty.url } });
+        expect(code, stderr).to.equal(0);
+        return stdout;
+      };
+      const added = (name: string, ...scope: string[]): Promise<string> =>
+        alone('account', 'add', name, ...scope, '--generate');
+      expect(await added('alone', '--gateway', 'ALONE1'), 'there is no other account').to.not.include(stay);
+      expect(await added('beside', '--gateway', 'BESIDE1'), 'the other lists another SN').to.not.include(
+        stay,
+      );
+      expect(await added('twin', '--gateway', 'ALONE1'), 'another lists it').to.include(stay);
+      expect(await added('any', '--any-gateway')).to.not.include(stay);
+      expect(await added('first', '--gateway', 'FIRST1'))
+        .to.include(stay)
+        .and.to.include('DOCKHOOK_EMQX_URL');
+      expect(await added('backend', '--service', '--client-id', 'backend-1')).to.include(stay);
+      for (const scope of ['--any-gateway', '--client-id-is-gateway', '--service'])
+        expect(await added(`kind${scope}`, scope)).to.not.include(stay);
 
-    expect(await alone('account', 'set', 'first', '--gateway', 'FIRST1', 'FIRST2')).to.include(stay);
-    expect(await alone('account', 'set', 'first', '--gateway', 'FIRST1')).to.not.include(stay);
-    expect(await alone('account', 'set', 'first', '--note', 'on the roof')).to.not.include(stay);
-    const json = await alone('--json', 'account', 'add', 'script', '--gateway', 'SCRIPT1', '--generate');
-    expect(JSON.parse(json)).to.include({ disconnected: null });
+      expect(await alone('account', 'set', 'first', '--gateway', 'FIRST1', 'FIRST2')).to.include(stay);
+      expect(await alone('account', 'set', 'first', '--gateway', 'FIRST1')).to.not.include(stay);
+      expect(await alone('account', 'set', 'first', '--note', 'on the roof')).to.not.include(stay);
+      const json = await alone('--json', 'account', 'add', 'script', '--gateway', 'SCRIPT1', '--generate');
+      expect(JSON.parse(json)).to.include({ disconnected: null });
+    } finally {
+      await empty.drop();
+    }
   });
 
   it('of a binding disconnects the gateway by client id or by its account, and spares the other docks', async () => {
@@ -296,5 +320,142 @@ describeWithPostgres('a change of an account or a binding', function () {
     } finally {
       await locker.end();
     }
+  });
+
+  describe('of the binding of a drone', () => {
+    const DRONE = 'DRONEAAAA2';
+    const topic = (rest: string): string => `thing/product/${DRONE}/${rest}`;
+    const subscriber = (username: string, ...subscriptions: string[]): FakeClient => ({
+      clientid: `${username}|${subscriptions.join()}`,
+      username,
+      subscriptions,
+    });
+    const bind = (sn: string, gateway: string): Promise<unknown> =>
+      database.query(
+        `INSERT INTO dockhook_bindings (key, value) VALUES ('${sn}', '{"value":{"organizationId":"east",
+         "callsign":"A","modelKey":"0-1-0","gateway":"${gateway}","boundAt":"2026-01-01T00:00:00Z"}}')`,
+      );
+    const stays = [
+      subscriber('listed', 'thing/product/GATECCCC01/services', topic('osd')),
+      subscriber('listed', 'thing/product/DRONEAAAA21/services'),
+      subscriber('all-docks', topic('services')),
+      subscriber('cloud', topic('services'), 'thing/product/+/services'),
+      subscriber('who-is-that', topic('services')),
+    ];
+    const go = [
+      ...['services', 'property/set', 'state_reply', 'events_reply'].map((rest) =>
+        subscriber('listed', topic(rest)),
+      ),
+      subscriber('listed', `$share/group/${topic('services')}`),
+      subscriber('claims-it', topic('services')),
+      { ...subscriber('claims-it', topic('property/set')), connected: false },
+    ];
+    before(async () => {
+      for (const id of ['east', 'west']) await json('organization', 'add', id, '--name', id);
+      await add('listed', '--gateway', 'GATECCCC01', 'GATECCCC02');
+      await add('claims-it', '--client-id-is-gateway');
+      await add('all-docks', '--any-gateway');
+      await add('cloud', '--service');
+      await bind(DRONE, 'GATEBBBB01');
+    });
+    beforeEach(() => {
+      emqx.state.clients = [...stays, ...go];
+    });
+
+    const staying = stays.map(({ clientid }) => clientid);
+
+    it('moved to another organization ends the sessions of gateways that subscribe under its SN, and no others', async () => {
+      expect(await json('binding', 'move', DRONE, '--organization', 'west')).to.include({
+        disconnected: go.length,
+      });
+      expect(clientIds()).to.deep.equal(staying);
+      // One look at each time for all topics.
+      const match = encodeURIComponent(`thing/product/${DRONE}/#`);
+      const looks = emqx.calls.filter((call) => call.startsWith('GET /subscriptions'));
+      expect(new Set(looks)).to.deep.equal(
+        new Set([`GET /subscriptions?match_topic=${match}&limit=1000&page=1`]),
+      );
+    });
+
+    it('finds them on as many pages as it takes', async () => {
+      const many = Array.from({ length: 1000 }, (_, n) => topic(`other/${n}`));
+      emqx.state.clients = [subscriber('cloud', ...many), subscriber('listed', topic('services'))];
+      emqx.state.clients[0]!.clientid = 'cloud';
+      expect(await json('binding', 'move', DRONE, '--organization', 'east')).to.include({ disconnected: 1 });
+      expect(clientIds()).to.deep.equal(['cloud']);
+    });
+
+    it('given to another account takes no drone from a gateway', async () => {
+      expect(await json('binding', 'move', DRONE, '--account', 'claims-it')).to.include({ disconnected: 0 });
+      expect(clientIds()).to.deep.equal([...stays, ...go].map(({ clientid }) => clientid));
+    });
+
+    it('ends also the session of a gateway that subscribed to commands again just before', async () => {
+      const late = subscriber('listed', topic('property/set'));
+      const mayStay = subscriber('listed', topic('state_reply'));
+      emqx.state.clients = [subscriber('listed', topic('services'))];
+      emqx.fault = (call) => {
+        if (
+          call.startsWith('DELETE /clients/') &&
+          !call.endsWith('/cache') &&
+          emqx.state.clients.length === 1
+        )
+          setTimeout(() => emqx.state.clients.push(late, mayStay), 1000);
+        return undefined;
+      };
+      expect(await json('binding', 'move', DRONE, '--organization', 'west')).to.include({ disconnected: 2 });
+      expect(clientIds()).to.deep.equal([mayStay.clientid]);
+    });
+
+    it('removed ends the same sessions, and says so', async () => {
+      emqx.state.clients.push({ clientid: 'listed|GATEBBBB01', username: 'listed' });
+      const { code, stdout, stderr } = await dockhook('binding', 'remove', DRONE);
+      expect([code, stderr]).to.deep.equal([0, '']);
+      expect(stdout).to.include(
+        `device ${DRONE} unbound. It can be bound again from DJI Pilot 2. ${go.length} clients were disconnected, and 1 kept`,
+      );
+      expect(clientIds()).to.deep.equal(staying);
+    });
+
+    it('removed though it cannot be read ends the sessions that subscribe under its SN', async () => {
+      await database.query(
+        `INSERT INTO dockhook_bindings (key, value) VALUES ('${DRONE}', '{"value":{"organizationId":"east"}}')`,
+      );
+      expect(await json('binding', 'remove', DRONE)).to.deep.equal({ sn: DRONE, disconnected: go.length });
+      expect(clientIds()).to.deep.equal(staying);
+    });
+
+    it('removed of a gateway ends its own sessions', async () => {
+      await bind('GATECCCC01', 'GATECCCC01');
+      emqx.state.clients = [...go, { clientid: 'listed|GATECCCC01', username: 'listed' }];
+      expect(await json('binding', 'remove', 'GATECCCC01')).to.deep.equal({
+        sn: 'GATECCCC01',
+        disconnected: 1,
+      });
+      expect(clientIds()).to.deep.equal(go.map(({ clientid }) => clientid));
+      expect(emqx.calls.filter((call) => call.startsWith('GET /subscriptions'))).to.deep.equal([]);
+    });
+
+    it('removed says that clients stay, if EMQX cannot be asked or fails, and changes nothing if it is not there', async () => {
+      await bind(DRONE, 'GATEBBBB01');
+      const environment = { DATABASE_URL: database.url };
+      const alone = await run(['binding', 'remove', DRONE], { environment });
+      expect(alone.stdout, alone.stderr)
+        .to.include('A connected client stays until it reconnects.')
+        .and.to.include('DOCKHOOK_EMQX_URL');
+
+      await bind(DRONE, 'GATEBBBB01');
+      emqx.fault = (call) => (call === 'GET /subscriptions' ? 403 : undefined);
+      const refused = await dockhook('--json', 'binding', 'remove', DRONE);
+      expect([refused.code, JSON.parse(refused.stdout)]).to.deep.equal([
+        0,
+        { sn: DRONE, disconnected: null },
+      ]);
+      expect(refused.stderr).to.include('no session was ended').and.to.include('GET /api/v5/subscriptions');
+
+      emqx.calls.length = 0;
+      expect((await dockhook('binding', 'remove', DRONE)).code).to.equal(3);
+      expect(emqx.calls).to.deep.equal([]);
+    });
   });
 });

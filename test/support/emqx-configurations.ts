@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { BROKER_FILES, configuration, LISTENERS } from '../../src/emqx/configuration.js';
 import { providerSettings } from '../../src/emqx/provider.js';
+import { RULES, rulesConfiguration } from '../../src/emqx/rules.js';
 import type { Line } from '../../src/emqx/versions.js';
 
 /** By line: a version of it, as an operator would name it. */
@@ -21,7 +22,10 @@ export function configurations(): Record<string, string> {
       files: BROKER_FILES,
     }),
   ]);
-  return Object.fromEntries(files) as Record<string, string>;
+  return {
+    ...(Object.fromEntries(files) as Record<string, string>),
+    'rules.conf': rulesConfiguration(new Set(RULES)),
+  };
 }
 
 if (process.argv.includes('--write')) {

@@ -2,6 +2,8 @@
  * What the stand-in for EMQX's REST API answers: as a live 5.8.9 and 6.2.0 did where that was recorded
  * (test/fixtures/emqx-*-rest*.txt), and elsewhere as EMQX's source and documentation say, marked "not recorded".
  */
+import { covers } from '../../src/access/topic-filters.js';
+
 type Json = Record<string, unknown>;
 
 export interface FakeClient {
@@ -11,6 +13,7 @@ export interface FakeClient {
   connected_at?: string;
   listener?: string;
   node?: string;
+  subscriptions?: string[];
 }
 
 /** `booting` is a node that has joined and whose REST API is not there yet: no other node lists it, and its hooks are missing. */
@@ -78,7 +81,12 @@ export function closedState(): EmqxState {
       { name: 'client.authenticate', params: {} },
       { name: 'client.authorize', params: {} },
       { name: 'client.disconnected', params: {} },
-      { name: 'message.publish', params: { topics: ['thing/product/+/requests', 'sys/product/+/status'] } },
+      {
+        name: 'message.publish',
+        params: {
+          topics: ['thing/product/+/requests', 'sys/product/+/status', 'thing/product/+/status'],
+        },
+      },
     ],
     status: {},
     authenticators: [
@@ -239,6 +247,8 @@ export function route(
       return id === 'global_zone' ? ok({ mqtt: state.mqtt, ...state.zone }) : NO_SUCH_PATH;
     case 'GET clients':
       return ok(clientsPage(state, query));
+    case 'GET subscriptions': // recorded
+      return ok(subscriptionsPage(state, query));
     case 'DELETE clients ID': // recorded
       return kick(state, [id]) ? { status: 204 } : refused(404, 'CLIENTID_NOT_FOUND', 'Client ID not found');
     case 'DELETE clients ID authorization cache':
@@ -305,19 +315,37 @@ function runs({ listeners, closedOn, startedByHand }: EmqxState, id: string, nod
 function clientsPage({ clients, nodes, ignoresFilters }: EmqxState, query: URLSearchParams): Json {
   const [limit, page] = [Number(query.get('limit')), Number(query.get('page'))];
   const [username, like] = [query.get('username'), query.get('like_clientid')];
+  const clientId = query.get('clientid');
   const [node, until] = [query.get('node'), query.get('lte_connected_at')];
   const found = clients.filter(
     (client) =>
       ignoresFilters ||
       ((username === null || client.username === username) &&
         (like === null || client.clientid.includes(like)) &&
+        (clientId === null || client.clientid === clientId) &&
         (node === null || (client.node ?? nodes[0]) === node) &&
         (until === null || Date.parse(client.connected_at ?? '') <= Number(until))),
   );
   const data = found.slice((page - 1) * limit, page * limit);
   return {
-    data: data.map((client) => ({ connected: true, node: nodes[0], ...client })),
+    data: data.map((client) => ({ connected: true, node: nodes[0], ...client, subscriptions: undefined })),
     meta: { count: found.length, limit, page, hasnext: found.length > page * limit },
+  };
+}
+
+/** `match_topic` finds shared subscriptions, too, and then there is no count. */
+function subscriptionsPage({ clients, nodes }: EmqxState, query: URLSearchParams): Json {
+  const [limit, page] = [Number(query.get('limit')), Number(query.get('page'))];
+  const match = query.get('match_topic');
+  const found = clients.flatMap(({ clientid, node = nodes[0], subscriptions = [] }) =>
+    subscriptions
+      .filter((topic) => (match === null ? topic === query.get('topic') : covers(match, topic)))
+      .map((topic) => ({ clientid, durable: false, nl: 0, node, qos: 1, rap: 0, rh: 0, topic })),
+  );
+  const hasnext = found.length > page * limit;
+  return {
+    data: found.slice((page - 1) * limit, page * limit),
+    meta: { ...(match === null ? { count: found.length } : {}), hasnext, limit, page },
   };
 }
 

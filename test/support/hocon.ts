@@ -1,5 +1,5 @@
 /**
- * As much of HOCON as the EMQX configurations use: objects, lists, dotted paths, quoted and bare values,
+ * As much of HOCON as the EMQX configurations use: objects, lists, dotted paths, quoted, triple-quoted and bare values,
  * comments; a later value replaces an earlier one, objects are merged. All else is an error, so that nothing
  * is misread in silence.
  */
@@ -9,7 +9,7 @@ export interface HoconObject {
   [key: string]: Hocon;
 }
 
-const TOKEN = /[ \t\r]*(?:(?:#|\/\/)[^\n]*|("(?:[^"\\\n$])*")|([A-Za-z0-9_.-]+)|([\n,={}:[\]]))/y;
+const TOKEN = /[ \t\r]*(?:(?:#|\/\/)[^\n]*|("""[^]*?"""|"(?:[^"\\\n])*")|([A-Za-z0-9_.-]+)|([\n,={}:[\]]))/y;
 
 interface Token {
   kind: 'quoted' | 'bare' | 'punctuation';
@@ -88,10 +88,11 @@ function tokenize(text: string): Token[] {
     const match = TOKEN.exec(text);
     if (!match) throw new Error(`line ${line}: not in the HOCON that is understood here`);
     const [, quoted, bare, punctuation] = match;
-    if (quoted !== undefined) tokens.push({ kind: 'quoted', text: quoted.slice(1, -1), line });
+    if (quoted !== undefined)
+      tokens.push({ kind: 'quoted', text: quoted.replace(/^("""|")([^]*)\1$/, '$2'), line });
     if (bare !== undefined) tokens.push({ kind: 'bare', text: bare, line });
     if (punctuation !== undefined) tokens.push({ kind: 'punctuation', text: punctuation, line });
-    if (punctuation === '\n') line += 1;
+    line += (quoted ?? punctuation ?? '').split('\n').length - 1;
   }
   return tokens;
 }

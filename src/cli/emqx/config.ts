@@ -7,6 +7,7 @@ import { printJson, printRaw, say, warn } from '../output.js';
 interface ConfigOptions extends ProviderOptions {
   emqxVersion: string;
   listeners: string;
+  rules?: string;
   mqttCert?: string;
   mqttKey?: string;
   docksCa?: string;
@@ -15,11 +16,12 @@ interface ConfigOptions extends ProviderOptions {
 /** Prints the configuration on stdout; warnings and what to do with it go to stderr. */
 export async function printConfiguration(options: ConfigOptions, command: Command): Promise<void> {
   const { planConfiguration } = await import('../../emqx/configuration-plan.js');
-  const { emqxVersion, listeners, mqttCert: cert, mqttKey: key, docksCa } = options;
+  const { emqxVersion, listeners, rules, mqttCert: cert, mqttKey: key, docksCa } = options;
   const json = wantsJson(command);
   const plan = planConfiguration({
     version: emqxVersion,
     listeners,
+    rules,
     server: await providerFrom(options, command),
     files: { cert, key, docksCa },
   });

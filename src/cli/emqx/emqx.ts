@@ -8,8 +8,6 @@ const REGISTER_WAIT_S = 30;
 /** How long `open` waits, in seconds: a node that is stopped gets a minute. */
 const OPEN_WAIT_S = 90;
 
-const API_FLAGS = ['emqxUrl', 'emqxApiKeyFile', 'emqxApiSecretFile'] as const;
-
 export function addEmqxCommand(program: Command): void {
   const emqx = program.command('emqx').description('configure EMQX for dockhook, and see its state');
   const config = emqx
@@ -22,6 +20,11 @@ export function addEmqxCommand(program: Command): void {
       'where docks connect, separated by commas: tcp (1883), tls (8883), client-certificate (8884)',
       'tcp,tls',
     )
+    .option(
+      '--rules <names>',
+      'also rules with which EMQX itself answers or copies messages beside a backend, separated by commas: ' +
+        'update_topo, events, mirror',
+    )
     .option('--mqtt-cert <path>', 'certificate chain that docks see, on the machine of EMQX')
     .option('--mqtt-key <path>', 'its private key, on the machine of EMQX')
     .option('--docks-ca <path>', 'CA of the certificates of docks, on the machine of EMQX')
@@ -30,6 +33,7 @@ export function addEmqxCommand(program: Command): void {
     config,
     'dockhook emqx config --emqx-version 5.8 >> /etc/emqx/emqx.conf',
     'dockhook emqx config --emqx-version 6 --exhook https://dockhook.example:9000 --listeners tls',
+    'dockhook emqx config --emqx-version 5.8.9 --rules update_topo,events,mirror',
   );
 
   const registration = emqx
@@ -43,7 +47,7 @@ export function addEmqxCommand(program: Command): void {
     )
     .action(lazily(async () => (await import('./register.js')).registerProvider));
   addExamples(
-    addSettingFlags(registration, API_FLAGS),
+    addSettingFlags(registration),
     'export DOCKHOOK_EMQX_API_KEY_FILE=emqx-key DOCKHOOK_EMQX_API_SECRET_FILE=emqx-secret',
     'dockhook emqx register --emqx http://127.0.0.1:18083',
   );
@@ -62,7 +66,7 @@ export function addEmqxCommand(program: Command): void {
     )
     .action(lazily(async () => (await import('./open.js')).openListeners));
   addExamples(
-    addSettingFlags(open, [...API_FLAGS, 'emqxListeners']),
+    addSettingFlags(open),
     'dockhook emqx open --emqx http://127.0.0.1:18083 --emqx-listeners tcp:default,ssl:default',
   );
 
@@ -71,8 +75,5 @@ export function addEmqxCommand(program: Command): void {
     .description('show whether EMQX asks dockhook: version, nodes, hooks, calls, listeners')
     .option('--name <name>', 'name of the provider in EMQX (default: dockhook)')
     .action(lazily(async () => (await import('./status.js')).showStatus));
-  addExamples(
-    addSettingFlags(status, [...API_FLAGS, 'emqxListeners']),
-    'dockhook emqx status --emqx http://127.0.0.1:18083',
-  );
+  addExamples(addSettingFlags(status), 'dockhook emqx status --emqx http://127.0.0.1:18083');
 }

@@ -1,4 +1,5 @@
 /** `dockhook emqx open`: opens the listeners of EMQX by hand. */
+import { EMQX_CONFIG, EMQX_STATUS } from '../../fixes.js';
 import type { Command } from 'commander';
 import { DockhookError } from '../../errors.js';
 import { apiOf, waitOf } from './api.js';
@@ -15,8 +16,8 @@ export async function openListeners(
   if (listeners.length === 0) {
     throw new DockhookError(
       'usage',
-      'say which listeners: --emqx-listeners tcp:default,ssl:default, or DOCKHOOK_EMQX_LISTENERS. dockhook emqx ' +
-        'config printed those that it closed; dockhook emqx status shows all',
+      'say which listeners: --emqx-listeners tcp:default,ssl:default, or DOCKHOOK_EMQX_LISTENERS. ' +
+        `${EMQX_CONFIG} prints those that it closes; ${EMQX_STATUS} shows all`,
     );
   }
   const api = await apiOf(command);

@@ -1,4 +1,5 @@
 /** `dockhook emqx register`: makes dockhook a provider of a running EMQX. */
+import { DOCTOR } from '../../fixes.js';
 import type { Command } from 'commander';
 import { DockhookError } from '../../errors.js';
 import { apiOf, waitOf } from './api.js';
@@ -37,7 +38,7 @@ export async function registerProvider(
     // Else EMQX would be sent past a proxy, or to a wrong machine, by an operator who means to renew the hooks.
     keepsAddress: exhook === undefined,
     waitMs,
-    timeline: configOf(command).timeline,
+    asked: configOf(command),
     onWait: (missing) => {
       if (process.stderr.isTTY && !json) say(`waiting for EMQX: ${missing}`);
     },
@@ -56,5 +57,5 @@ export async function registerProvider(
     print(`Its hooks are not those that this dockhook asks for (${outdated}). ${OTHER_DOCKHOOK}`);
   }
   print('After the next restart of EMQX, exhook.servers in its emqx.conf counts again.');
-  print('Next: dockhook doctor, which checks that EMQX lets nobody past dockhook.');
+  print(`Next, to see that EMQX lets nobody past dockhook: ${DOCTOR}`);
 }

@@ -1,4 +1,5 @@
 /** `dockhook emqx status`: whether EMQX asks dockhook, and whether docks can come in. */
+import { REGISTER } from '../../fixes.js';
 import type { Command } from 'commander';
 import type { Hook } from '../../emqx/api-answers.js';
 import type { EmqxStatus, ListenerState } from '../../emqx/status.js';
@@ -13,8 +14,9 @@ import { print, printFields, printJson, printTable, reportError, style } from '.
 export async function showStatus(options: { name?: string }, command: Command): Promise<void> {
   const api = await apiOf(command);
   const { readStatus } = await import('../../emqx/status.js');
-  const { emqxProvider, emqxListeners: ours, timeline } = configOf(command);
-  const status = await readStatus(api, { provider: options.name ?? emqxProvider, ours, timeline });
+  const asked = configOf(command);
+  const { emqxProvider, emqxListeners: ours } = asked;
+  const status = await readStatus(api, { provider: options.name ?? emqxProvider, ours, asked });
   const { provider, hooks, nodes, listeners, call, outdated, fault } = status;
   const json = wantsJson(command);
   if (json) {
@@ -47,9 +49,7 @@ function printStatus(address: string, status: EmqxStatus): void {
   printHooks(hooks);
   if (outdated !== undefined) {
     print('');
-    print(
-      style('yellow', `EMQX goes on with hooks that it got before (${outdated}): dockhook emqx register`),
-    );
+    print(style('yellow', `EMQX goes on with hooks that it got before (${outdated}): ${REGISTER}`));
   }
   print('');
   printListeners(listeners, running);

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { hookProvider, serviceName } from '../../../src/exhook/proto.js';
 import { checkEmqx } from '../../../src/doctor/emqx/emqx.js';
+import { parseAnswerForBackend } from '../../../src/answer-for-backend.js';
 import { connectEmqx } from '../../../src/emqx/api.js';
 import { missingHooks } from '../../../src/emqx/mounted-hooks.js';
 import { configurations } from '../../support/emqx-configurations.js';
@@ -80,7 +81,9 @@ for (const [file, { version, opens }] of Object.entries(FILES)) {
         // As dockhook does once EMQX asks it.
         for (const id of opens) emqx.state.listeners[id]!['enable'] = true;
         const api = connectEmqx({ url: new URL(emqx.url), key: API_KEY, secret: API_SECRET });
-        const facts = { accounts: [], docks: 0, unknownAccounts: 'deny' as const, timeline: true, opens };
+        const answerForBackend = parseAnswerForBackend('');
+        const asked = { timeline: true, answerForBackend };
+        const facts = { accounts: [], docks: 0, unknownAccounts: 'deny' as const, ...asked, opens };
         const findings = await checkEmqx(api, facts);
         const wrong = findings
           .map(({ level, code }) => `${level} ${code}`)

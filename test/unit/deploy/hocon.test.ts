@@ -18,6 +18,14 @@ describe('parseHocon', () => {
     });
   });
 
+  it('takes what is in quotes as it stands, and lines in triple quotes', () => {
+    expect(parseHocon('a = "${b}_c"\nd = """\n  say "x"\n"""\ne = ""')).to.deep.equal({
+      a: '${b}_c',
+      d: '\n  say "x"\n',
+      e: '',
+    });
+  });
+
   it('merges objects, and takes the later value of all else', () => {
     const text = 'a { x = 1, y { z = 1 } }\na { y { w = 2 } }\na.x = 3\nl = [1, 2]\nl = [3]';
     expect(parseHocon(text)).to.deep.equal({ a: { x: 3, y: { z: 1, w: 2 } }, l: [3] });
@@ -25,11 +33,10 @@ describe('parseHocon', () => {
 
   for (const text of [
     'a = ${b}',
-    'a = "${b}"',
     'include "other.conf"',
     'a += 1',
     'a = one two',
-    'a = """x"""',
+    'a = """x""',
     'a = [1',
     'a { b = 1',
     'a = 1 }',

@@ -52,6 +52,21 @@ describe('a recorded answer of EMQX', () => {
     });
   });
 
+  it('tells rules: where from, whether they are enabled, and to which topic they republish', () => {
+    const rules = as(moduleAnswers.rules, '/rules?limit=1000&page=1').data;
+    expect(rules.map(({ id, enable }) => [id, enable])).to.have.deep.members([
+      ['dockhook_update_topo', true],
+      ['dockhook_events', true],
+      ['dockhook_mirror', true],
+      ['other', false],
+    ]);
+    const mirror = rules.find(({ id }) => id === 'dockhook_mirror');
+    expect(mirror?.from).to.deep.equal(['thing/product/+/requests']);
+    const [action] = mirror?.actions ?? [];
+    expect(action).to.have.property('function', 'republish');
+    expect(action).to.have.nested.property('args.topic', 'mirror/${topic}');
+  });
+
   it('tells bans, rewrites, subscriptions, what is retained, and gateways', () => {
     expect(
       as(moduleAnswers.bans, '/banned?limit=1000&page=1').data.map(({ as: kind, until }) => [kind, until]),

@@ -71,6 +71,25 @@ for (const file of RECORDED) {
   });
 }
 
+describe('subscriptions (5.8.9)', () => {
+  const call =
+    'GET subscriptions?match_topic=thing%2Fproduct%2F1581FTEST000000000B%2Fservices&limit=1000&page=1';
+  const body = recorded('emqx-5.8.9-rest-live.txt').get(call);
+
+  it('are read', () => {
+    expect(answers.subscriptions(body), JSON.stringify(answers.subscriptions.errors)).to.equal(true);
+  });
+  it('are those of the stand-in, the shared one, too', () => {
+    const state = closedState();
+    state.nodes = ['emqx@127.0.0.1'];
+    const topic = 'thing/product/1581FTEST000000000B/services';
+    const subscriptions = [topic, `$share/g/${topic}`];
+    state.clients = [{ clientid: 'backend|backend-1', username: 'backend', subscriptions }];
+    const query = new URLSearchParams(call.slice(call.indexOf('?')));
+    expect(route(state, 'GET', '/subscriptions', query, undefined).body).to.deep.equal(body);
+  });
+});
+
 describe('a node that is stopped', () => {
   it('is read, though EMQX says neither its version nor how long it runs', () => {
     const state = closedState();

@@ -1,5 +1,6 @@
 /** Whether mounted hooks are those that dockhook asks a version of EMQX for. */
 import { expect } from 'chai';
+import { parseAnswerForBackend } from '../../../src/answer-for-backend.js';
 import { hookDifference, mountedHooks } from '../../../src/emqx/mounted-hooks.js';
 import type { Version } from '../../../src/emqx/versions.js';
 
@@ -7,13 +8,15 @@ const OLD: Version = [5, 3, 2];
 const NEW: Version = [5, 8, 9];
 
 describe('the mounted hooks', () => {
-  const mounted = (version: Version, timeline = true) =>
-    mountedHooks({ timeline, version }).map(({ name, topics }) => ({
-      name,
-      params: { topics: [...topics] },
-    }));
+  const mounted = (version: Version, timeline = true, words = '') =>
+    mountedHooks({ timeline, answerForBackend: parseAnswerForBackend(words), version }).map(
+      ({ name, topics }) => ({
+        name,
+        params: { topics: [...topics] },
+      }),
+    );
   const difference = (of: ReturnType<typeof mounted>, ...versions: Version[]) =>
-    hookDifference(of, { timeline: true, versions });
+    hookDifference(of, { timeline: true, answerForBackend: parseAnswerForBackend(''), versions });
 
   it('fit the version that they were asked of, and no other', () => {
     for (const version of [OLD, NEW]) expect(difference(mounted(version), version)).to.equal(undefined);
@@ -32,7 +35,7 @@ describe('the mounted hooks', () => {
     const hooks = mounted(NEW);
     hooks.find(({ name }) => name === 'message.publish')!.params.topics = ['thing/product/+/requests', '#'];
     expect(difference(hooks, NEW)).to.deep.equal({
-      missing: ['message.publish for sys/product/+/status'],
+      missing: ['message.publish for sys/product/+/status', 'message.publish for thing/product/+/status'],
       unwanted: ['message.publish for #'],
     });
   });
@@ -40,7 +43,35 @@ describe('the mounted hooks', () => {
   it('differ if they were asked for without a timeline', () => {
     expect(difference(mounted(NEW, false), NEW)?.missing).to.deep.equal([
       'message.publish for sys/product/+/status',
+      'message.publish for thing/product/+/status',
       'client.disconnected',
+    ]);
+  });
+
+  for (const [words, timeline, topics] of [
+    ['', false, []],
+    ['offline_map_get', false, []],
+    ['update_topo', false, ['sys/product/+/status', 'thing/product/+/status']],
+    ['events', false, ['thing/product/+/events']],
+    ['events', true, ['sys/product/+/status', 'thing/product/+/status', 'thing/product/+/events']],
+  ] as const) {
+    it(`have the topics that are answered for a backend: "${words}" ${timeline ? 'with' : 'without'} a timeline`, () => {
+      const hooks = mounted(NEW, timeline, words);
+      expect(hooks.find(({ name }) => name === 'message.publish')?.params.topics).to.deep.equal([
+        'thing/product/+/requests',
+        ...topics,
+      ]);
+    });
+  }
+
+  it('differ if a topic is mounted that is answered no more, or not yet', () => {
+    expect(difference(mounted(NEW, true, 'events'), NEW)).to.deep.equal({
+      missing: [],
+      unwanted: ['message.publish for thing/product/+/events'],
+    });
+    const asked = { timeline: true, answerForBackend: parseAnswerForBackend('events'), versions: [NEW] };
+    expect(hookDifference(mounted(NEW), asked)?.missing).to.deep.equal([
+      'message.publish for thing/product/+/events',
     ]);
   });
 });
