@@ -400,6 +400,38 @@ describeWithMosquitto('Mosquitto with the plugin', () => {
     expect((await client.next()).payload.toString()).to.equal('5');
   });
 
+  it('lets what is no request go on unasked beyond the limit, so that none is lost', async () => {
+    let waits = gate();
+    waits.open();
+    const topic = 'sys/product/SN1/status';
+    await start(
+      {
+        OnProviderLoaded: () => ({
+          hooks: [
+            { name: 'client.authenticate' },
+            { name: 'client.authorize' },
+            { name: 'message.publish', topics: [topic] },
+          ],
+        }),
+        OnMessagePublish: () => waits.opened.then(() => ignore),
+      },
+      { queue_per_client: 3 },
+    );
+    const backend = await connect('backend');
+    await backend.subscribe(topic);
+    const dock = await connect('SN1');
+    // From now on, the broker knows that it may.
+    await dock.publish(topic, 'first', { qos: 1 });
+    expect((await backend.next()).payload.toString()).to.equal('first');
+    waits = gate();
+    for (let sent = 1; sent <= 5; sent += 1) await dock.publish(topic, String(sent), { qos: 1 });
+    const beyond = [await backend.next(), await backend.next()];
+    waits.open();
+    const waited = [await backend.next(), await backend.next(), await backend.next()];
+    expect(beyond.map(({ payload }) => payload.toString())).to.deep.equal(['4', '5']);
+    expect(waited.map(({ payload }) => payload.toString())).to.deep.equal(['1', '2', '3']);
+  });
+
   it('answers each of 10,000 requests of 50 docks once, and no telemetry leaves the broker', async function () {
     this.timeout(120_000);
     const [docks, each, window] = [50, 200, 5];

@@ -29,7 +29,7 @@ struct Options {
   /** How long an answer to "may it publish or subscribe there?" counts before it is asked again. */
   std::chrono::seconds acl{60};
   /** Messages of one client, and of all, that may wait for an answer. */
-  std::size_t queue_per_client = 100;
+  std::size_t queue_per_client = 1000;
   std::size_t queue_total = 10000;
 };
 

@@ -102,7 +102,7 @@ bool Outbox::add(Act act) {
       !(before_of_username + load).is_within(most_per_username_)) {
     too_many_.warn("too much waits for an answer (" + std::to_string(waiting_.messages) + " messages in all, " +
                    std::to_string(before_of_username.messages) + " of username " + client.username + ", " +
-                   std::to_string(before) + " of client " + client_id + "): what comes is refused");
+                   std::to_string(before) + " of client " + client_id + "): requests are refused, and what else comes goes on unasked, if it may");
     return false;
   }
   waiting_ = waiting_ + load;

@@ -47,6 +47,15 @@ bool may_be_retained(const Event& event) {
   return event.retain && event.payloadlen == 0;
 }
 
+/**
+ * A request must not go on unasked: a backend could answer it, and bind the device. What gateways report goes on when too much
+ * waits, for it is acknowledged and would reach nobody.
+ */
+inline bool is_request(const std::string& topic) {
+  static const std::string end = "/requests";
+  return topic.size() >= end.size() && topic.compare(topic.size() - end.size(), end.size(), end) == 0;
+}
+
 /** @param event about a message */
 template <typename Event>
 Message message_of(const ClientPtr& client, const Event& event) {
@@ -214,7 +223,11 @@ class Plugin {
       }
       message = message_of(client, event);
     }
-    if (!outbox_.publish(std::move(*message), authorized)) return MOSQ_ERR_ACL_DENIED;
+    if (!outbox_.publish(std::move(*message), authorized)) {
+      if (!authorized || is_request(event.topic)) return MOSQ_ERR_ACL_DENIED;
+      event.retain = may_be_retained(event);
+      return MOSQ_ERR_SUCCESS;
+    }
     send_nowhere(event.topic);
     event.retain = false;
     return MOSQ_ERR_SUCCESS;
