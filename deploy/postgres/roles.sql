@@ -37,6 +37,12 @@ ALTER TABLE dockhook_migrations OWNER TO dockhook_owner;
 -- They tell servers what changed. The triggers of the tables run them whatever rights they have.
 ALTER FUNCTION dockhook_accounts_changed() OWNER TO dockhook_owner;
 ALTER FUNCTION dockhook_changed() OWNER TO dockhook_owner;
+-- Where notify.sql was run. Its text is made anew by that file alone: run it after this one.
+DO $$ BEGIN
+  IF to_regprocedure('dockhook_notify_binding()') IS NOT NULL THEN
+    ALTER FUNCTION dockhook_notify_binding() OWNER TO dockhook_owner;
+  END IF;
+END $$;
 
 -- `dockhook serve`: reads everything, binds devices. It may rewrite an account for one reason: an imported password
 -- hash becomes one of dockhook's at the next login. Without this right such hashes stay as they are.

@@ -92,6 +92,8 @@ BEGIN
   PERFORM pg_catalog.pg_notify('dockhook_accounts', TG_TABLE_SCHEMA);
   RETURN NULL;
 END $function$;
+EXECUTE format('ALTER FUNCTION dockhook_accounts_changed() OWNER TO %s',
+    (SELECT relowner::regrole FROM pg_class WHERE oid = 'dockhook_accounts'::regclass));
 
 CREATE TABLE IF NOT EXISTS dockhook_organizations (
   key varchar(255) COLLATE "C" PRIMARY KEY,
@@ -158,7 +160,9 @@ EXCEPTION WHEN OTHERS THEN
 END;
 END IF;
 IF (SELECT count(*) FROM pg_trigger WHERE tgenabled = 'A'
-    AND tgrelid IN (to_regclass('dockhook_accounts'), to_regclass('dockhook_organizations'), to_regclass('dockhook_bindings'), to_regclass('dockhook_settings')) AND tgname IN ('dockhook_changed', 'dockhook_emptied')) < 8 THEN
+    AND tgrelid IN (to_regclass('dockhook_accounts'), to_regclass('dockhook_organizations'), to_regclass('dockhook_bindings'), to_regclass('dockhook_settings')) AND tgname IN ('dockhook_changed', 'dockhook_emptied')) < 8
+  OR EXISTS (SELECT FROM pg_proc, pg_class WHERE pg_proc.oid = to_regprocedure('dockhook_changed()')
+    AND pg_class.oid = to_regclass('dockhook_accounts') AND proowner <> relowner) THEN
 DECLARE
   name text;
 BEGIN
@@ -205,6 +209,8 @@ BEGIN
   PERFORM pg_notify('dockhook_changes', buckets || ' ' || TG_TABLE_SCHEMA);
   RETURN NULL;
 END $function$;
+  EXECUTE format('ALTER FUNCTION dockhook_changed() OWNER TO %s',
+    (SELECT relowner::regrole FROM pg_class WHERE oid = 'dockhook_accounts'::regclass));
   -- ALWAYS and FOR EACH ROW: a subscriber of logical replication runs no other triggers. None is dropped and made anew: that
   -- would wait for readers, perhaps for a backup, and all other readers would wait behind it.
   FOREACH name IN ARRAY ARRAY['dockhook_accounts', 'dockhook_organizations', 'dockhook_bindings', 'dockhook_settings'] LOOP
@@ -227,7 +233,7 @@ END $function$;
   END;
   END LOOP;
 EXCEPTION WHEN OTHERS THEN
-  RAISE WARNING 'the tables lack their triggers, so that records are read each time: %', SQLERRM;
+  RAISE WARNING 'the triggers of the tables cannot be made as they should be, so that records may be read each time: %', SQLERRM;
 END;
 END IF;
 END $dockhook$;
