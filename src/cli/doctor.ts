@@ -7,7 +7,7 @@ import { counted } from '../text.js';
 import { demandSerialNumber, readPassword } from './input.js';
 import { addMqttFlags, mqttOptions, type MqttFlags } from './mqtt-flags.js';
 import { addSettingFlags, inspectConfigOf, wantsJson } from './options.js';
-import { print, printJson, style } from './output.js';
+import { print, printJson, style, wrapped } from './output.js';
 import { firstSignal } from './signals.js';
 
 interface DoctorFlags extends MqttFlags {
@@ -17,6 +17,7 @@ interface DoctorFlags extends MqttFlags {
   passwordStdin?: boolean;
   gateway?: string;
   mqttTlsCert?: string;
+  mosquittoConf?: string;
   provider?: string;
 }
 
@@ -26,6 +27,10 @@ export function addDoctorCommand(program: Command): void {
     .command('doctor')
     .description('check everything that can be set up wrong, and say how to fix it')
     .option('--mqtt-tls-cert <file>', "certificate of the broker's TLS listener, to check it for docks")
+    .option(
+      '--mosquitto-conf <file>',
+      'configuration of Mosquitto, to check it and the files that it includes',
+    )
     .option('--provider <name>', 'name of the provider in EMQX (default: dockhook)')
     .option('--probe', 'also try it: connect to the broker as a dock and as a stranger')
     .option('--broker <url>', 'for --probe: mqtt://host:1883 or mqtts://host:8883')
@@ -35,7 +40,8 @@ export function addDoctorCommand(program: Command): void {
     )
     .option('--password-stdin', 'for --probe: read its password from standard input')
     .option('--gateway <sn>', 'for --probe: an SN that the account may act as');
-  addSettingFlags(addMqttFlags(command))
+  addMqttFlags(command).optionsGroup('Settings, as dockhook serve has them (its --help explains them):');
+  addSettingFlags(command, { isBrief: true })
     .addHelpText(
       'after',
       `
@@ -45,6 +51,7 @@ five minutes, and removes them when it ends. Exit code 1 if there are errors; wa
 
 Examples:
   dockhook doctor
+  dockhook doctor --mosquitto-conf /etc/mosquitto/mosquitto.conf
   dockhook doctor --probe --broker mqtt://127.0.0.1:1883
   dockhook doctor --probe --broker mqtts://broker.example:8883 --ca ca.pem --json`,
     )
@@ -63,6 +70,7 @@ async function doctor(options: DoctorFlags, command: Command): Promise<void> {
   const { checkAll } = await import('../doctor/doctor.js');
   const parts = checkAll({
     ...{ config, faults, probe, mqttTlsCert: options.mqttTlsCert, provider: options.provider },
+    mosquittoConf: options.mosquittoConf,
     signal: stop.signal,
   });
   const all: Finding[] = [];
@@ -112,9 +120,19 @@ function printPart({ title, findings, note }: CheckedPart): void {
 
 function printFinding({ level, what, why, fix = [] }: Finding): void {
   const [colour, sign] = SIGNS[level];
-  print(`  ${style(colour, sign)} ${what}`);
-  if (why !== undefined) print(`    ${style('dim', 'why')}  ${why}`);
+  print(`  ${style(colour, sign)} ${hanging(what, 4)}`);
+  if (why !== undefined) print(`    ${style('dim', 'why')}  ${hanging(why, 9)}`);
+  // As it is: a command that is broken into lines cannot be pasted.
   for (const step of fix) print(`    ${style('dim', 'fix')}  ${step}`);
+}
+
+/** The text behind so many columns. */
+function hanging(text: string, columns: number): string {
+  const width = process.stdout.columns as number | undefined;
+  return wrapped(text, width === undefined ? undefined : width - columns).replaceAll(
+    '\n',
+    `\n${' '.repeat(columns)}`,
+  );
 }
 
 function printSummary(findings: readonly Finding[]): void {

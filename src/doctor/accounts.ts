@@ -1,23 +1,31 @@
 /** Accounts that allow too much, accounts that let nobody in, and whether there is one for docks at all. */
+import { command } from '../command.js';
 import { disabledOrExpired, hasExpired } from '../access/expiry.js';
 import { CLIENT_ID_SEPARATOR } from '../client-id.js';
 import type { Finding } from '../finding.js';
-import { addAccount, extendAccount, newPassword } from '../fixes.js';
+import { addAccount, extendAccount, newPassword, removeAccount } from '../fixes.js';
 import { passwordKind } from '../password-hashes/index.js';
 import type { Account, Accounts } from '../stores/types.js';
 import { counted, listed } from '../text.js';
+import type { KnownBrokers } from './brokers.js';
 import { badRowFindings } from './bad-rows.js';
 
 /** Time to notice and to renew. */
 const SOON_MS = 7 * 24 * 3_600_000;
 
 /** Rejects if the accounts cannot be read. `now` is in milliseconds since the epoch. */
-export async function checkAccounts(accounts: Accounts, now = Date.now()): Promise<Finding[]> {
+export async function checkAccounts(
+  accounts: Accounts,
+  brokers: KnownBrokers,
+  now = Date.now(),
+): Promise<Finding[]> {
   const { records, badRows } = await accounts.list();
   return [
     ...badRowFindings(badRows),
     checkPresence(records, now),
-    ...RULES.flatMap((rule) => applyRule(rule, records, now)),
+    ...RULES.filter(({ code }) => code !== 'account_separator' || brokers.emqx || !brokers.mosquitto).flatMap(
+      (rule) => applyRule(rule, records, now),
+    ),
     ...checkSharedGateways(records),
   ];
 }
@@ -30,7 +38,7 @@ interface Rule extends Omit<Finding, 'what'> {
 }
 
 const ONE_PER_DOCK = [
-  'let this account act as one dock: dockhook account set NAME --gateway SN',
+  `let this account act as one dock: ${command('account', 'set', 'NAME', '--gateway', 'SN')}`,
   `make one account for each other dock: ${addAccount('NAME', 'SN')}`,
 ];
 
@@ -59,7 +67,7 @@ const RULES: readonly Rule[] = [
     what: 'backend accounts that may publish or subscribe to everything (#)',
     why: 'such an account can command every dock, and gets the license from config replies',
     fix: [
-      "dockhook account set NAME --publish 'thing/product/+/services' … --subscribe 'thing/product/+/osd' …",
+      `name all topics that it needs, such as: ${command('account', 'set', 'NAME', '--publish', 'thing/product/+/services', '--subscribe', 'thing/product/+/osd')}`,
     ],
   },
   {
@@ -68,7 +76,7 @@ const RULES: readonly Rule[] = [
     appliesTo: (account, now) => disabledOrExpired(account, now) === 'expired',
     what: 'accounts that have expired',
     why: 'dockhook refuses a dock with such an account',
-    fix: [extendAccount('NAME'), 'or, if the dock is gone: dockhook account remove NAME'],
+    fix: [extendAccount('NAME'), `or, if the dock is gone: ${removeAccount('NAME')}`],
   },
   {
     level: 'warning',
@@ -84,11 +92,7 @@ const RULES: readonly Rule[] = [
     appliesTo: ({ name }) => name.includes(CLIENT_ID_SEPARATOR),
     what: `accounts with ${CLIENT_ID_SEPARATOR} in their names`,
     why: 'they are always refused if EMQX puts the account in front of the client id (mqtt.clientid_override)',
-    fix: [
-      'dockhook account add NEWNAME …',
-      'type that name into DJI Pilot 2',
-      'then dockhook account remove NAME',
-    ],
+    fix: [addAccount('NEWNAME', 'SN'), 'type that name into DJI Pilot 2', `then ${removeAccount('NAME')}`],
   },
   {
     level: 'warning',
@@ -96,7 +100,9 @@ const RULES: readonly Rule[] = [
     appliesTo: ({ scope }) => scope.kind === 'gateways' && scope.gateways.some((sn) => /[a-z]/.test(sn)),
     what: 'accounts that list an SN with small letters',
     why: 'capital and small letters of SNs differ, and SNs of DJI docks have only capital letters',
-    fix: ['look at the SN in DJI Pilot 2, and write it like that: dockhook account set NAME --gateway SN'],
+    fix: [
+      `look at the SN in DJI Pilot 2, and write it like that: ${command('account', 'set', 'NAME', '--gateway', 'SN')}`,
+    ],
   },
   {
     level: 'warning',
@@ -158,7 +164,7 @@ function checkSharedGateways(accounts: readonly Account[]): Finding[] {
       code: 'gateway_shared',
       what: `docks that more than one account lists: ${listed(shared.map(([sn, names]) => `${sn} (${listed(names)})`))}`,
       why: 'each of these accounts may act as the dock: if the password of one is changed, the other still works',
-      fix: ['remove the account that the dock does not use: dockhook account remove NAME'],
+      fix: [`remove the account that the dock does not use: ${removeAccount('NAME')}`],
     },
   ];
 }

@@ -1,4 +1,5 @@
 /** Rows in the database that cannot be used. */
+import { command } from '../command.js';
 import type { DockhookError } from '../errors.js';
 import type { Finding } from '../finding.js';
 import { counted } from '../text.js';
@@ -22,7 +23,7 @@ function badRow(what: string): Finding {
     why: 'dockhook cannot tell what the row should say, and refuses whoever needs it',
     fix: [
       'correct or delete the row with SQL',
-      'or remove it (dockhook account remove, binding remove, …), and add it again',
+      `or remove it (${command('account', 'remove', 'NAME')}, ${command('binding', 'remove', 'SN')}), and add it again`,
     ],
   };
 }

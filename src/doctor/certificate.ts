@@ -60,7 +60,9 @@ export function checkDates(
   { port, where }: Omit<Judged, 'forDocks'>,
   now = Date.now(),
 ): Finding | undefined {
-  const renew = { fix: ['renew it; dockhook and EMQX read renewed files without a restart'] };
+  const renew = {
+    fix: ['renew it in place; a renewed file is read without a restart, by Mosquitto at a SIGHUP'],
+  };
   const begin = Date.parse(certificate.validFrom);
   const end = Date.parse(certificate.validTo);
   const why = 'whoever verifies it refuses it';

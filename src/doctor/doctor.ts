@@ -4,14 +4,17 @@ import { join } from 'node:path';
 import type { Config, ConfigFault, SettingName } from '../config.js';
 import { openEmqx } from '../emqx/api.js';
 import { ownExhookUrl } from '../emqx/provider.js';
+import { serverSilence } from '../diagnosis/servers.js';
 import type { Finding } from '../finding.js';
 import { describeDatabase, openDatabase } from '../open-database.js';
 import { openStores } from '../stores/stores.js';
-import type { Account, Binding, Stores } from '../stores/types.js';
+import type { Account, Binding, HeardServers, Stores } from '../stores/types.js';
 import { checkAccounts } from './accounts.js';
+import { knownBrokers, unchecked, wordsFor, type KnownBrokers } from './brokers.js';
 import { checkDatabase, noDatabase, unreachable, WITHOUT_TABLES } from './database.js';
 import { checkEmqx } from './emqx/emqx.js';
 import { checkLicense } from './license.js';
+import { certificatesOf, checkMosquitto } from './mosquitto/mosquitto.js';
 import { checked, notChecked } from './not-checked.js';
 import { checkOrganizations } from './organizations.js';
 import { checkGrpc, checkHttp } from './ports.js';
@@ -25,10 +28,12 @@ interface DoctorOptions {
   faults: readonly ConfigFault[];
   /** The certificate file of the broker's TLS listener. */
   mqttTlsCert?: string | undefined;
+  /** The file with which Mosquitto is started. */
+  mosquittoConf?: string | undefined;
   /** The provider's name in EMQX, if it is another than the settings say. */
   provider?: string | undefined;
   /** Where to try it as a dock and as a stranger. */
-  probe?: Omit<ProbeOptions, 'accounts' | 'signal'> | undefined;
+  probe?: Omit<ProbeOptions, 'accounts' | 'broker' | 'signal'> | undefined;
   /** Ends the probe; the checks reject then. */
   signal: AbortSignal;
 }
@@ -43,7 +48,7 @@ export interface CheckedPart {
 
 /** Yields each part as soon as it was checked. Changes nothing, but for the accounts of a probe, which it removes. */
 export async function* checkAll(options: DoctorOptions): AsyncGenerator<CheckedPart> {
-  const { config, faults, mqttTlsCert, signal } = options;
+  const { config, faults, mqttTlsCert, mosquittoConf, signal } = options;
   const isUnsure = (...names: SettingName[]): boolean =>
     faults.some(({ setting }) => setting !== undefined && names.includes(setting));
   yield { title: 'Settings', findings: checkSettings(config, faults) };
@@ -52,18 +57,26 @@ export async function* checkAll(options: DoctorOptions): AsyncGenerator<CheckedP
     : await openChecked(config);
   try {
     yield { title: 'Database', findings };
-    if (stores) yield* checkRecords(stores);
+    const heard = await stores?.servers.heard().catch(() => undefined);
+    const brokers = knownBrokers(config, mosquittoConf, heard?.servers ?? []);
+    if (stores) yield* checkRecords(stores, brokers);
     const grpc = isUnsure('grpcListen') ? [] : await checked('the ExHook port', () => checkGrpc(config));
     const http = isUnsure('httpListen')
       ? []
       : await checked('the HTTP port', () => checkHttp(config.httpListen));
-    yield { title: 'Server', findings: [...grpc, ...http] };
+    yield { title: 'Server', findings: [...grpc, ...http, ...(heard ? [checkHeard(heard)] : [])] };
     const tls = await checked('TLS of the ExHook port', () => checkGrpcTls(config));
     const mqtt = mqttTlsCert === undefined ? [] : checkMqttCertificate(mqttTlsCert);
     yield { title: 'TLS', findings: [...tls, ...mqtt] };
-    yield await checkConfiguredEmqx(options, stores);
+    yield { title: 'EMQX', findings: await checkConfiguredEmqx(options, stores) };
+    const note = unchecked(brokers, config, mosquittoConf);
+    yield {
+      title: 'Mosquitto',
+      findings: await checkMosquittoFile(options, stores),
+      ...(note ? { note } : {}),
+    };
     if (options.probe) {
-      const probe = { ...options.probe, accounts: stores?.accounts, signal };
+      const probe = { ...options.probe, accounts: stores?.accounts, broker: wordsFor(brokers), signal };
       yield { title: `Probe of ${probe.url}`, findings: await probeBroker(probe) };
     }
   } finally {
@@ -71,7 +84,7 @@ export async function* checkAll(options: DoctorOptions): AsyncGenerator<CheckedP
   }
 }
 
-async function* checkRecords(stores: Stores): AsyncGenerator<CheckedPart> {
+async function* checkRecords(stores: Stores, brokers: KnownBrokers): AsyncGenerator<CheckedPart> {
   yield {
     title: 'License',
     findings: await checked('the license', () => checkLicense(stores.license)),
@@ -82,8 +95,14 @@ async function* checkRecords(stores: Stores): AsyncGenerator<CheckedPart> {
   };
   yield {
     title: 'Accounts',
-    findings: await checked('accounts', () => checkAccounts(stores.accounts)),
+    findings: await checked('accounts', () => checkAccounts(stores.accounts, brokers)),
   };
+}
+
+/** A server on another machine, too. */
+function checkHeard(heard: HeardServers): Finding {
+  const what = 'a dockhook server writes to this database';
+  return serverSilence(heard) ?? { level: 'ok', code: 'server_heard', what };
 }
 
 /** Opens the stores if they can be looked at. */
@@ -117,27 +136,40 @@ function countDocks(accounts: readonly Account[], bindings: readonly Binding[]):
   return new Set([...listed, ...bindings.map(({ gateway }) => gateway)]).size;
 }
 
-const NO_EMQX =
-  'EMQX was not checked: set DOCKHOOK_EMQX_URL, DOCKHOOK_EMQX_API_KEY_FILE and DOCKHOOK_EMQX_API_SECRET_FILE';
-
 async function checkConfiguredEmqx(
   { config, provider }: DoctorOptions,
   stores: Stores | undefined,
-): Promise<CheckedPart> {
-  const title = 'EMQX';
-  if (config.emqxUrl === undefined) return { title, findings: [], note: NO_EMQX };
-  const findings = await checked(title, async () => {
+): Promise<Finding[]> {
+  return checked('EMQX', async () => {
     const api = await openEmqx(config);
     if (!api) return [];
-    // Without the stores, no account is known.
-    const accounts = (await stores?.accounts.list())?.records ?? [];
-    const bindings = (await stores?.bindings.list())?.records ?? [];
-    const { unknownAccounts, timeline, emqxListeners: opens, emqxProvider } = config;
+    const { accounts, docks } = await knownDocks(stores);
+    const { unknownAccounts, timeline, answerForBackend, emqxListeners: opens, emqxProvider } = config;
     return checkEmqx(api, {
-      ...{ accounts, docks: countDocks(accounts, bindings), unknownAccounts, timeline, opens },
+      ...{ accounts, docks, unknownAccounts, timeline, answerForBackend, opens },
       exhookUrl: ownExhookUrl(config),
       provider: provider ?? emqxProvider,
     });
   });
-  return { title, findings };
+}
+
+async function checkMosquittoFile(
+  { config, mosquittoConf, mqttTlsCert }: DoctorOptions,
+  stores: Stores | undefined,
+): Promise<Finding[]> {
+  if (mosquittoConf === undefined) return [];
+  return checked('Mosquitto', async () => {
+    const certificates = certificatesOf(mosquittoConf).filter((path) => path !== mqttTlsCert);
+    return [
+      ...checkMosquitto(mosquittoConf, { ...config, ...(await knownDocks(stores)) }),
+      ...certificates.flatMap(checkMqttCertificate),
+    ];
+  });
+}
+
+/** Without the stores, none is known. */
+async function knownDocks(stores: Stores | undefined): Promise<{ accounts: Account[]; docks: number }> {
+  const accounts = (await stores?.accounts.list())?.records ?? [];
+  const bindings = (await stores?.bindings.list())?.records ?? [];
+  return { accounts, docks: countDocks(accounts, bindings) };
 }

@@ -1,11 +1,13 @@
 /** The license: whether one is set, and whether it looks like one. No finding shows what is in it. */
+import { command } from '../command.js';
 import { DEMO_LICENSE } from '../dock/demo-license.js';
 import { hasCode } from '../errors.js';
 import type { License, LicenseStore } from '../stores/types.js';
+import { counted } from '../text.js';
 import type { Finding } from '../finding.js';
 
 const FIX = [
-  'set the license of your app of type "Cloud API" on developer.dji.com: dockhook license set FILE',
+  `set the license of your app of type "Cloud API" on developer.dji.com: ${command('license', 'set', 'FILE')}`,
 ];
 const WHY = 'a dock verifies it, and disconnects at once if that fails; DJI Pilot 2 then shows no binding';
 
@@ -42,11 +44,11 @@ function findDoubts({ appId, appKey, appLicense }: License): string[] {
   const doubts: string[] = [];
   if (!/^\d+$/.test(appId)) doubts.push('the app id is not a number');
   if (!/^[0-9a-f]{32}$/i.test(appKey)) {
-    doubts.push(`the app key is not 32 hexadecimal digits (it has ${appKey.length} characters)`);
+    doubts.push(`the app key is not 32 hexadecimal digits (it has ${counted(appKey.length, 'character')})`);
   }
   if (!/^[A-Za-z0-9+/=_-]{64,}$/.test(appLicense)) {
     doubts.push(
-      `the app license is not one long base64 text (it has ${appLicense.length} characters` +
+      `the app license is not one long base64 text (it has ${counted(appLicense.length, 'character')}` +
         `${/\s/.test(appLicense) ? ', some of them blanks' : ''})`,
     );
   }

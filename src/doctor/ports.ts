@@ -46,7 +46,7 @@ export async function checkHttp(listen: Listen): Promise<Finding> {
         level: 'error',
         code: 'server_not_ready',
         what: `${url} says ${text.trim()}`,
-        why: 'EMQX refuses every client that connects now',
+        why: 'the broker lets in no client that connects now',
         fix: ['look at the log of dockhook serve; it goes on by itself once the database answers'],
       };
     }
@@ -117,7 +117,7 @@ async function askHealth(listen: Listen, channel: ChannelCredentials): Promise<F
       level: 'error',
       code: 'grpc_not_serving',
       what: `the ExHook port ${address} answers that it is not serving`,
-      why: 'dockhook has not reached its database, or is stopping: EMQX refuses every client',
+      why: 'dockhook has not reached its database, or is stopping: the broker lets nobody new in',
       fix: ['look at the log of dockhook serve'],
     };
   } catch (error) {
@@ -129,7 +129,7 @@ async function askHealth(listen: Listen, channel: ChannelCredentials): Promise<F
       level: 'error',
       code: 'grpc_not_dockhook',
       what: `what answers at ${address} is not dockhook`,
-      why: 'EMQX asks another program',
+      why: 'the broker asks another program',
       fix: ['give dockhook its own port with DOCKHOOK_GRPC_LISTEN'],
     };
   } finally {
@@ -142,7 +142,7 @@ function grpcUnreachable(listen: Listen, why: string): Finding {
     level: 'error',
     code: 'grpc_unreachable',
     what: `no ExHook server can be asked at ${formatListen(listen)} (${why})`,
-    why: 'EMQX refuses every client while it does not reach dockhook, and lets everybody in until it has reached it once',
+    why: 'the broker lets nobody new in while it does not reach dockhook',
     fix: [
       'start dockhook serve, or give this command the settings of the server: DOCKHOOK_GRPC_LISTEN, DOCKHOOK_GRPC_TLS_…',
     ],

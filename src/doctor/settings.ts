@@ -1,4 +1,6 @@
 /** Settings that cannot be used, and settings that are risky. */
+import { PROBE } from '../fixes.js';
+import { command } from '../command.js';
 import type { Config, ConfigFault } from '../config.js';
 import { formatListen, isLoopback } from '../listen.js';
 import type { Finding } from '../finding.js';
@@ -10,7 +12,7 @@ export function checkSettings(config: Config, faults: readonly ConfigFault[]): F
     code: 'settings_unusable',
     what: text,
     why: 'dockhook serve does not start with it',
-    fix: ['set it for this command as for the server; dockhook serve --help lists all settings'],
+    fix: [`set it for this command as for the server; ${command('serve', '--help')} lists all settings`],
   }));
   if (faults.length === 0) findings.push({ level: 'ok', code: 'settings', what: 'the settings can be used' });
   if (!isLoopback(config.grpcListen.host) && config.grpcTlsClientCa === undefined) {
@@ -30,10 +32,10 @@ export function checkSettings(config: Config, faults: readonly ConfigFault[]): F
       level: 'warning',
       code: 'unknown_accounts_ignored',
       what: 'dockhook leaves accounts that it does not know to the broker',
-      why: 'EMQX 5.9 and later lets them in if it has no authenticator',
+      why: 'a broker without accounts of its own may let them in',
       fix: [
-        'set DOCKHOOK_UNKNOWN_ACCOUNTS=deny, or add an authenticator to EMQX',
-        'see what happens: dockhook doctor --probe',
+        'set DOCKHOOK_UNKNOWN_ACCOUNTS=deny, or give the broker accounts of its own',
+        `see what happens: ${PROBE}`,
       ],
     });
   }

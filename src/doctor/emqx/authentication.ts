@@ -1,4 +1,5 @@
 /** Who decides about connects in EMQX: authenticators that come before dockhook, and the one that closes EMQX without it. */
+import { addAccount, EMQX_CONFIG } from '../../fixes.js';
 import { answers, type Authenticator } from '../../emqx/api-answers.js';
 import { refusesWithoutPassword } from '../../emqx/versions.js';
 import { allOf, type Finding } from '../../finding.js';
@@ -40,7 +41,7 @@ function noAuthenticator({ unknownAccounts }: EmqxContext): Finding {
     code: 'emqx_no_authenticator',
     what: 'EMQX has no authenticator of its own',
     why: `while it has no hooks, it lets everybody in: until it has reached dockhook, and in some versions after an outage${ignored}`,
-    fix: [`add it to emqx.conf, without users: ${CLOSING} (dockhook emqx config prints it)`],
+    fix: [`add it to emqx.conf, without users: ${CLOSING} (${EMQX_CONFIG} prints it)`],
   };
 }
 
@@ -76,7 +77,7 @@ async function checkUsers(authenticator: Authenticator, { api }: EmqxContext): P
     what: `authenticator ${id} holds ${counted(users, 'user')}`,
     why: 'EMQX decides about these users itself: they connect even if dockhook would refuse them',
     fix: [
-      `add them to dockhook (dockhook account add), and delete them from ${id} (dashboard, Authentication)`,
+      `add them to dockhook: ${addAccount('NAME', 'SN')}; then delete them from ${id} (dashboard, Authentication)`,
     ],
   };
 }

@@ -1,4 +1,5 @@
 /** Clients that EMQX bans: it refuses them itself. */
+import { command } from '../../command.js';
 import { bansOf, fits, liftOf, type Ban } from '../../emqx/bans.js';
 import type { Finding } from '../../finding.js';
 import { counted, listed } from '../../text.js';
@@ -32,7 +33,7 @@ export async function checkBans({ api, accounts }: EmqxContext): Promise<Finding
       why: 'if one of them is a dock, EMQX refuses it (138) and does not ask dockhook',
       fix: [
         'look at the dashboard, Access Control, Banned Clients',
-        'see whether a dock is banned: dockhook dock show SN',
+        `see whether a dock is banned: ${command('dock', 'show', 'SN')}`,
       ],
     });
   }

@@ -1,4 +1,6 @@
 /** Whether EMQX makes the account part of every client id. If not, anybody who knows the id of a session can take it over. */
+import { EMQX_CONFIG } from '../../fixes.js';
+import { command } from '../../command.js';
 import { CLIENT_ID_OVERRIDE } from '../../emqx/configuration.js';
 import { lineOf, overridesClientId, type Version } from '../../emqx/versions.js';
 import type { Finding } from '../../finding.js';
@@ -22,7 +24,7 @@ export function checkClientId(
       why: `${TAKEN_OVER}; dockhook refuses only client ids that name the dock of another account, and those kept for a backend`,
       fix: [
         'upgrade EMQX to 5.8.3 or later',
-        'until then, for each backend: dockhook account set BACKEND --client-id ID',
+        `until then, for each backend: ${command('account', 'set', 'BACKEND', '--client-id', 'ID')}`,
       ],
     };
   }
@@ -41,7 +43,7 @@ export function checkClientId(
       what: 'mqtt.clientid_override is not set',
       why: TAKEN_OVER,
       fix: [
-        `mqtt.clientid_override = ${JSON.stringify(CLIENT_ID_OVERRIDE)} in emqx.conf: dockhook emqx config prints it`,
+        `mqtt.clientid_override = ${JSON.stringify(CLIENT_ID_OVERRIDE)} in emqx.conf: ${EMQX_CONFIG} prints it`,
       ],
     };
   }

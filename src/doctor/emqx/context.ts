@@ -1,17 +1,16 @@
 /** What the checks of EMQX are given. Types only. */
 import type { Config } from '../../config.js';
 import type { EmqxApi } from '../../emqx/api.js';
+import type { AskedFor } from '../../emqx/mounted-hooks.js';
 import type { Version } from '../../emqx/versions.js';
 import type { Account } from '../../stores/types.js';
 
 /** What dockhook knows, to compare EMQX's answers with. */
-export interface EmqxFacts {
+export interface EmqxFacts extends AskedFor {
   accounts: readonly Pick<Partial<Account>, 'name' | 'scope' | 'certificateCn'>[];
   /** How many docks are listed in accounts or bound. */
   docks: number;
   unknownAccounts: Config['unknownAccounts'];
-  /** Whether dockhook keeps a timeline, and so asks for more hooks. */
-  timeline: boolean;
   /** Ids of the listeners that dockhook opens. */
   opens: readonly string[];
   /** Where dockhook listens, as an EMQX on the same machine would reach it; undefined if that is not known. */

@@ -2,6 +2,8 @@
  * What `doctor` checks over EMQX's REST API, part by part. If EMQX does not answer a check, that is a warning and never
  * an "ok".
  */
+import { PROBE } from '../../fixes.js';
+import { command } from '../../command.js';
 import { answers, type Node } from '../../emqx/api-answers.js';
 import { messageOf } from '../../errors.js';
 import { statusOf, type EmqxApi } from '../../emqx/api.js';
@@ -20,6 +22,7 @@ import { checkMqtt } from './mqtt-settings.js';
 import { checkRetained } from './retained-requests.js';
 import { checkTopics } from './topics.js';
 import { checkProvider } from './provider.js';
+import { checkRules } from './rules.js';
 import { allOf, type Finding, type Found } from '../../finding.js';
 
 /** Never rejects: what could not be checked is a finding, too. */
@@ -45,6 +48,7 @@ export async function checkEmqx(api: EmqxApi, facts: EmqxFacts): Promise<Finding
     ['what it rewrites and subscribes', checkTopics],
     ['what it does to messages', checkMessages],
     ['what it retains', checkRetained],
+    ['its rules', checkRules],
     ['whom it bans', checkBans],
     ['its license', checkLicense],
     ['what the API key may do', checkKey],
@@ -80,7 +84,7 @@ function checkNodes(nodes: readonly Node[]): Finding[] {
         code: 'emqx_version_unknown',
         what: `${where}: dockhook does not know this version`,
         why: 'these checks may be wrong for it',
-        fix: ['try it: dockhook doctor --probe'],
+        fix: [`try it: ${PROBE}`],
       });
     } else if (!lineOf(version)) {
       findings.push({
@@ -125,7 +129,7 @@ function checkNodes(nodes: readonly Node[]): Finding[] {
       code: 'emqx_node_down',
       what: `not running: ${down.map(({ node }) => node).join(', ')}`,
       why: 'it could not be checked, and may let everybody in when it starts',
-      fix: ['start the node, and run dockhook doctor again'],
+      fix: [`start the node, and try again: ${command('doctor')}`],
     });
   }
   return findings;
@@ -137,7 +141,7 @@ function unreachable(error: unknown): Finding {
     code: 'emqx_unreachable',
     what: messageOf(error),
     why: 'nothing in EMQX could be checked, and dockhook cannot disconnect a disabled account',
-    fix: ['fix what it says; dockhook emqx status shows when EMQX answers'],
+    fix: [`fix what it says; ${command('emqx', 'status')} shows when EMQX answers`],
   };
 }
 
@@ -147,6 +151,6 @@ function partNotChecked(what: string, error: unknown): Finding {
     code: 'emqx_not_checked',
     what: `${what} could not be checked: ${messageOf(error)}`,
     why: 'EMQX may let clients in without dockhook there',
-    fix: ['fix what it says, and run dockhook doctor again'],
+    fix: [`fix what it says, and try again: ${command('doctor')}`],
   };
 }

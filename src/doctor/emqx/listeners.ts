@@ -1,4 +1,6 @@
 /** The listeners of EMQX: who may connect there, and how safely. */
+import { EMQX_CONFIG } from '../../fixes.js';
+import { command } from '../../command.js';
 import { answers, type Listener } from '../../emqx/api-answers.js';
 import { opensBeforeHooks, skipsWebSocketHooks } from '../../emqx/versions.js';
 import { isLoopback } from '../../listen.js';
@@ -34,7 +36,7 @@ export async function checkListeners(context: EmqxContext): Promise<Finding[]> {
       what: `${counted(needCertificate, 'account')} with a client certificate, and no listener asks for one`,
       why: 'without one, EMQX gives dockhook no common name, and dockhook refuses these accounts',
       fix: [
-        'ssl_options.verify = verify_peer and cacertfile for a TLS listener: dockhook emqx config --listeners client-certificate',
+        `ssl_options.verify = verify_peer and cacertfile for a TLS listener: ${command('emqx', 'config', '--emqx-version', 'VERSION', '--listeners', 'client-certificate')}`,
       ],
     });
   }
@@ -51,10 +53,10 @@ export async function checkListeners(context: EmqxContext): Promise<Finding[]> {
 }
 
 function howToOpen(hasListeners: boolean, { versions, opens }: EmqxContext): string {
-  if (!hasListeners || !versions.some(opensBeforeHooks)) return 'dockhook emqx config prints listeners';
+  if (!hasListeners || !versions.some(opensBeforeHooks)) return `${EMQX_CONFIG} prints listeners`;
   return opens.length > 0
     ? 'run dockhook serve with these settings: it opens the listeners'
-    : 'set DOCKHOOK_EMQX_LISTENERS=tcp:default,ssl:default (those that dockhook emqx config closes), and restart dockhook serve';
+    : `set DOCKHOOK_EMQX_LISTENERS=tcp:default,ssl:default (those that ${EMQX_CONFIG} closes), and restart dockhook serve`;
 }
 
 function checkListener(listener: NamedListener, { versions }: EmqxContext): Finding[] {

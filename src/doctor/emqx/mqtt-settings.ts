@@ -1,4 +1,5 @@
 /** Settings of EMQX's `mqtt` by which replies vanish, names change, or EMQX itself refuses what docks and backends do. */
+import { command } from '../../command.js';
 import { answers, type Flapping, type Mqtt, type Zone } from '../../emqx/api-answers.js';
 import { allOf, type Finding } from '../../finding.js';
 import { checkClientId } from './client-id.js';
@@ -33,7 +34,7 @@ function checkZone({ mqtt, flapping_detect: flapping }: Zone): Finding[] {
       why: `EMQX uses the certificate's ${value} instead of the ${place} that was typed into the dock`,
       fix: [
         `mqtt.${setting} = disabled`,
-        'to check the certificate as well as the account: dockhook account set NAME --cert-cn CN',
+        `to check the certificate as well as the account: ${command('account', 'set', 'NAME', '--cert-cn', 'CN')}`,
       ],
     });
   }

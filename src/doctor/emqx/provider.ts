@@ -1,4 +1,6 @@
 /** Whether EMQX asks dockhook, asks it first, and does the safe thing if it gets no answer. */
+import { PROBE, REGISTER } from '../../fixes.js';
+import { command } from '../../command.js';
 import { answers, type Provider } from '../../emqx/api-answers.js';
 import { durationMs } from '../../emqx/durations.js';
 import { hookDifference, missingHooks } from '../../emqx/mounted-hooks.js';
@@ -30,8 +32,8 @@ export async function checkProvider(context: EmqxContext): Promise<Finding[]> {
         why: 'it never asks dockhook: no dock gets a license, and dockhook decides nothing',
         fix: [
           others === ''
-            ? 'dockhook emqx register'
-            : `if dockhook is one of ${others} there, run dockhook doctor --provider NAME; if not, dockhook emqx register`,
+            ? REGISTER
+            : `if dockhook is one of ${others} there, run ${command('doctor', '--provider', 'NAME')}; if not, ${REGISTER}`,
         ],
       },
     ];
@@ -55,7 +57,7 @@ async function checkConnection(provider: Provider, context: EmqxContext): Promis
         code: 'emqx_provider_disabled',
         what: `provider "${name}" is disabled in EMQX`,
         why,
-        fix: ['dockhook emqx register'],
+        fix: [REGISTER],
       },
     ];
   }
@@ -79,7 +81,7 @@ async function checkConnection(provider: Provider, context: EmqxContext): Promis
         code: 'emqx_hooks_missing',
         what: `provider "${name}" is connected, but not mounted: ${missing.join(', ')}`,
         why: 'EMQX keeps the hooks that it got when it connected, and does not ask for others',
-        fix: [`check that it is dockhook that listens at ${url}`, 'then: dockhook emqx register'],
+        fix: [`check that it is dockhook that listens at ${url}`, `then: ${REGISTER}`],
       },
     ];
   }
@@ -95,8 +97,13 @@ function checkHooks({ hooks }: Provider, context: EmqxContext): Finding[] {
       level: 'warning',
       code: 'emqx_hooks_timeline',
       what: `not mounted: ${missing.join(', ')}`,
-      why: 'dockhook does not see when docks connect and disconnect, and so cannot tell a license that failed',
-      fix: ['set DOCKHOOK_TIMELINE=on for every dockhook', 'then: dockhook emqx register'],
+      why: missing.some((name) => name.startsWith('client.'))
+        ? 'dockhook does not see when docks connect and disconnect, and so cannot tell a license that failed'
+        : 'dockhook is not asked about what docks publish there, so it neither answers it nor notes it',
+      fix: [
+        'give every dockhook serve the DOCKHOOK_TIMELINE and DOCKHOOK_ANSWER_FOR_BACKEND of this command',
+        `then: ${REGISTER}`,
+      ],
     });
   }
   if (unwanted.length > 0) {
@@ -107,7 +114,10 @@ function checkHooks({ hooks }: Provider, context: EmqxContext): Finding[] {
       why:
         'EMQX keeps the hooks that an earlier dockhook asked for, and each call costs time. A dock waits for ' +
         'client.connected when it connects',
-      fix: ['in a quiet hour: dockhook emqx register'],
+      fix: [
+        'if dockhook serve has another DOCKHOOK_TIMELINE or DOCKHOOK_ANSWER_FOR_BACKEND, run this command with the same',
+        `in a quiet hour: ${REGISTER}`,
+      ],
     });
   }
   return findings;
@@ -131,7 +141,7 @@ async function tryCall(provider: Provider, context: EmqxContext): Promise<Findin
       code: 'emqx_provider_untried',
       what: problem,
       why: 'EMQX may say that it is connected when dockhook has gone',
-      fix: ['fix what it says, or try it as a dock: dockhook doctor --probe'],
+      fix: [`fix what it says, or try it as a dock: ${PROBE}`],
     };
   }
   return {
@@ -147,13 +157,13 @@ async function tryCall(provider: Provider, context: EmqxContext): Promise<Findin
 function howToReach(url: string, { exhookUrl }: EmqxContext): string {
   if (exhookUrl !== undefined && !isSameAddress(url, exhookUrl)) {
     return (
-      `dockhook listens at ${exhookUrl} by these settings: if EMQX runs on the same machine, dockhook emqx register ` +
-      `--exhook ${exhookUrl} puts that address in; else use the address by which EMQX reaches dockhook`
+      `dockhook listens at ${exhookUrl} by these settings: if EMQX runs on the same machine, ` +
+      `${command('emqx', 'register', '--exhook', exhookUrl)} puts that address in; else use the address by which EMQX reaches dockhook`
     );
   }
   return (
     `see that dockhook runs and that EMQX's machine reaches ${printableUrl(url)}; EMQX's log says why it fails. If that address is ` +
-    'wrong, dockhook emqx register --exhook with the right one'
+    `wrong, give the right one: ${command('emqx', 'register', '--exhook', 'URL')}`
   );
 }
 
@@ -165,7 +175,7 @@ function checkOrder(provider: Provider, providers: readonly Provider[]): Finding
     code: 'emqx_provider_order',
     what: `EMQX asks ${before.map(({ name }) => `"${name}"`).join(', ')} before "${provider.name}"`,
     why: 'a provider that is asked first may let clients in, or change requests, without dockhook',
-    fix: ['put dockhook first: dockhook emqx register'],
+    fix: [`put dockhook first: ${REGISTER}`],
   };
 }
 
@@ -178,7 +188,7 @@ function checkTimes(provider: Provider): Finding[] {
       code: 'emqx_failed_action',
       what: `provider "${name}" has failed_action = ${action}`,
       why: 'while dockhook is away, EMQX lets clients publish and subscribe to anything',
-      fix: ['failed_action = deny (dockhook emqx register sets it)'],
+      fix: [`failed_action = deny (${REGISTER} sets it)`],
     });
   }
   const waits = durationMs(timeout);
@@ -190,7 +200,7 @@ function checkTimes(provider: Provider): Finding[] {
       code: 'emqx_request_timeout_short',
       what: `provider "${name}" has request_timeout = ${String(timeout)}`,
       why: `while its database is slow, dockhook answers within ${ANSWER_MS / 1000} s, and EMQX refuses the dock before that`,
-      fix: ['request_timeout = 5s (dockhook emqx register sets it)'],
+      fix: [`request_timeout = 5s (${REGISTER} sets it)`],
     });
   } else if (told !== waits) {
     findings.push({
@@ -198,7 +208,7 @@ function checkTimes(provider: Provider): Finding[] {
       code: 'emqx_request_timeout_cut',
       what: `provider "${name}" has request_timeout = ${String(timeout)}, and EMQX rounds it down to whole seconds`,
       why: 'calls end earlier than the setting says',
-      fix: ['request_timeout = 5s (dockhook emqx register sets it)'],
+      fix: [`request_timeout = 5s (${REGISTER} sets it)`],
     });
   }
   const again = reconnect === false ? Infinity : durationMs(reconnect);
@@ -208,7 +218,7 @@ function checkTimes(provider: Provider): Finding[] {
       code: 'emqx_auto_reconnect',
       what: `provider "${name}" has auto_reconnect = ${String(reconnect)}`,
       why: 'for that long after an outage, EMQX does not reconnect to dockhook, and refuses every dock',
-      fix: ['auto_reconnect = 5s (dockhook emqx register sets it)'],
+      fix: [`auto_reconnect = 5s (${REGISTER} sets it)`],
     });
   }
   return findings;
@@ -224,7 +234,9 @@ function checkAddress({ url, ssl }: Provider, { versions }: EmqxContext): Findin
       code: 'emqx_exhook_plain',
       what: `EMQX asks dockhook over plain HTTP at ${printableUrl(url)}`,
       why: 'everybody on the way can read passwords and your license, and everybody who reaches that port can bind any device',
-      fix: ['use TLS, with certificates as in deploy/tls: dockhook emqx register --exhook https://…'],
+      fix: [
+        `use TLS, with certificates as in deploy/tls: ${command('emqx', 'register', '--exhook', 'https://DOCKHOOK:9000')}`,
+      ],
     };
   }
   if (ssl?.verify !== 'verify_peer' || !versions.every(verifiesExhook)) {

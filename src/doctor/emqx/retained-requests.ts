@@ -1,4 +1,5 @@
 /** Whether EMQX keeps requests of docks, with the device binding code in them, for clients that subscribe later. */
+import { EMQX_CONFIG } from '../../fixes.js';
 import { covers } from '../../access/topic-filters.js';
 import { answers } from '../../emqx/api-answers.js';
 import { getIfThere } from '../../emqx/api.js';
@@ -40,8 +41,8 @@ export async function checkRetained(context: EmqxContext): Promise<Finding | und
     why: 'it does so before it asks dockhook: every client that subscribes later gets the request, with the device binding code',
     fix: [
       versions.every(hasTransformations)
-        ? 'set message_transformation.transformations as dockhook emqx config prints it'
-        : 'set retainer.enable = false as dockhook emqx config prints it; if you need retained messages, see docs/emqx.md, "Retained requests"',
+        ? `set message_transformation.transformations as ${EMQX_CONFIG} prints it`
+        : `set retainer.enable = false as ${EMQX_CONFIG} prints it; if you need retained messages, see docs/emqx.md, "Retained requests"`,
     ],
   };
 }

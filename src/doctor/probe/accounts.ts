@@ -1,4 +1,5 @@
 /** The accounts that are made for a probe: they expire soon, and are removed whatever happens. */
+import { removeAccount } from '../../fixes.js';
 import { randomBytes, randomInt } from 'node:crypto';
 import { PROBE_ACCOUNT } from '../../access/unsafe-names.js';
 import { generatePassword } from '../../access/generate-password.js';
@@ -76,6 +77,6 @@ function leftBehind(name: string, error: unknown): Finding {
     code: 'probe_account_left',
     what: `the probe could not remove its account ${name} (${messageOf(error)})`,
     why: 'it expires after five minutes, but stays in the list of accounts',
-    fix: [`dockhook account remove ${name}`],
+    fix: [removeAccount(name)],
   };
 }

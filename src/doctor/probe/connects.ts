@@ -3,26 +3,30 @@
  * that a dock gets its reply.
  *
  * It is harmless on a broker that docks use. Client ids are random, so it takes over no session. Its one request only asks
- * whether a device is bound. What it publishes under a foreign SN is under an SN that no device has. A filter that the
- * broker grants and should not grant is unsubscribed at once.
+ * whether a device is bound. Its update_topo, and what it publishes under a foreign SN, is under an SN that no device has.
+ * A filter that the broker grants and should not grant is unsubscribed at once.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { command } from '../../command.js';
 import type { TLSSocket } from 'node:tls';
 import { PROBE_ACCOUNT } from '../../access/unsafe-names.js';
 import { messageOf } from '../../errors.js';
 import type { Finding } from '../../finding.js';
-import { CONFIGURE_EMQX } from '../../fixes.js';
 import { closeMqtt, connackCode, connectMqtt, type MqttOptions } from '../../simulator/mqtt-connect.js';
+import type { BrokerWords } from '../brokers.js';
 import { checkCertificate } from '../certificate.js';
 import { requestIsAnswered } from './request.js';
 import { limitTime, type Client, type DockSession } from './session.js';
 import { foreignFilters, foreignPublish, ownReplies } from './topics.js';
+import { updateTopoIsAnswered } from './update-topo.js';
 
 export interface ConnectOptions extends Pick<MqttOptions, 'url' | 'tls' | 'protocolVersion' | 'timeoutMs'> {
   /** An account of a dock, and an SN that it may act as. */
   dock: { username: string; password: string; gateway: string };
   /** An SN that no device has. */
   foreign: string;
+  /** How findings speak of the broker. */
+  broker: BrokerWords;
   /** An account that may subscribe to everything below both SNs, to see what other clients would see. */
   watcher?: { username: string; password: string };
   /** Ends the probe; it rejects then. */
@@ -50,7 +54,7 @@ export async function probeConnects(options: ConnectOptions): Promise<Finding[]>
     for (const stranger of STRANGERS) {
       const attempt = await connect(newClientId(options.dock.gateway), stranger.who(options.dock));
       if ('fault' in attempt) return [...findings, unreachable(attempt.fault)];
-      findings.push(strangerFinding(stranger, attempt));
+      findings.push(strangerFinding(stranger, attempt, options.broker));
       if ('client' in attempt) await closeMqtt(attempt.client);
     }
     return [...findings, ...(await probeAsDock(options, connect))];
@@ -60,7 +64,7 @@ export async function probeConnects(options: ConnectOptions): Promise<Finding[]>
 }
 
 async function probeAsDock(options: ConnectOptions, connect: Connect): Promise<Finding[]> {
-  const { dock, foreign, watcher, url, timeoutMs, protocolVersion, signal } = options;
+  const { dock, foreign, broker, watcher, url, timeoutMs, protocolVersion, signal } = options;
   const attempt = await connect(newClientId(dock.gateway), dock);
   if ('fault' in attempt) return [unreachable(attempt.fault)];
   if ('refused' in attempt) return [dockRefused(attempt.text)];
@@ -69,7 +73,7 @@ async function probeAsDock(options: ConnectOptions, connect: Connect): Promise<F
     client: attempt.client,
     watcher: watching && 'client' in watching ? watching.client : undefined,
     gateway: dock.gateway,
-    ...{ foreign, timeoutMs, protocolVersion },
+    ...{ foreign, broker, timeoutMs, protocolVersion },
     within: limitTime(timeoutMs, signal),
   };
   const accepted = 'a dock with its account and password is let in';
@@ -81,7 +85,13 @@ async function probeAsDock(options: ConnectOptions, connect: Connect): Promise<F
   ];
   if (subscribed.level === 'error') return findings;
   // One after the other: each has the connection to itself.
-  for (const step of [requestIsAnswered, foreignPublish, foreignFilters]) {
+  const steps = [
+    requestIsAnswered,
+    ...(watcher ? [updateTopoIsAnswered] : []),
+    foreignPublish,
+    foreignFilters,
+  ];
+  for (const step of steps) {
     // Some brokers are set to end the connection of a client that is refused.
     if (!session.client.connected) {
       const again = await connect(newClientId(dock.gateway), dock);
@@ -113,7 +123,7 @@ const STRANGERS: readonly Stranger[] = [
   {
     code: 'probe_anonymous',
     what: 'a client without account',
-    why: 'anybody who reaches the broker can connect: EMQX has no hooks, or something else accepts clients',
+    why: 'anybody who reaches the broker can connect: the broker does not ask dockhook, or something else accepts clients',
     who: () => ({}),
   },
   {
@@ -125,7 +135,7 @@ const STRANGERS: readonly Stranger[] = [
   {
     code: 'probe_unknown_account',
     what: 'a client with an account that does not exist',
-    why: 'any account name is accepted: something other than dockhook accepts clients, or DOCKHOOK_UNKNOWN_ACCOUNTS is ignore and EMQX has no authenticator',
+    why: 'any account name is accepted: something other than dockhook accepts clients, or DOCKHOOK_UNKNOWN_ACCOUNTS is ignore and the broker has no accounts of its own',
     who: () => ({ username: `${PROBE_ACCOUNT}${hex()}`, password: randomUUID() }),
   },
 ];
@@ -133,6 +143,7 @@ const STRANGERS: readonly Stranger[] = [
 function strangerFinding(
   { code, what, why }: Stranger,
   attempt: Exclude<Attempt, { fault: string }>,
+  { configure }: BrokerWords,
 ): Finding {
   if ('refused' in attempt) {
     return { level: 'ok', code: `${code}_refused`, what: `${what} is refused (CONNACK ${attempt.refused})` };
@@ -142,7 +153,7 @@ function strangerFinding(
     code: `${code}_accepted`,
     what: `the broker let in ${what}`,
     why,
-    fix: [CONFIGURE_EMQX],
+    fix: [configure],
   };
 }
 
@@ -176,7 +187,7 @@ function dockRefused(text: string): Finding {
     what: text,
     why: 'docks with the right password are refused, too: the broker does not reach dockhook, or dockhook uses another database than this command',
     fix: [
-      'look at dockhook emqx status and the log of dockhook serve',
+      `look at the log of dockhook serve, and at EMQX: ${command('emqx', 'status')}`,
       'give this command the DATABASE_URL of the server',
     ],
   };
@@ -190,9 +201,9 @@ function servedCertificate({ stream }: Client, url: string): Finding[] {
     : [];
 }
 
-/** A client id that nobody uses, with the SN in it, so that every scope accepts it. */
+/** A client id that nobody uses, with the SN in it and no other part that could be one, so that every scope accepts it. */
 function newClientId(gateway: string): string {
-  return `${gateway}-probe${hex()}`;
+  return `${gateway}-probe-${randomInt(2 ** 47)}`;
 }
 
 function hex(): string {

@@ -1,13 +1,13 @@
 /** Whether a request of a dock gets its reply, and from dockhook. */
 import { randomUUID } from 'node:crypto';
 import { messageOf } from '../../errors.js';
-import { CONFIGURE_EMQX, DELIVER_OWN_REPLIES } from '../../fixes.js';
 import type { Finding } from '../../finding.js';
+import type { BrokerWords } from '../brokers.js';
 import { listen, sendMarker, type DockSession } from './session.js';
 
 /** Sends one request and waits for its reply. */
 export async function requestIsAnswered(dock: DockSession): Promise<Finding> {
-  const { client, watcher, gateway, timeoutMs, within } = dock;
+  const { client, watcher, gateway, broker, timeoutMs, within } = dock;
   const topics = {
     request: `thing/product/${gateway}/requests`,
     reply: `thing/product/${gateway}/requests_reply`,
@@ -29,7 +29,7 @@ export async function requestIsAnswered(dock: DockSession): Promise<Finding> {
   if (answer !== undefined && seen) await sendMarker(dock, ids.tid, seen);
   seen?.stop();
   if (answer === undefined) {
-    const { why, fix } = whyNoReply(sent, seen?.topics, topics);
+    const { why, fix } = whyNoReply(sent, seen?.topics, { ...topics, broker });
     const what =
       sent === true ? `no reply to ${method} in ${timeoutMs / 1000} s` : `${method} could not be sent`;
     return { level: 'error', code: 'probe_no_reply', what, why, fix };
@@ -39,8 +39,8 @@ export async function requestIsAnswered(dock: DockSession): Promise<Finding> {
       level: 'error',
       code: 'probe_answered_elsewhere',
       what: `${method} was answered, but the request itself also went to subscribers`,
-      why: 'another server answers docks, and EMQX does not ask dockhook: the hook message.publish is missing, or not for this topic',
-      fix: ['stop that server, or let it alone answer requests', CONFIGURE_EMQX],
+      why: `another server answers docks, and ${broker.name} does not ask dockhook about this topic`,
+      fix: ['stop that server, or let it alone answer requests', broker.configure],
     };
   }
   const result = resultOf(answer);
@@ -64,7 +64,7 @@ export async function requestIsAnswered(dock: DockSession): Promise<Finding> {
 function whyNoReply(
   sent: true | string | undefined,
   seen: ReadonlySet<string> | undefined,
-  topics: { request: string; reply: string },
+  { broker, ...topics }: { request: string; reply: string; broker: BrokerWords },
 ): Required<Pick<Finding, 'why' | 'fix'>> {
   if (sent === undefined) {
     return {
@@ -81,18 +81,18 @@ function whyNoReply(
   if (seen?.has(topics.reply)) {
     return {
       why: 'the reply went to other subscribers, but not to the dock that asked',
-      fix: [DELIVER_OWN_REPLIES],
+      fix: [broker.deliverOwnReplies],
     };
   }
   if (seen?.has(topics.request)) {
     return {
-      why: 'the request went to subscribers unchanged: EMQX did not ask dockhook, or got no answer in time',
-      fix: [CONFIGURE_EMQX],
+      why: `the request went to subscribers unchanged: ${broker.name} did not ask dockhook, or got no answer in time`,
+      fix: [broker.configure],
     };
   }
   return {
     why: 'the request was dropped, or its reply did not come back to the dock that asked',
-    fix: [DELIVER_OWN_REPLIES, LOOK_AT_LOG, CONFIGURE_EMQX],
+    fix: [broker.deliverOwnReplies, LOOK_AT_LOG, broker.configure],
   };
 }
 

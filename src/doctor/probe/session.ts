@@ -1,5 +1,6 @@
 /** The session of a probe as a dock: it publishes, listens and subscribes, and never waits for ever. */
 import { subscribeCodes, type connectMqtt } from '../../simulator/mqtt-connect.js';
+import type { BrokerWords } from '../brokers.js';
 
 /** A connected client of the `mqtt` package. */
 export type Client = Awaited<ReturnType<typeof connectMqtt>>;
@@ -11,6 +12,7 @@ export interface DockSession {
   gateway: string;
   /** An SN that no device has. */
   foreign: string;
+  broker: BrokerWords;
   timeoutMs: number;
   protocolVersion: 4 | 5;
   within: Within;

@@ -1,7 +1,7 @@
 /** Which topics the broker lets a dock use: its own, and no others. */
 import { randomUUID } from 'node:crypto';
-import { ASK_DOCKHOOK_ALONE } from '../../fixes.js';
 import type { Finding } from '../../finding.js';
+import type { BrokerWords } from '../brokers.js';
 import {
   subscribe,
   listen,
@@ -13,9 +13,8 @@ import {
 } from './session.js';
 
 /** Why a dock may do what it must not. */
-const CAUSE =
-  'an authorization source of the broker allows it before dockhook is asked (the acl.conf that EMQX ships ends in "allow all"), ' +
-  'or the account may act as any gateway';
+const causeOf = ({ decidesBefore }: BrokerWords): string =>
+  `${decidesBefore}, or the account may act as any gateway`;
 
 /** Subscribes to the replies, as every dock does first. */
 export async function ownReplies(dock: DockSession): Promise<Finding> {
@@ -62,8 +61,8 @@ export async function foreignFilters(dock: DockSession): Promise<Finding> {
     level: 'error',
     code: 'probe_foreign_subscribe_granted',
     what: `a dock may subscribe to ${granted.join(', ')}`,
-    why: `it gets the telemetry and the license of others: ${CAUSE}`,
-    fix: ASK_DOCKHOOK_ALONE,
+    why: `it gets the telemetry and the license of others: ${causeOf(dock.broker)}`,
+    fix: dock.broker.askDockhookAlone,
   };
 }
 
@@ -99,8 +98,8 @@ export async function foreignPublish(dock: DockSession): Promise<Finding> {
       level: 'error',
       code: 'probe_foreign_publish_delivered',
       what: `a dock may publish to ${delivered.join(', ')}`,
-      why: `it can send telemetry and commands in the name of others: ${CAUSE}`,
-      fix: ASK_DOCKHOOK_ALONE,
+      why: `it can send telemetry and commands in the name of others: ${causeOf(dock.broker)}`,
+      fix: dock.broker.askDockhookAlone,
     };
   }
   if (proven) {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { AedesOptions } from 'aedes';
+import { EMQX } from '../../../src/doctor/brokers.js';
 import { probeBroker } from '../../../src/doctor/probe/probe.js';
 import type { Finding } from '../../../src/finding.js';
 import { startBroker, type Broker } from '../../../src/trial-broker/broker.js';
@@ -39,6 +40,7 @@ describe('probe', function () {
     more: Partial<Parameters<typeof probeBroker>[0]> = {},
   ): Promise<Finding[]> {
     const findings = await probeBroker({
+      broker: EMQX,
       url: `mqtt://127.0.0.1:${port}`,
       tls: {},
       protocolVersion: 4,
@@ -62,7 +64,8 @@ describe('probe', function () {
     let dockhook: TestDockhook;
     let broker: Broker;
     beforeEach(async () => {
-      dockhook = await startDockhook({ stores });
+      const environment = { DOCKHOOK_ANSWER_FOR_BACKEND: 'update_topo' };
+      dockhook = await startDockhook({ stores, environment });
       cleanUps.push(() => dockhook.stop());
       await dockhook.ready;
       broker = await startBroker({ listen: { host: '127.0.0.1', port: 0 }, exhook: dockhook.grpc });
@@ -77,6 +80,7 @@ describe('probe', function () {
           'probe_dock_accepted',
           'probe_replies',
           'probe_reply',
+          'probe_update_topo',
           'probe_foreign_publish_refused',
           'probe_foreign_subscribe_refused',
         ].map((code) => `ok ${code}`),
@@ -90,11 +94,14 @@ describe('probe', function () {
       const dock = await connectClient(`mqtt://127.0.0.1:${broker.port}`, login);
       const own = { username: 'dock', password: 'a password', gateway: '7CTDTEST00000A' };
       const findings = await probeBroker({
+        broker: EMQX,
         ...{ url: `mqtt://127.0.0.1:${broker.port}`, tls: {}, protocolVersion: 4, timeoutMs: 10_000 },
         ...{ dock: own, accounts: undefined, signal: new AbortController().signal },
       });
       // Nobody watched, and MQTT 3.1.1 tells a publisher nothing.
       expect(troubles(findings)).to.deep.equal(['warning probe_publish_unproven']);
+      // A backend would believe of a real dock that its drone is gone.
+      expect(findings.map(({ code }) => code)).to.not.include('probe_update_topo');
       expect(dock.mqtt.connected).to.equal(true);
       await dock.close();
     });
@@ -113,6 +120,7 @@ describe('probe', function () {
       'error probe_wrong_password_accepted',
       'error probe_unknown_account_accepted',
       'error probe_no_reply',
+      'warning probe_update_topo_unanswered',
       'error probe_foreign_publish_delivered',
       'error probe_foreign_subscribe_granted',
     ]);
@@ -159,6 +167,43 @@ describe('probe', function () {
         done(null);
       };
     },
+  });
+
+  /** Backends that answer update_topo, so many. */
+  const backends = (count: number): Parameters<typeof startBareBroker>[0] => ({
+    prepare(aedes) {
+      aedes.on('publish', ({ topic, payload, cmd }) => {
+        if (!/^sys\/product\/DOCKHOOKPROBE\w+\/status$/.test(topic)) return;
+        const { tid, method, data } = JSON.parse(payload.toString()) as Record<string, unknown>;
+        expect([method, data]).to.deep.equal([
+          'update_topo',
+          { domain: '3', type: 3, sub_type: 0, sub_devices: [] },
+        ]);
+        for (let reply = 0; reply < count; reply += 1) {
+          const text = JSON.stringify({ tid, method, data: { result: 0 } });
+          aedes.publish(
+            { cmd, qos: 1, topic: `${topic}_reply`, payload: text, retain: false, dup: false },
+            () => undefined,
+          );
+        }
+      });
+    },
+  });
+
+  it('says that update_topo is answered, and that several answer it', async () => {
+    const one = await probe(await bare(backends(1)), SHORT);
+    expect(found(one, 'probe_update_topo').level).to.equal('ok');
+    const two = await probe(await bare(backends(2)), SHORT);
+    expect(found(two, 'probe_two_replies').level).to.equal('warning');
+  });
+
+  it('says that it could not try update_topo of a dock that may not hear the reply', async () => {
+    const deaf = await bare({
+      authorizeSubscribe: (_client, subscription, done) => {
+        done(null, subscription.topic.endsWith('/status_reply') ? null : subscription);
+      },
+    });
+    expect(found(await probe(deaf, SHORT), 'probe_update_topo_not_tried').what).to.include('/status_reply');
   });
 
   it('says that another server answers if the request itself goes on', async () => {
@@ -268,6 +313,7 @@ describe('probe', function () {
     const { accounts } = stores;
     const stubborn = { ...accounts, remove: () => Promise.reject(new Error('the store is gone')) };
     const findings = await probeBroker({
+      broker: EMQX,
       ...{ url: `mqtt://127.0.0.1:${(await bare()).port}`, tls: {}, protocolVersion: 4, ...SHORT },
       ...{ accounts: stubborn, signal: new AbortController().signal },
     });
@@ -294,6 +340,7 @@ describe('probe', function () {
         },
       };
       const probing = probeBroker({
+        broker: EMQX,
         ...{ url: `mqtt://127.0.0.1:${(await bare()).port}`, tls: {}, protocolVersion: 4, ...SHORT },
         ...{ accounts, signal: new AbortController().signal },
       });

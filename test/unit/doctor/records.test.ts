@@ -100,13 +100,68 @@ describe('doctor', () => {
     });
   });
 
+  describe('on what accounts and bindings say of one gateway', () => {
+    const DOCK = '7CTDTEST00000A';
+    const check = async (...accounts: Partial<Account>[]) => {
+      for (const id of ['north', 'south'])
+        await stores.organizations.add({ id, name: id, bindingCode: `code-of-${id}` });
+      for (const [index, account] of accounts.entries()) {
+        await stores.accounts.add({
+          name: `a${index}`,
+          passwordHash: hashGenerated('x'),
+          scope: { kind: 'gateways', gateways: [DOCK] },
+          ...account,
+        });
+      }
+      const bound = { callsign: '', modelKey: '', boundAt: '2026-01-01T00:00:00Z', gateway: DOCK };
+      await stores.bindings.bind([
+        { sn: DOCK, organizationId: 'north', ...bound },
+        { sn: '1581FTEST000000000AA', organizationId: 'north', ...bound },
+      ]);
+      const findings = await checkOrganizations(stores);
+      expectComplete(findings);
+      return findings;
+    };
+
+    it('is content if they agree, or if the account says nothing, or the gateway is bound nowhere', async () => {
+      const rc: Scope = { kind: 'gateways', gateways: ['9N9CNTEST00RC2'] };
+      const findings = await check({ organizationId: 'north' }, {}, { scope: rc, organizationId: 'south' });
+      expect(troubles(findings)).to.deep.equal([]);
+    });
+
+    it('names an account of another organization than its gateway', async () => {
+      const findings = await check({ organizationId: 'south' });
+      expect(troubles(findings)).to.deep.equal(['warning account_organization_differs']);
+      expect(found(findings, 'account_organization_differs').what).to.include(
+        `${DOCK} (bound to north, account "a0" of south)`,
+      );
+    });
+
+    it('names an account of an organization that somebody removed by SQL', async () => {
+      const findings = await check({
+        organizationId: 'west',
+        scope: { kind: 'gateways', gateways: ['9N9CNTEST00RC2'] },
+      });
+      expect(troubles(findings)).to.deep.equal(['warning account_organization_missing']);
+      expect(found(findings, 'account_organization_missing').what).to.include('"a0" (west)');
+    });
+
+    it('names an account that lists the drone of another gateway, as plain SQL allows', async () => {
+      const findings = await check({ scope: { kind: 'gateways', gateways: ['1581FTEST000000000AA'] } });
+      expect(troubles(findings)).to.deep.equal(['warning drone_listed_as_gateway']);
+      expect(found(findings, 'drone_listed_as_gateway').what).to.include(
+        `1581FTEST000000000AA (account "a0", bound through ${DOCK})`,
+      );
+    });
+  });
+
   describe('on accounts', () => {
     const check = async (...accounts: (Partial<Account> & { name: string })[]) => {
       for (const account of accounts) {
         const scope: Scope = { kind: 'gateways', gateways: [account.name.toUpperCase()] };
         await stores.accounts.add({ passwordHash: hashGenerated('a-b-c'), scope, ...account });
       }
-      const findings = await checkAccounts(stores.accounts, NOW);
+      const findings = await checkAccounts(stores.accounts, { emqx: true, mosquitto: false }, NOW);
       expectComplete(findings);
       return findings;
     };
@@ -156,6 +211,8 @@ describe('doctor', () => {
       const findings = await check({ name: 'good' }, { name: 'a|b', scope });
       expect(troubles(findings)).to.deep.equal(['warning account_separator']);
       expect(found(findings, 'account_separator').what).to.match(/: "a\|b"$/);
+      const mosquitto = await checkAccounts(stores.accounts, { emqx: false, mosquitto: true }, NOW);
+      expect(troubles(mosquitto), 'Mosquitto puts no account there').to.deep.equal([]);
     });
 
     it('leaves those that have expired in peace if they are disabled', async () => {
@@ -179,7 +236,11 @@ describe('doctor', () => {
         passwordHash,
         scope: { kind: 'gateways', gateways: [name] },
       });
-      const findings = await checkAccounts({ ...stores.accounts, list }, NOW);
+      const findings = await checkAccounts(
+        { ...stores.accounts, list },
+        { emqx: true, mosquitto: false },
+        NOW,
+      );
       expect(found(findings, 'account_foreign_hash').what).to.match(/: "imported"$/);
       expect(found(findings, 'account_chosen_password').what).to.match(/: "chosen", "imported"$/);
     });

@@ -1,6 +1,7 @@
 /** The checks of EMQX, each fault injected into a stand-in for its REST API and named. */
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
+import { parseAnswerForBackend } from '../../../../src/answer-for-backend.js';
 import { checkEmqx } from '../../../../src/doctor/emqx/emqx.js';
 import type { EmqxFacts } from '../../../../src/doctor/emqx/context.js';
 import type { Finding } from '../../../../src/finding.js';
@@ -14,8 +15,10 @@ const FACTS: EmqxFacts = {
   docks: 0,
   unknownAccounts: 'deny',
   timeline: true,
+  answerForBackend: parseAnswerForBackend(''),
   opens: ['ssl:default'],
 };
+const EVENTS = 'thing/product/+/events';
 const DATABASE = 'password_based:built_in_database';
 
 describe('checkEmqx', () => {
@@ -67,6 +70,13 @@ describe('checkEmqx', () => {
     const rule = { action: 'publish', source_topic: from, dest_topic: to, re: '^(.+)$' };
     emqx.state.more['/mqtt/topic_rewrite'] = [rule];
   };
+  const rules = (...data: object[]): void => {
+    emqx.state.more['/rules'] = { data, meta: { count: data.length, hasnext: false, limit: 1000, page: 1 } };
+  };
+  const rule = (id: string, from: string[], topic: string): { id: string } & Record<string, unknown> => ({
+    ...{ id, name: '', enable: true, from, sql: '' },
+    actions: ['http:other', { function: 'republish', args: { topic, payload: '${reply}' } }],
+  });
   const cases: [expected: string, what: string, inject: () => void, facts?: Partial<EmqxFacts>][] = [
     [
       'error emqx_version_too_old',
@@ -367,6 +377,33 @@ describe('checkEmqx', () => {
         ]),
     ],
     [
+      'warning emqx_rule_two_replies',
+      'a rule that answers update_topo, as dockhook does',
+      () => {
+        rules(rule('mine', ['sys/product/+/status'], '${topic}_reply'));
+      },
+      { answerForBackend: parseAnswerForBackend('update_topo') },
+    ],
+    [
+      'warning emqx_rule_two_replies',
+      'a rule on everything that answers events, as dockhook does',
+      () => {
+        emqx.state.hooks.find(({ name }) => name === 'message.publish')?.params.topics?.push(EVENTS);
+        rules(rule('mine', ['#'], 'thing/product/${sn}/events_reply'));
+      },
+      { answerForBackend: parseAnswerForBackend('events') },
+    ],
+    [
+      'warning emqx_rule_two_replies',
+      'two rules that answer update_topo of one dock',
+      () => {
+        rules(
+          rule('a', ['sys/product/+/status'], '${topic}_reply'),
+          rule('b', ['sys/product/7CTDTEST00001/status'], 'sys/product/7CTDTEST00001/status_reply'),
+        );
+      },
+    ],
+    [
       'warning emqx_retainer',
       'a retainer that keeps requests',
       () => (emqx.state.more['/mqtt/retainer'] = { enable: true }),
@@ -533,6 +570,73 @@ describe('checkEmqx', () => {
     });
   }
 
+  describe('of rules', () => {
+    const shipped = (): object[] => [
+      rule('dockhook_update_topo', ['sys/product/+/status', 'thing/product/+/status'], '${topic}_reply'),
+      rule('dockhook_events', ['thing/product/+/events'], '${topic}_reply'),
+      rule('dockhook_mirror', ['thing/product/+/requests'], 'mirror/${topic}'),
+    ];
+
+    it('says what those of deploy/emqx do, and finds nothing wrong', async () => {
+      rules(...shipped());
+      expect(await faults()).to.deep.equal([]);
+      const what = (await check()).find(({ code }) => code === 'emqx_rules')?.what;
+      for (const words of [
+        'answer update_topo (dockhook_update_topo)',
+        'answer events (dockhook_events)',
+        'copy requests, with the device binding code (dockhook_mirror)',
+      ])
+        expect(what).to.include(words);
+    });
+
+    const harmless: [string, () => void][] = [
+      [
+        'one that is disabled',
+        () => {
+          rules(...shipped(), { ...rule('old', ['#'], '${topic}_reply'), enable: false });
+        },
+      ],
+      [
+        'one for each topic of update_topo',
+        () => {
+          rules(
+            rule('sys', ['sys/product/+/status'], '${topic}_reply'),
+            rule('thing', ['thing/product/+/status'], '${topic}_reply'),
+          );
+        },
+      ],
+      [
+        'one that hands messages on',
+        () => {
+          rules(...shipped(), rule('other', ['#'], 'archive/${topic}'));
+        },
+      ],
+      [
+        'one for other topics',
+        () => {
+          rules(...shipped(), rule('other', ['weather/+'], '${topic}_reply'));
+        },
+      ],
+      [
+        'one without actions',
+        () => {
+          rules(...shipped(), { id: 'bare', enable: true });
+        },
+      ],
+    ];
+    for (const [what, make] of harmless) {
+      it(`finds nothing wrong with ${what}`, async () => {
+        make();
+        expect(await faults()).to.deep.equal([]);
+      });
+    }
+
+    it('says that they were not looked at if EMQX does not tell', async () => {
+      emqx.fault = (call) => (/^GET \/rules/.test(call) ? 500 : undefined);
+      expect(await faults()).to.deep.equal(['warning emqx_not_checked']);
+    });
+  });
+
   describe('is content with a retainer', () => {
     const DENY = '{deny, all, {publish, [{retain, true}]}, ["thing/product/+/requests"]}.';
     const kept: [string, () => void][] = [
@@ -649,10 +753,10 @@ describe('checkEmqx', () => {
     closeAll();
     expect(await fix(['ssl:default'])).to.include('dockhook serve');
     emqx.state.version = '5.9.0';
-    expect(await fix([])).to.equal('dockhook emqx config prints listeners');
+    expect(await fix([])).to.equal('dockhook emqx config --emqx-version VERSION prints listeners');
     emqx.state.version = '5.8.9';
     emqx.state.listeners = {};
-    expect(await fix([])).to.equal('dockhook emqx config prints listeners');
+    expect(await fix([])).to.equal('dockhook emqx config --emqx-version VERSION prints listeners');
   });
 
   it('looks at a listener that runs though the configuration has it off', async () => {
