@@ -40,7 +40,10 @@ export interface DockConnection {
   subscribe(topics: string[]): Promise<void>;
   /** Sends a request up to `tries` times under one tid, and resolves with its reply. */
   request(method: string, data: Data, tries?: number): Promise<Reply>;
+  /** `osd` is what a step is called; the message then has no method, and may get lost. */
   publish(topic: string, method: string, data: Data): Promise<void>;
+  /** Resolves when the broker has hung up, or the connection was closed. */
+  closed: Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -58,7 +61,7 @@ export async function connectDock(options: ConnectionOptions): Promise<DockConne
   const client = await connect(options);
   const requests = `thing/product/${gateway}/requests`;
   const replies = `${requests}_reply`;
-  const { within, publish } = senderOn(client, options);
+  const { within, publish, closed } = senderOn(client, options);
   const expect = replyWaiter(client, replies);
 
   return {
@@ -111,6 +114,7 @@ export async function connectDock(options: ConnectionOptions): Promise<DockConne
     },
 
     publish: (topic, method, data) => publish(topic, method, data),
+    closed,
     close: () => closeMqtt(client),
   };
 }
@@ -138,14 +142,18 @@ function senderOn(client: MqttClient, { gateway, onStep, timeoutMs }: Connection
     text = '',
   ): Promise<void> {
     onStep({ direction: '→', method, topic, ok: true, text });
-    const message = JSON.stringify({ ...ids, timestamp: Date.now(), gateway, method, data });
-    const sent = client.publishAsync(topic, message, { qos: 1 }).catch((cause: unknown) => {
-      throw failed(`the broker refused the publish of ${method} to ${topic} (${messageOf(cause)})`, cause);
-    });
+    const named = method === 'osd' ? {} : { method };
+    const message = JSON.stringify({ ...ids, timestamp: Date.now(), gateway, ...named, data });
+    const sent = client.publishAsync(topic, message, { qos: method === 'osd' ? 0 : 1 }).then(
+      () => true,
+      (cause: unknown) => {
+        throw failed(`the broker refused the publish of ${method} to ${topic} (${messageOf(cause)})`, cause);
+      },
+    );
     if (!(await within(sent, method, timeoutMs))) throw notAcknowledged(method, timeoutMs);
   }
 
-  return { within, publish };
+  return { within, publish, closed };
 }
 
 /** Waits for the reply to one request at a time. */

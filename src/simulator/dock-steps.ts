@@ -5,8 +5,10 @@
  * DJI's dialect is written here a second time, apart from `dock/`: a simulator that shared the server's codec would
  * share its bugs.
  */
+import { command } from '../command.js';
 import { isData, type Data, type DockConnection, type Reply } from './dock-connection.js';
 import { failed } from './mqtt-connect.js';
+import { DOCK_3, droneOf, topology } from './models.js';
 import { meaningOf } from './result-codes.js';
 
 export interface AccessOptions {
@@ -14,6 +16,8 @@ export interface AccessOptions {
   gateway: string;
   /** SN of its drone; without one the dock connects alone. */
   drone?: string | undefined;
+  /** `domain-type-sub_type` of the dock; default: that of a Dock 3. */
+  model?: string | undefined;
   organizationId: string;
   bindingCode: string;
   /** Name of the dock in its organization. */
@@ -31,9 +35,9 @@ interface Device {
 
 /** Walks until the dock is bound. Rejects with `failed`, saying at which step, why, and what to check. */
 export async function walkAccessSteps(connection: DockConnection, options: AccessOptions): Promise<void> {
-  const { gateway, drone, callsign = `Dock ${gateway}` } = options;
-  const devices: Device[] = [{ sn: gateway, callsign, modelKey: '3-3-0' }];
-  if (drone !== undefined) devices.push({ sn: drone, callsign: `Drone ${drone}`, modelKey: '0-100-1' });
+  const { gateway, drone, organizationId, callsign = `Dock ${gateway}`, model = DOCK_3 } = options;
+  const devices: Device[] = [{ sn: gateway, callsign, modelKey: model }];
+  if (drone !== undefined) devices.push({ sn: drone, callsign: `Drone ${drone}`, modelKey: droneOf(model) });
   await connection.subscribe(cloudTopics(gateway));
   await verifyLicense(connection);
   const before = await statusOf(connection, devices);
@@ -50,11 +54,12 @@ export async function walkAccessSteps(connection: DockConnection, options: Acces
     for (const { sn, organization } of before) {
       if (organization === name) continue;
       throw failed(
-        `${sn} is bound to ${organization}, and not to ${name}: dockhook binding move ${sn}, or binding remove ${sn}`,
+        `${sn} is bound to ${organization}, and not to ${name}: ` +
+          `${command('binding', 'move', sn, '--organization', organizationId)}, or ${command('binding', 'remove', sn)}`,
       );
     }
   }
-  await connection.publish(`sys/product/${gateway}/status`, 'update_topo', topology(drone));
+  await connection.publish(`sys/product/${gateway}/status`, 'update_topo', topology(model, drone));
 }
 
 /** What a dock listens to on its main session (DJI Cloud API, "Topic definition"). */
@@ -73,7 +78,7 @@ async function verifyLicense(connection: DockConnection): Promise<void> {
     reply.tell({ ok: false, text: `license failure: no ${missing.join(', ')}` });
     throw failed(
       `the license cannot be verified: the data of the config reply has no ${missing.join(', ')}. A dock ` +
-        'disconnects here. Set the license (dockhook license set FILE); the fields must be directly in data',
+        `disconnects here. Set the license (${command('license', 'set', 'FILE')}); the fields must be directly in data`,
     );
   }
   const { ntp_server_host: host, ntp_server_port: port } = reply.data;
@@ -169,19 +174,6 @@ function malformed(method: string, reply: Reply, what: string): never {
   throw failed(
     `the reply to ${method} is malformed (${what}): a dock cannot use it. Check which server answers`,
   );
-}
-
-/** The drone as sub device of the dock, as `update_topo` has it; an empty list says "no drone". */
-function topology(drone?: string): Data {
-  const secrets = { device_secret: '', nonce: '', thing_version: '1.2.0' };
-  const aircraft = { sn: drone, domain: '0', type: 100, sub_type: 1, index: 'A', ...secrets };
-  return {
-    domain: '3',
-    type: 3,
-    sub_type: 0,
-    ...secrets,
-    sub_devices: drone === undefined ? [] : [aircraft],
-  };
 }
 
 function list(value: unknown): Data[] {

@@ -1,5 +1,7 @@
 /** DJI's result codes in words, for the person at the dock. */
 
+import { command } from '../command.js';
+
 interface Meaning {
   /** What happened. */
   what: string;
@@ -12,10 +14,13 @@ const MEANINGS: Record<number, Meaning> = {
     what: 'the server finds a field of the request missing or malformed',
     check: 'check the SNs, the organization id and the device binding code for typing errors',
   },
-  210001: { what: 'the server has no license to give', check: 'set it with dockhook license set FILE' },
+  210001: {
+    what: 'the server has no license to give',
+    check: `set it: ${command('license', 'set', 'FILE')}`,
+  },
   210230: {
     what: 'no organization has this device binding code and this id',
-    check: 'check both with dockhook organization list; after many wrong codes wait a minute',
+    check: `check both: ${command('organization', 'list')}; after many wrong codes wait a minute`,
   },
   210231: {
     what: 'the device could not be bound',
@@ -23,7 +28,7 @@ const MEANINGS: Record<number, Meaning> = {
   },
   210232: {
     what: 'the device is bound to another organization',
-    check: 'look with dockhook binding show SN; dockhook binding move SN moves it',
+    check: `look: ${command('binding', 'show', 'SN')}; to move it: ${command('binding', 'move', 'SN', '--organization', 'ID')}`,
   },
   210233: { what: 'the server cannot read its bindings', check: 'check that its database answers' },
 };

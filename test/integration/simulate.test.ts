@@ -7,8 +7,10 @@ import type { FleetSummary } from '../../src/simulator/simulated-fleet.js';
 import { startBroker, type Broker } from '../../src/trial-broker/broker.js';
 import { startSilentServer, startTlsProxy, type TestServer } from '../support/bare-broker.js';
 import { certificateDirectories } from '../support/certificates.js';
-import { run, type Result } from '../support/cli.js';
+import { run, startCommand, type Result } from '../support/cli.js';
 import { startDockhook, type TestDockhook } from '../support/dockhook.js';
+import { connectClient, type TestClient } from '../support/mqtt.js';
+import { until } from '../support/until.js';
 import { bindOne } from '../contract/store-suite.js';
 
 const GATEWAY = '7CTDTEST00000A';
@@ -204,6 +206,104 @@ describe('simulate', function () {
     }
   });
 
+  describe('of one gateway', () => {
+    const DRONE = '1581FTEST000000000B';
+    const CONTROLLER = '9N9CNTEST00RC2';
+    let backend: TestClient;
+
+    beforeEach(async () => {
+      await dockhook.addAccount('dock', PASSWORD, { kind: 'gateways', gateways: [GATEWAY, CONTROLLER] });
+      await dockhook.addAccount('backend', PASSWORD, { kind: 'service', publish: [], subscribe: ['#'] });
+      backend = await connectClient(plain(), { username: 'backend', password: PASSWORD });
+      cleanUps.push(() => backend.close());
+      await backend.subscribe('thing/product/#', 'sys/product/#');
+    });
+    /** Every `data` on this topic so far. */
+    const published = (topic: string): Record<string, unknown>[] =>
+      backend.received
+        .filter((message) => message.topic === topic)
+        .map(({ payload }) => JSON.parse(payload.toString()) as { data: Record<string, unknown> })
+        .map(({ data }) => data);
+    const dataOf = async (topic: string): Promise<Record<string, unknown>> => {
+      await until(() => published(topic).length > 0);
+      return published(topic)[0] ?? {};
+    };
+    const controllerAt = (...more: string[]): Promise<Result> => {
+      const who = ['--username', 'dock', '--password-stdin', '--controller', '--gateway', CONTROLLER];
+      return simulate(['--broker', plain(), ...who, ...more]);
+    };
+
+    it('is a remote controller, which says that it is there, asks for nothing and is not bound', async () => {
+      const { code, stdout, stderr } = await controllerAt('--drone', DRONE);
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.match(new RegExp(`controller ${CONTROLLER} is online\n$`));
+      const topo = await dataOf(`sys/product/${CONTROLLER}/status`);
+      expect(topo).to.include({ domain: 2, type: 174, sub_type: 0 });
+      expect(topo['sub_devices']).to.have.nested.property('[0].sn', DRONE);
+      expect(topo['sub_devices']).to.have.nested.property('[0].domain', 0);
+      await dataOf(`thing/product/${CONTROLLER}/osd`);
+      await dataOf(`thing/product/${DRONE}/osd`);
+      expect(backend.received.filter(({ topic }) => topic.includes('/requests'))).to.deep.equal([]);
+      expect((await dockhook.stores.bindings.list()).records).to.deep.equal([]);
+    });
+
+    it('is a remote controller of the model that is asked for', async () => {
+      expect((await controllerAt('--model', '2-144-0')).code).to.equal(0);
+      const topo = await dataOf(`sys/product/${CONTROLLER}/status`);
+      expect(topo).to.deep.include({ domain: 2, type: 144, sub_devices: [] });
+    });
+
+    it('is a Dock 2 with its drone, in the bind and in update_topo', async () => {
+      expect((await dockAt(plain(), '--drone', DRONE, '--model', '3-2-0')).code).to.equal(0);
+      const topo = await dataOf(`sys/product/${GATEWAY}/status`);
+      expect(topo).to.include({ domain: '3', type: 2, sub_type: 0 });
+      expect(topo['sub_devices']).to.have.nested.property('[0].type', 91);
+      const bound = await dockhook.stores.bindings.getMany([GATEWAY, DRONE]);
+      expect([bound.get(GATEWAY)?.modelKey, bound.get(DRONE)?.modelKey]).to.deep.equal(['3-2-0', '0-91-1']);
+    });
+
+    it('is a dock whose drone is away', async () => {
+      expect((await dockAt(plain(), '--no-drone')).code).to.equal(0);
+      expect(await dataOf(`sys/product/${GATEWAY}/status`)).to.deep.include({ sub_devices: [] });
+      expect((await dockhook.stores.bindings.list()).records.map(({ sn }) => sn)).to.deep.equal([GATEWAY]);
+    });
+
+    it('leaves after config, and so is not bound', async () => {
+      const { code, stdout } = await dockAt(plain(), '--leave-after', 'config');
+      expect(code).to.equal(0);
+      expect(stdout).to.match(new RegExp(`← config .*\ndock ${GATEWAY} has left after config\n$`));
+      expect((await dockhook.stores.bindings.list()).records).to.deep.equal([]);
+    });
+
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      it(`stays online and sends osd until ${signal}`, async () => {
+        const who = ['--username', 'dock', '--password-stdin', '--gateway', GATEWAY, '--drone', DRONE];
+        const stays = startCommand(['simulate', '--broker', plain(), ...who, ...place, '--stay']);
+        stays.stdin.end(PASSWORD);
+        await stays.line((line) => line.includes('until Ctrl-C'));
+        await until(() => published(`thing/product/${GATEWAY}/osd`).length >= 2);
+        expect(stays.lines.filter((line) => line.includes('/osd'))).to.have.length(2);
+        expect(await dataOf(`thing/product/${GATEWAY}/osd`)).to.have.nested.property(
+          'sub_device.device_sn',
+          DRONE,
+        );
+        expect(await stays.stop(signal)).to.equal(0);
+        await dockhook.event('disconnected');
+      });
+    }
+
+    it('says that the broker hung up while it stayed', async () => {
+      const who = ['--username', 'dock', '--password-stdin', '--gateway', GATEWAY];
+      const stays = startCommand(['simulate', '--broker', plain(), ...who, ...place, '--stay']);
+      stays.stdin.end(PASSWORD);
+      await stays.line((line) => line.includes('until Ctrl-C'));
+      await broker.close();
+      const end: unknown = await stays.line(() => false).catch((error: unknown) => error);
+      expect(String(end)).to.match(/the broker closed the connection during osd/);
+      expect(await stays.stop()).to.equal(1);
+    });
+  });
+
   describe('of a fleet', () => {
     const fleet = [
       '--username',
@@ -319,6 +419,40 @@ describe('simulate', function () {
         expect(dockhook.logged.filter(({ event }) => event === 'refused')).to.deep.equal([]);
       });
     }
+
+    it('names all that is missing or wrong at once', async () => {
+      const nothing = await run(['simulate']);
+      expect(nothing.code).to.equal(2);
+      expect(nothing.stderr).to.equal(
+        'error: missing: --broker URL --username NAME --password-stdin --gateway SN --organization ID ' +
+          '--binding-code CODE\n',
+      );
+      for (const step of ['connect', 'subscribe', 'config', 'airport_bind_status']) {
+        const leaves = await run(['simulate', '--leave-after', step]);
+        expect(leaves.stderr).to.equal(
+          'error: missing: --broker URL --username NAME --password-stdin --gateway SN\n',
+        );
+      }
+      const asks = await run(['simulate', '--leave-after', 'airport_organization_get']);
+      expect(asks.stderr).to.include('--organization ID --binding-code CODE');
+      const wrong = ['--broker', 'foo', '--gateway', 'dock 1', '--model', '3', '--leave-after', 'lunch'];
+      const { code, stderr } = await run(['simulate', ...wrong]);
+      expect(code).to.equal(2);
+      for (const text of [
+        'missing: --username',
+        'mqtt://host:1883',
+        '--gateway dock 1:',
+        '--model 3:',
+        'lunch:',
+      ])
+        expect(stderr).to.include(text);
+      const controller = await run(['simulate', '--controller', '--organization', 'north', '--docks', '2']);
+      expect(controller.code).to.equal(2);
+      expect(controller.stderr).to.match(/bound nowhere[^]*|for one gateway/);
+      expect(controller.stderr).to.include(
+        'missing: --broker URL --username NAME --password-stdin --gateway SN\n',
+      );
+    });
 
     for (const [what, args] of [
       ['no file', ['--accounts', '/absent/fleet.csv']],
