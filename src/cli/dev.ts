@@ -3,42 +3,35 @@
  * embedded database, an embedded broker that speaks ExHook to it, demo data, and a simulated dock that
  * walks the access sequence on screen.
  */
-import { join } from 'node:path';
 import type { Command } from 'commander';
+import { command, devDataDir } from '../command.js';
 import type { Config } from '../config.js';
-import { GENERATED_CODE_CHARACTERS } from '../dock/binding-code.js';
-import { DEMO_LICENSE } from '../dock/demo-license.js';
-import { hasCode } from '../errors.js';
-import { formatListen } from '../listen.js';
-import type { Stores } from '../stores/types.js';
-import { shellWord } from '../shell.js';
+import { formatListen, isLoopback } from '../listen.js';
 import { addSettingFlags, configOf, wantsJson } from './options.js';
 import { print, printFields, printJson, style, terminal } from './output.js';
 import { firstSignal } from './signals.js';
-
-const DEMO = {
-  account: 'demo-dock',
-  organization: { id: 'demo', name: 'Demo yard' },
-  gateway: '7CTDDEMO00000A',
-  drone: '1581FDEMO0000000000B',
-};
+import type { DemoData } from './dev-data.js';
+import { LISTENERS, lanAddresses, takenPorts, type TakenPort } from './dev-ports.js';
 
 /** The command uses an embedded database of its own, even if `DATABASE_URL` is set. */
 export function addDevCommand(program: Command): void {
-  const command = program
+  const dev = program
     .command('dev')
     .description('try it: server, embedded broker, demo data and a simulated dock, all on this machine')
     .action(async (_options: unknown, self: Command) => {
-      // The walk is the output; refusals are still logged.
-      const config = configOf(self, { DOCKHOOK_LOG_LEVEL: 'warn' });
+      const json = wantsJson(self);
+      const taken = await takenPorts(configOf(self));
+      const ports = Object.fromEntries(taken.map(({ environment, host }) => [environment, `${host}:0`]));
+      // The walk is the output of a script; on a screen, one line says who comes and who is refused.
+      const config = configOf(self, { DOCKHOOK_LOG_LEVEL: json ? 'warn' : 'info', ...ports });
       // Of its own, and never the operator's PostgreSQL.
-      const own = { databaseUrl: undefined, dataDir: join(config.dataDir, 'dev') };
-      await dev({ ...config, ...own }, wantsJson(self));
+      const own = { databaseUrl: undefined, dataDir: devDataDir(config.dataDir) };
+      await runDev({ ...config, ...own }, { json, taken });
     });
-  addSettingFlags(command);
+  addSettingFlags(dev);
 }
 
-async function dev(config: Config, json: boolean): Promise<void> {
+async function runDev(config: Config, { json, taken }: { json: boolean; taken: TakenPort[] }): Promise<void> {
   const signalled = firstSignal();
   const say = json ? () => undefined : print;
   const { createMetrics } = await import('../observability/metrics.js');
@@ -46,13 +39,16 @@ async function dev(config: Config, json: boolean): Promise<void> {
   const { startBroker } = await import('../trial-broker/broker.js');
   const { simulateDock } = await import('../simulator/simulated-dock.js');
   const { formatStep } = await import('../simulator/step-report.js');
+  const { DEMO, writeDemoData } = await import('./dev-data.js');
+  const { openScreenLog } = await import('./dev-screen.js');
 
   const closing: (() => Promise<void>)[] = [];
   try {
     const metrics = createMetrics();
+    const screen = json ? undefined : openScreenLog(config.logLevel);
     const { app, stores } = await startServer(
       config,
-      { log: openLog(config, metrics), metrics },
+      { log: screen?.log ?? openLog(config, metrics), metrics },
       {
         command: 'dockhook dev',
         onProgress: (text) => {
@@ -62,10 +58,21 @@ async function dev(config: Config, json: boolean): Promise<void> {
     );
     closing.push(() => app.stop());
     await app.ready;
-    const demo = await writeDemoData(stores);
-    const broker = await startBroker({ listen: config.mqttListen, exhook: app.grpc });
+    const demo = await writeDemoData(stores, config.dataDir);
+    const broker = await startBroker({
+      listen: config.mqttListen,
+      exhook: app.grpc,
+      onMqtt5({ clientid: clientId, username: account, peerhost: peerHost, peerport: peerPort, node }) {
+        const who = { clientId, account, peerHost, peerPort, node };
+        app.tell({ step: 'authenticate', outcome: 'refused', reason: 'unsupported_protocol', ...who });
+      },
+    });
     closing.push(() => broker.close());
-    const url = `mqtt://${formatListen(broker)}`;
+    const listens = { mqttListen: formatListen(broker), grpcListen: app.grpc, httpListen: app.http };
+    for (const { name, address } of taken) {
+      say(`${address} is taken by another program: ${LISTENERS[name]} is at ${listens[name]}.`);
+    }
+    const url = `mqtt://${listens.mqttListen}`;
     say(`\n${style('bold', 'A simulated dock comes online')} at ${url}\n`);
     const session = await simulateDock({
       url,
@@ -82,7 +89,7 @@ async function dev(config: Config, json: boolean): Promise<void> {
     });
     closing.push(() => session.close());
     const ready = {
-      mqtt: formatListen(broker),
+      mqtt: listens.mqttListen,
       grpc: app.grpc,
       http: app.http,
       account: DEMO.account,
@@ -92,7 +99,8 @@ async function dev(config: Config, json: boolean): Promise<void> {
       dataDir: config.dataDir,
     };
     if (json) printJson({ event: 'ready', ...ready });
-    else printWhatToDo(ready);
+    else printWhatToDo(ready, demo, broker);
+    screen?.showClients();
     await signalled;
     say('\nstopping …');
   } finally {
@@ -100,57 +108,42 @@ async function dev(config: Config, json: boolean): Promise<void> {
   }
 }
 
-/** The demo account gets a new password at each start, since only its hash is kept. */
-async function writeDemoData(stores: Stores): Promise<{ password: string; bindingCode: string }> {
-  const { generatePassword, randomCode } = await import('../access/generate-password.js');
-  const { hashGenerated } = await import('../password-hashes/index.js');
-  const { id, name } = DEMO.organization;
-  let organization = await stores.organizations.get(id);
-  if (!organization) {
-    organization = { id, name, bindingCode: randomCode(GENERATED_CODE_CHARACTERS) };
-    await stores.organizations.add(organization);
-  }
-  if (!(await stores.license.get())) await stores.license.set(DEMO_LICENSE);
-  const password = generatePassword();
-  const passwordHash = hashGenerated(password);
-  const scope = { kind: 'gateways' as const, gateways: [DEMO.gateway] };
-  try {
-    await stores.accounts.update(DEMO.account, (account) => ({ ...account, passwordHash }));
-  } catch (error) {
-    if (!hasCode(error, 'not_found')) throw error;
-    await stores.accounts.add({ name: DEMO.account, passwordHash, scope, note: 'made by dockhook dev' });
-  }
-  return { password, bindingCode: organization.bindingCode };
-}
-
 function printWhatToDo(
-  ready: Record<'mqtt' | 'grpc' | 'http' | 'password' | 'bindingCode' | 'dataDir', string>,
+  ready: Record<'mqtt' | 'grpc' | 'http' | 'account' | 'organization', string>,
+  { password, bindingCode, second }: DemoData,
+  broker: { host: string; port: number },
 ): void {
+  const { mqtt, grpc, http, account, organization } = ready;
   print(`\n${style(['bold', 'green'], 'The dock is online and bound.')} Everything stays up until Ctrl-C:\n`);
   printFields({
-    '  MQTT broker': ready.mqtt,
-    '  ExHook for EMQX': `http://${ready.grpc}`,
-    '  health, metrics': `http://${ready.http}/readyz  http://${ready.http}/metrics`,
-    '  account': `${DEMO.account}, password ${ready.password}`,
-    '  organization': `${DEMO.organization.id}, device binding code ${ready.bindingCode}`,
+    '  MQTT broker': mqtt,
+    '  ExHook for EMQX': `http://${grpc}`,
+    '  health, metrics': `http://${http}/readyz  http://${http}/metrics`,
+    '  account': `${account}, password ${password} (also at the next start)`,
+    '  organization': `${organization}, device binding code ${bindingCode}`,
   });
-  const { id } = DEMO.organization;
-  const data = shellWord(ready.dataDir);
+  const { name, gateway, isNew } = second;
+  const place = ['--organization', organization, '--binding-code', bindingCode];
+  const who = ['--broker', `mqtt://${mqtt}`, '--username', name, '--password-stdin', '--gateway', gateway];
   const steps = [
-    `npm run build`,
-    `npx dockhook --data-dir ${data} account add dock-2 --gateway 7CTDTEST00000C --generate`,
-    `echo 'THE PASSWORD' | npx dockhook simulate --broker mqtt://${ready.mqtt} \\`,
-    `  --username dock-2 --password-stdin --gateway 7CTDTEST00000C \\`,
-    `  --organization ${id} --binding-code ${ready.bindingCode}`,
-    `npx dockhook --data-dir ${data} binding list`,
-    `npx dockhook --data-dir ${data} dock show 7CTDTEST00000C`,
+    isNew
+      ? command('account', 'add', name, '--gateway', gateway, '--generate')
+      : command('account', 'set', name, '--gateway', gateway, '--generate'),
+    `echo 'THE PASSWORD' | ${command('simulate', ...who, ...place)}`,
+    command('binding', 'list'),
+    command('dock', 'show', gateway),
   ];
   print('\nIn another terminal, a second dock joins:\n');
   for (const step of steps) print(`  ${step}`);
-  print(
-    '\nA real dock needs an address that it can reach: npm start -- --mqtt-listen 0.0.0.0:1883, and then',
-  );
-  print(
-    'tcp://ADDRESS-OF-THIS-MACHINE:1883 in DJI Pilot 2. Its license must be a real one: dockhook license set.',
-  );
+  print('\nA real dock needs a real license:\n');
+  print(`  ${command('license', 'set', 'FILE')}`);
+  if (isLoopback(broker.host)) {
+    print('\nand an address that it can reach. Stop this one (Ctrl-C) and start:\n');
+    print(`  ${command('dev', '--mqtt-listen', `0.0.0.0:${broker.port}`)}`);
+  }
+  const addresses = lanAddresses();
+  const typed = addresses.length > 0 ? addresses : ['ADDRESS-OF-THIS-MACHINE'];
+  const urls = typed.map((address) => `tcp://${formatListen({ host: address, port: broker.port })}`);
+  print(`\nThen type into DJI Pilot 2: ${urls.join(' or ')}`);
+  print('This broker speaks MQTT 3.1.1 only: what speaks MQTT 5 needs EMQX or Mosquitto.\n');
 }

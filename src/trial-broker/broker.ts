@@ -24,6 +24,8 @@ interface BrokerOptions {
   exhook: string;
   /** Node name to tell the ExHook server. */
   node?: string;
+  /** Hears of each client that was refused because it speaks MQTT 5; the ExHook server is not asked about it. */
+  onMqtt5?: (client: ClientInfo) => void;
   /** Hears every failed ExHook call and every fault inside the broker; none of them stops the broker. */
   onError?: (error: Error) => void;
 }
@@ -67,8 +69,9 @@ const NOWHERE = '$nowhere';
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { listen, exhook: address, node = 'dockhook@127.0.0.1', onError = () => undefined } = options;
+  const { onMqtt5 = () => undefined } = options;
   const exhook = connectExhook({ address, node, onError });
-  const aedes = await createAedes(exhook, node, onError);
+  const aedes = await createAedes(exhook, { node, onError, onMqtt5 });
   const sockets = new Set<Socket>();
   // Otherwise a PUBACK holds back the reply after it for 40 ms (Nagle's algorithm and delayed acknowledgement).
   const server = createServer({ noDelay: true }, (socket) => {
@@ -100,8 +103,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 /** An aedes that asks the ExHook server for every decision. */
 async function createAedes(
   exhook: ExhookClient,
-  node: string,
-  onError: (error: Error) => void,
+  { node, onError, onMqtt5 }: Required<Pick<BrokerOptions, 'node' | 'onError' | 'onMqtt5'>>,
 ): Promise<Aedes> {
   const sessions: Sessions['sessions'] = new WeakMap();
   const live: Sessions['live'] = new Map();
@@ -109,7 +111,11 @@ async function createAedes(
   const inTurn = turns(onError);
 
   const aedes = await Aedes.createBroker({
-    preConnect(_client, connect, done) {
+    preConnect(client, connect, done) {
+      // aedes refuses it next, with return code 1, and tells nobody.
+      if (connect.protocolVersion === 5) {
+        onMqtt5({ ...clientInfo(client, connect.username ?? '', node), clientid: connect.clientId });
+      }
       // aedes keeps refused filters of a persistent session and would queue messages for them.
       connect.clean = true;
       if (connect.will) wills.add(connect.will);
@@ -274,7 +280,7 @@ async function listenOn(server: Server, listen: Listen): Promise<number> {
         new DockhookError(
           'usage',
           `cannot listen for MQTT on ${formatListen(listen)} (${why}): stop that program, or choose another address ` +
-            'with DOCKHOOK_MQTT_LISTEN, 127.0.0.1:1884 for example',
+            'with DOCKHOOK_MQTT_LISTEN or --mqtt-listen, 127.0.0.1:1884 for example',
           { cause },
         ),
       );

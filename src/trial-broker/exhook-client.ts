@@ -75,6 +75,8 @@ interface ExhookOptions {
   /** `host:port` of the ExHook server. */
   address: string;
   node: string;
+  /** What it calls itself; tests play EMQX. */
+  name?: string;
   /** Hears every call that failed. */
   onError: (error: DockhookError) => void;
 }
@@ -91,9 +93,15 @@ interface ValuedResponse {
 }
 
 /** Starts to ask a provider; returns at once. */
-export function connectExhook({ address, node, onError }: ExhookOptions): ExhookClient {
+export function connectExhook({
+  address,
+  node,
+  name = 'dockhook embedded broker',
+  onError,
+}: ExhookOptions): ExhookClient {
   const calls = openCalls(address);
-  const meta = { node, version: '5.10.4', sysdescr: 'dockhook embedded broker', cluster_name: 'dockhook' };
+  const startedAt = performance.now();
+  const meta = { node, version: '5.10.4', sysdescr: name, cluster_name: 'dockhook' };
   const hooks = new Map<string, string[]>();
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
@@ -108,7 +116,12 @@ export function connectExhook({ address, node, onError }: ExhookOptions): Exhook
   }
 
   async function load(): Promise<void> {
-    const broker = { version: meta.version, sysdescr: meta.sysdescr, datetime: new Date().toISOString() };
+    const broker = {
+      version: meta.version,
+      sysdescr: meta.sysdescr,
+      uptime: Math.ceil(performance.now() - startedAt),
+      datetime: new Date().toISOString(),
+    };
     const answer = (await ask('OnProviderLoaded', { broker })) as LoadedResponse | undefined;
     const unknown = answer?.hooks.find((hook) => !HOOK_POINTS.has(hook.name));
     if (unknown)

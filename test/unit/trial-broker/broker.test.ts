@@ -2,6 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { startBroker, type Broker } from '../../../src/trial-broker/broker.js';
+import type { ClientInfo } from '../../../src/trial-broker/exhook-client.js';
 import { hasCode } from '../../../src/errors.js';
 import { connackCode, connectClient, type TestClient } from '../../support/mqtt.js';
 import {
@@ -23,16 +24,19 @@ describe('embedded broker', () => {
   let provider: ScriptedProvider;
   let broker: Broker;
   let errors: Error[];
+  let mqtt5: ClientInfo[];
   const clients: TestClient[] = [];
 
   async function start(handlers: Record<string, Handler> = {}): Promise<void> {
     provider = await startProvider(handlers);
     errors = [];
+    mqtt5 = [];
     broker = await startBroker({
       listen: { host: '127.0.0.1', port: 0 },
       exhook: provider.address,
       node: 'test@127.0.0.1',
       onError: (error) => errors.push(error),
+      onMqtt5: (client) => mqtt5.push(client),
     });
   }
 
@@ -87,6 +91,22 @@ describe('embedded broker', () => {
       await start();
       expect(await connackCode(url(), { clientId: DOCK })).to.equal(0);
       expect(provider.of('OnClientAuthenticate')[0]?.clientinfo).to.include({ username: '', password: '' });
+    });
+
+    it('refuses MQTT 5 with return code 1, asks nobody, and tells who it was', async () => {
+      await start();
+      const options = { clientId: DOCK, username: 'yard', password: 'secret' };
+      expect(await connackCode(url(), { ...options, protocolVersion: 5 })).to.equal(1);
+      expect(mqtt5).to.have.length(1);
+      expect(mqtt5[0]).to.include({ clientid: DOCK, username: 'yard', peerhost: '127.0.0.1' });
+      expect(JSON.stringify(mqtt5)).to.not.include('secret');
+      // A broker that gives it an id would only now make one.
+      expect(await connackCode(url(), { clientId: '', protocolVersion: 5 })).to.equal(1);
+      expect(mqtt5[1]).to.include({ clientid: '', username: '' });
+      expect(await connackCode(url(), options), 'MQTT 3.1.1').to.equal(0);
+      expect(await connackCode(url(), { ...options, protocolVersion: 3, protocolId: 'MQIsdp' })).to.equal(0);
+      expect(provider.of('OnClientAuthenticate')).to.have.length(2);
+      expect(mqtt5).to.have.length(2);
     });
 
     const refusals: [string, Handler][] = [
