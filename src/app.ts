@@ -19,11 +19,13 @@ import type { Client, Hooks } from './hooks.js';
 import { formatListen } from './listen.js';
 import { createAfterwards, type Afterwards } from './observability/after-answers.js';
 import { logConnections, logUnsound, observeChanges, observeQueries } from './observability/database-log.js';
+import { createHeartbeat, type Heartbeat } from './observability/heartbeat.js';
 import { startHttp, type HttpServer } from './observability/http.js';
 import { createLog, logEvents, logFailures, type Logger } from './observability/log.js';
 import { openLogOutput } from './observability/log-output.js';
 import type { Metrics } from './observability/metrics.js';
 import { logProcessFaults } from './observability/process-faults.js';
+import { readableLine } from './observability/readable-line.js';
 import { createReadiness, type ReadinessState } from './observability/readiness.js';
 import { tellRefusals } from './observability/refused-connections.js';
 import { openDatabase } from './open-database.js';
@@ -68,6 +70,8 @@ export interface App {
   isReady(): boolean;
   /** Whether the store was reached: true when it was, false if the app was stopped before that. */
   ready: Promise<boolean>;
+  /** Takes what a broker in this process decided by itself. */
+  tell: Tell;
   /**
    * Stops in order: unready, drain, close. Closes the stores too. Idempotent.
    * @param unreadyMs how long to go on answering after `/readyz` turned 503
@@ -75,9 +79,10 @@ export interface App {
   stop(unreadyMs?: number): Promise<void>;
 }
 
-/** The log of a process that stays up: on stdout. */
+/** The log of a process that stays up: on stdout, as JSON for programs and readable for a person at a terminal. */
 export function openLog(config: Config, metrics: Metrics): Logger {
-  return createLog(config.logLevel, openLogOutput(1, metrics.logLineLost));
+  const format = process.stdout.isTTY ? readableLine : undefined;
+  return createLog(config.logLevel, openLogOutput(1, metrics.logLineLost, format));
 }
 
 /**
@@ -113,7 +118,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const passwords = await createPasswordChecks(undefined, parts.stores.accounts.replaceHash);
   const records = startRecords(config, parts);
   const watch = watchListeners(config, parts);
-  const { hooks, requests } = createHooks(config, parts, { records, passwords, watch });
+  const heartbeat = createHeartbeat(parts.stores.servers);
+  const { hooks, requests } = createHooks(config, parts, { records, passwords, watch, heartbeat });
   const readiness = createReadiness(parts.refusal, parts.refusedMs);
   const { http, exhook } = await openPorts(config, parts, { records, hooks, readiness }).catch(
     (error: unknown) => {
@@ -129,6 +135,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   process.on('exit', records.afterwards.flush);
   const stopped = new AbortController();
   const ready = reachStore(parts, readiness, stopped.signal).then(async (reached) => {
+    if (reached && !stopped.signal.aborted) heartbeat.start();
     if (reached) await prepare(parts, requests, follow);
     return reached;
   });
@@ -143,7 +150,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     await exhook.stop(GRACE_MS);
     await http.close();
     records.afterwards.flush();
-    await records.timeline?.stop();
+    await Promise.all([records.timeline?.stop(), heartbeat.stop()]);
     await parts.stores.close();
     // A call that was cut may have told something since.
     records.afterwards.flush();
@@ -156,6 +163,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     http: formatListen(http),
     isReady: () => readiness.now().isReady,
     ready,
+    tell: records.tell,
     stop: (unreadyMs = 0) => (shutDownOnce ??= shutDown(unreadyMs)),
   };
 }
@@ -191,6 +199,7 @@ function startRecords(config: Config, parts: AppParts): Records {
 function startTimeline({ stores, metrics, log, timeline }: AppParts): TimelineKeeper {
   return keepTimeline({
     store: stores.timeline,
+    ping: stores.ping,
     onDropped: metrics.timelineDropped,
     onError: (error) => {
       log.warn({ event: 'timeline_not_written', detail: messageOf(error) });
@@ -225,11 +234,11 @@ const OUTDATED =
 function createHooks(
   config: Config,
   { stores, log }: AppParts,
-  { records, passwords, watch }: { records: Records; passwords: PasswordChecks; watch: Watch },
+  parts: { records: Records; passwords: PasswordChecks; watch: Watch; heartbeat: Heartbeat },
 ): { hooks: Hooks; requests: Requests } {
+  const { records, passwords, watch, heartbeat } = parts;
   const { tell, timeline, arrivals } = records;
-  const mounted: Hooks['mounted'] = (version) =>
-    mountedHooks({ timeline: config.timeline, version: parseVersion(version) });
+  const mounted: Hooks['mounted'] = (version) => mountedHooks({ ...config, version: parseVersion(version) });
   /** Nodes of which it was said that they have mounted other hooks. */
   const outdated = new Set<string>();
   const access = createAccess({
@@ -245,7 +254,8 @@ function createHooks(
     license: stores.license,
     identifyPublisher: access.identifyPublisher,
     isListed: access.isListed,
-    emptyReplies: config.emptyReplies,
+    mayPublish: access.mayPublish,
+    answerForBackend: config.answerForBackend,
     tell,
   });
   const hooks: Hooks = {
@@ -255,6 +265,7 @@ function createHooks(
       outdated.delete(broker.node);
       watch.loaded(broker);
       timeline?.booted(broker);
+      heartbeat.loaded(broker.product);
     },
     authenticate: (client, password) => {
       watch.asked(client.node);

@@ -125,7 +125,7 @@ function spareDestroyedStreams(server: Server): void {
 function bindFault(address: string, detail: string): string {
   const problem = `cannot listen for EMQX on ${address} (gRPC)`;
   if (detail.includes('EADDRINUSE')) {
-    return `${problem}: another process has this port. Stop it, or choose another port with DOCKHOOK_GRPC_LISTEN.`;
+    return `${problem}: another process has this port. Stop it, or choose another port with DOCKHOOK_GRPC_LISTEN or --grpc-listen.`;
   }
   if (detail.includes('EACCES')) {
     return `${problem}: not permitted. Choose a port above 1023 with DOCKHOOK_GRPC_LISTEN.`;

@@ -34,7 +34,7 @@ export interface WireMessage {
 /** A node loads the provider. Both may be null in a request that EMQX did not write. */
 export interface LoadedRequest {
   /** `uptime` is in milliseconds, decimal. */
-  broker: { version: string; uptime: string } | null;
+  broker: { version: string; sysdescr: string; uptime: string } | null;
   meta: { node: string } | null;
 }
 
@@ -88,12 +88,14 @@ export const EMPTY_SUCCESS: EmptySuccess = {};
 /** `uptimeMs` is undefined if the node does not say how long it has been running. */
 export function toBroker({ broker, meta }: LoadedRequest): {
   node: string;
+  product: string;
   version: string;
   uptimeMs: number | undefined;
 } {
   const uptime = Number(broker?.uptime);
   return {
     node: meta?.node ?? '',
+    product: broker?.sysdescr ?? '',
     version: broker?.version ?? '',
     uptimeMs: uptime > 0 ? uptime : undefined,
   };

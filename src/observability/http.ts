@@ -46,7 +46,7 @@ export async function startHttp(
   } catch (error) {
     throw new DockhookError(
       'usage',
-      `cannot listen on ${formatListen(listen)} for HTTP (${messageOf(error)}): set DOCKHOOK_HTTP_LISTEN to a free address`,
+      `cannot listen on ${formatListen(listen)} for HTTP (${messageOf(error)}): set DOCKHOOK_HTTP_LISTEN or --http-listen to a free address`,
       { cause: error },
     );
   }

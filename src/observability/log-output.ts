@@ -20,10 +20,17 @@ export interface LogOutput {
   flush(done: () => void): void;
 }
 
-/** @param onLost called for each line that was not kept */
-export function openLogOutput(fd = 1, onLost: () => void = () => undefined): LogOutput {
+/**
+ * @param onLost called for each line that was not kept
+ * @param format as in {@link createLogQueue}
+ */
+export function openLogOutput(
+  fd = 1,
+  onLost: () => void = () => undefined,
+  format?: (line: string) => string,
+): LogOutput {
   const ownFd = withoutWaiting(fd);
-  const queue = createLogQueue();
+  const queue = createLogQueue(format);
   let retry: NodeJS.Timeout | undefined;
   /** Since when a thread writes. */
   let busySince: number | undefined;

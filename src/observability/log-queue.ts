@@ -16,7 +16,8 @@ interface LogQueue {
   skip(): void;
 }
 
-export function createLogQueue(): LogQueue {
+/** @param format makes of each line, also of the one about losses, what is written */
+export function createLogQueue(format: (line: string) => string = (line) => line): LogQueue {
   /** Lines in full. */
   const lines: string[] = [];
   /** What was taken from `lines` and is not written yet. */
@@ -31,7 +32,8 @@ export function createLogQueue(): LogQueue {
   }
 
   return {
-    add(line) {
+    add(json) {
+      const line = format(json);
       // Once one was lost, all are until there is room for many: that makes one gap, and one line about it.
       if (lost > 0 || unwritten + line.length > MAX_UNWRITTEN) {
         lost += 1;
@@ -54,7 +56,7 @@ export function createLogQueue(): LogQueue {
     written(bytes) {
       rest = rest && bytes < rest.length ? rest.subarray(bytes) : undefined;
       if (lost > 0 && unwritten <= MAX_UNWRITTEN / 2) {
-        keep(lossLine(lost));
+        keep(format(lossLine(lost)));
         lost = 0;
       }
     },

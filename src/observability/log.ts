@@ -56,6 +56,9 @@ const FIELDS = [
   'tid',
   'clockSkewMs',
   'drone',
+  'modelKey',
+  'license',
+  'broker',
   'repeated',
   'detail',
 ] as const satisfies readonly (keyof AccessEvent)[];
@@ -125,6 +128,8 @@ function levelOf({ step, outcome, reason, repeated }: AccessEvent): 'debug' | 'i
   if (repeated) return 'debug';
   // Of no dock's way in, and told again and again by one that gets no answer to it.
   if (step === 'status') return 'debug';
+  // Once in each session: it is for the timeline.
+  if (step === 'authorize' && outcome === 'ok') return 'debug';
   // No dock can come online until somebody sets it; and a mistake in dockhook itself.
   if (reason === 'license_not_set' || reason === 'internal_error') return 'error';
   return outcome === 'refused' || outcome === 'dropped' || outcome === 'faulty' ? 'warn' : 'info';

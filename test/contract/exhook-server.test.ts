@@ -107,7 +107,7 @@ describe('ExHook server', () => {
       expect(error.code).to.equal('usage');
       expect(error.message).to.equal(
         `cannot listen for EMQX on 127.0.0.1:${port} (gRPC): another process has this port. ` +
-          'Stop it, or choose another port with DOCKHOOK_GRPC_LISTEN.',
+          'Stop it, or choose another port with DOCKHOOK_GRPC_LISTEN or --grpc-listen.',
       );
     });
 

@@ -28,12 +28,15 @@ export interface Sent {
   tid?: string;
   timestamp?: number;
   messageId?: string;
+  /** `domain-type-sub_type` in an `update_topo`. */
+  modelKey?: string;
 }
 
 export async function openStage(grpc: string): Promise<Stage> {
   const exhook = connectExhook({
     address: grpc,
     node: 'emqx@test',
+    name: 'EMQX',
     onError: (error) => {
       throw error;
     },
@@ -89,9 +92,15 @@ function actorOf(exhook: ExhookClient, client: ClientInfo): Actor {
       if (verdict.kind !== 'reply') return undefined;
       return (JSON.parse(verdict.payload.toString()) as { data: Record<string, unknown> }).data;
     },
-    async status(drone, { gateway = client.clientid, ...more } = {}) {
-      const devices = drone === undefined ? [] : [{ sn: drone }];
-      await publish(`sys/product/${gateway}/status`, 'update_topo', { sub_devices: devices }, more);
+    async status(drone, { gateway = client.clientid, modelKey, ...more } = {}) {
+      const sub_devices = drone === undefined ? [] : [{ sn: drone }];
+      const [domain, type, sub_type] = modelKey?.split('-') ?? [];
+      await publish(
+        `sys/product/${gateway}/status`,
+        'update_topo',
+        { domain, type, sub_type, sub_devices },
+        more,
+      );
     },
   };
 }

@@ -41,7 +41,7 @@ export const LOG_LINES: Readonly<Record<string, string>> = {
     'dockhook reads from PostgreSQL for each call: slower, but as correct. `detail` says why.',
   license_not_loaded: 'The license could not be read at the start. The first `config` request reads it.',
   timeline_not_written:
-    'Entries of the access timeline are lost, because the database is slow, away or refuses them.',
+    'The database is slow, away or refuses entries of the access timeline: they wait in memory. Or dockhook ended before they could be written.',
   // EMQX over its REST API
   emqx_listeners_closed:
     'Listeners of `DOCKHOOK_EMQX_LISTENERS` are closed. `detail` says what dockhook waits for.',

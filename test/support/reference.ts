@@ -84,7 +84,7 @@ function commandsOf(command: Command, path = ''): { path: string; command: Comma
 function commandText({ path, command }: { path: string; command: Command }): string {
   const settingFlags = new Set(settingList.map(({ flag }) => `--${flag ?? ''}`));
   const isSetting = ({ long }: Option): boolean => settingFlags.has(long ?? '');
-  const own = command.options.filter((option) => !isSetting(option));
+  const own = command.options.filter((option) => !isSetting(option) && !option.hidden);
   const settings = command.options.filter(isSetting).map(({ long }) => long ?? '');
   const example = own.length === 0 && /^Example:\n.*$/.test(helpAfter(command)) ? '' : helpAfter(command);
   const parts = [
@@ -107,8 +107,12 @@ function commandText({ path, command }: { path: string; command: Command }): str
 function settingsTaken(flags: readonly string[]): string | false {
   if (flags.length === 0) return false;
   // `--data-dir` is an option of all commands.
-  const all = settingList.filter(({ flag, name }) => flag !== undefined && name !== 'dataDir');
-  if (flags.length === all.length) return 'It also takes the flag of each [setting](#settings).';
+  const all = settingList.flatMap(({ flag, name }) =>
+    flag === undefined || name === 'dataDir' ? [] : [`--${flag}`],
+  );
+  const rest = all.filter((flag) => !flags.includes(flag));
+  if (rest.length === 0) return 'It also takes the flag of each [setting](#settings).';
+  if (rest.length === 1) return `It also takes the flag of each [setting](#settings) but \`${rest.join()}\`.`;
   return `It also takes the [settings](#settings) ${flags.map((flag) => `\`${flag}\``).join(', ')}.`;
 }
 

@@ -81,6 +81,9 @@ describe('an event in the log', () => {
       tid: 'tid',
       clockSkewMs: -1,
       drone: '',
+      modelKey: '3-3-0',
+      license: '0a1b2c3d',
+      broker: 'EMQX 5.8.9',
       repeated: true,
       detail: 'as a driver says it',
     };
