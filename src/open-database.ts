@@ -6,6 +6,8 @@ import type { PostgresOptions } from './stores/connect-postgres.js';
 interface OpenOptions {
   /** What people call a process that stays up; it then holds the embedded database for itself. */
   command?: string | undefined;
+  /** Whether an embedded database is made where there is none; otherwise that is a `not_found`. Default: yes. */
+  mayMake?: boolean;
   /** Told what takes long. */
   onProgress: (text: string) => void;
   /** As in `stores/connect-postgres.ts`; for a process that stays up. */
@@ -17,7 +19,7 @@ const CONNECTIONS_OF_A_COMMAND = 2;
 
 /** With `command`, rejects with `locked` while another process holds the embedded database. */
 export async function openDatabase(config: Config, options: OpenOptions): Promise<Database> {
-  const { command, onProgress, postgres } = options;
+  const { command, mayMake, onProgress, postgres } = options;
   if (config.databaseUrl !== undefined) {
     const { connectPostgres } = await import('./stores/connect-postgres.js');
     return connectPostgres(config.databaseUrl, {
@@ -28,7 +30,7 @@ export async function openDatabase(config: Config, options: OpenOptions): Promis
     });
   }
   const { connectDataDirectory, openDataDirectory } = await import('./embedded-database/data-directory.js');
-  if (command === undefined) return connectDataDirectory(config.dataDir, { onProgress });
+  if (command === undefined) return connectDataDirectory(config.dataDir, { onProgress, mayMake });
   return openDataDirectory(config.dataDir, { command, onProgress });
 }
 

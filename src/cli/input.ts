@@ -1,7 +1,9 @@
 /** What commands read: standard input, serial numbers and dates. */
+import { Writable } from 'node:stream';
 import { DockhookError } from '../errors.js';
 import { parseMoment } from '../dates.js';
 import { serialNumberFault } from '../serial-number.js';
+import { ask } from './output.js';
 
 /** More than any password, license or list of names that a person pipes in. */
 const MAX_STDIN_BYTES = 64 * 1024 * 1024;
@@ -18,13 +20,42 @@ export async function readStdin(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Reads a password; removes one trailing LF or CRLF and nothing else. */
-export async function readPassword(): Promise<string> {
-  const password = (await readStdin()).replace(/\r?\n$/, '');
+/**
+ * Reads a password; removes one trailing LF or CRLF and nothing else. A person at a terminal is asked for it, and does
+ * not see it.
+ * @param isNew whether a slip of the finger would stay: a person types it twice
+ */
+export async function readPassword({ isNew = false } = {}): Promise<string> {
+  const isTyped = process.stdin.isTTY;
+  const password = isTyped ? await askHidden('password: ') : (await readStdin()).replace(/\r?\n$/, '');
   if (password === '') {
     throw new DockhookError('usage', 'no password on standard input: printf \'%s\' "$PASSWORD" | dockhook …');
   }
+  if (isTyped && isNew && (await askHidden('again: ')) !== password) {
+    throw new DockhookError('usage', 'the two passwords differ; nothing was changed');
+  }
   return password;
+}
+
+/** One line from the terminal, which shows nothing of it. Empty if the person gives up. */
+async function askHidden(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline');
+  ask(question);
+  const nowhere = new Writable({
+    write: (_chunk, _encoding, done) => {
+      done();
+    },
+  });
+  // As a terminal, it takes the keys one by one, and the echo goes to `output`.
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  const line = await new Promise<string>((resolve) => {
+    lines.once('line', resolve).once('close', () => {
+      resolve('');
+    });
+  });
+  lines.close();
+  ask('\n');
+  return line;
 }
 
 /**

@@ -1,6 +1,9 @@
 /** `dockhook license …`: the app id, key and license that a dock verifies. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { command } from '../command.js';
+import { TIME_SERVER } from '../dock/time-server.js';
 import { DockhookError, messageOf } from '../errors.js';
 import type { License } from '../stores/types.js';
 import { readStdin } from './input.js';
@@ -33,7 +36,11 @@ export function addLicenseCommand(program: Command): void {
     'gpg --decrypt license.json.gpg | dockhook license set -',
   );
   addExamples(
-    license.command('show').description('show the license, secrets masked').action(showLicense),
+    license
+      .command('show')
+      .description('show the license; of its secrets only length and fingerprint, to compare them')
+      .addHelpText('after', `\n${HOW_TO_COMPARE}`)
+      .action(showLicense),
     'dockhook license show',
   );
   addExamples(
@@ -49,11 +56,25 @@ async function setLicense(path: string, _options: unknown, command: Command): Pr
   else print(`license of app ${license.appId} stored; docks get it at their next config request`);
 }
 
-async function showLicense(_options: unknown, command: Command): Promise<void> {
-  const license = await withStores(command, (stores) => stores.license.get());
-  if (!license) throw new DockhookError('not_found', 'no license is set: dockhook license set --help');
-  if (wantsJson(command)) printJson(masked(license));
-  else printFields(masked(license));
+async function showLicense(_options: unknown, self: Command): Promise<void> {
+  const license = await withStores(self, (stores) => stores.license.get());
+  if (!license) {
+    throw new DockhookError('not_found', `no license is set: ${command('license', 'set', '--help')}`);
+  }
+  if (wantsJson(self)) {
+    printJson(masked(license));
+    return;
+  }
+  const { app_id, app_key, app_license, ntp_host, ntp_port } = masked(license);
+  const isDefault = license.ntpHost === undefined ? ' (default)' : '';
+  printFields({
+    app_id,
+    app_key: fingerprintText(app_key),
+    app_license: fingerprintText(app_license),
+    ntp_host: `${ntp_host}${isDefault}`,
+    ntp_port: String(ntp_port),
+  });
+  print(`\n${HOW_TO_COMPARE}`);
 }
 
 async function clearLicense(_options: unknown, command: Command): Promise<void> {
@@ -108,18 +129,36 @@ function parseLicense(path: string, text: string): License {
   return license as License;
 }
 
-function masked(license: License): Record<string, string> {
+/** What docks get, without secrets. */
+function masked(license: License) {
   return {
     app_id: license.appId,
-    app_key: mask(license.appKey),
-    app_license: mask(license.appLicense),
-    ntp_host: license.ntpHost ?? '(default)',
-    ntp_port: String(license.ntpPort ?? '(default)'),
+    app_key: fingerprint(license.appKey),
+    app_license: fingerprint(license.appLicense),
+    ntp_host: license.ntpHost ?? TIME_SERVER.host,
+    ntp_port: license.ntpPort ?? TIME_SERVER.port,
   };
 }
 
-/** Length and end are enough to compare with developer.dji.com. A short secret does not even show its end. */
-function mask(secret: string): string {
-  const end = secret.length >= 16 ? `, ending in ${secret.slice(-4)}` : '';
-  return `(${secret.length} characters${end})`;
+/** Of a shorter text it could be found out what it is, by trying. DJI's have at least 32 characters. */
+const SHORTEST_WITH_FINGERPRINT = 16;
+
+interface Fingerprint {
+  length: number;
+  /** The first eight digits of the text's SHA-256; null for a short one. */
+  sha256: string | null;
 }
+
+function fingerprint(secret: string): Fingerprint {
+  const digest = createHash('sha256').update(secret).digest('hex').slice(0, 8);
+  return { length: secret.length, sha256: secret.length < SHORTEST_WITH_FINGERPRINT ? null : digest };
+}
+
+function fingerprintText({ length, sha256 }: Fingerprint): string {
+  return `${length} characters, ${sha256 === null ? 'too short for a fingerprint' : `fingerprint ${sha256}`}`;
+}
+
+/** `read` keeps the text out of the shell's history, and takes blanks away that were copied with it. */
+const HOW_TO_COMPARE = `To compare a text of developer.dji.com, run this line in bash, paste the text, and press Enter. It prints length and fingerprint:
+
+  read -rs TEXT && printf '%s characters, fingerprint ' "\${#TEXT}" && printf %s "$TEXT" | openssl sha256 -r | cut -c1-8`;

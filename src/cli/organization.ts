@@ -1,5 +1,6 @@
 /** `dockhook organization …`: the groups that devices are bound to. */
 import type { Command } from 'commander';
+import { command } from '../command.js';
 import { GENERATED_CODE_CHARACTERS, SHORT_CODE } from '../dock/binding-code.js';
 import { DockhookError } from '../errors.js';
 import type { Organization } from '../stores/types.js';
@@ -43,7 +44,7 @@ export function addOrganizationCommand(program: Command): void {
   addExamples(
     organization
       .command('remove <id>')
-      .description('delete an organization that has no devices')
+      .description('delete an organization that has no devices and no accounts')
       .action(removeOrganization),
     'dockhook organization remove north',
   );
@@ -60,7 +61,8 @@ async function addOrganization(
     throw new DockhookError('usage', '--binding-code is empty; leave it out, and dockhook makes one');
   }
   await withStores(command, (stores) => stores.organizations.add(organization));
-  warnOfShort(bindingCode, command);
+  warnOfTyping(`organization id "${id}"`, id, command);
+  warnOfCode(bindingCode, command);
   if (wantsJson(command)) printJson(organization);
   else {
     print(`organization "${id}" added. Type into DJI Pilot 2:`);
@@ -88,7 +90,7 @@ async function setOrganization(
       bindingCode: bindingCode ?? before.bindingCode,
     })),
   );
-  if (bindingCode !== undefined) warnOfShort(bindingCode, command);
+  if (bindingCode !== undefined) warnOfCode(bindingCode, command);
   if (wantsJson(command)) {
     printJson(organization);
     return;
@@ -103,33 +105,44 @@ async function generatedCode(): Promise<string> {
   return randomCode(GENERATED_CODE_CHARACTERS);
 }
 
-function warnOfShort(bindingCode: string, command: Command): void {
+function warnOfCode(bindingCode: string, command: Command): void {
+  warnOfTyping('device binding code', bindingCode, command);
   if (bindingCode.length >= SHORT_CODE) return;
   warn(`a binding code of fewer than ${SHORT_CODE} characters can be guessed`, wantsJson(command));
 }
 
-async function listOrganizations(_options: unknown, command: Command): Promise<void> {
-  const { records, badRows } = await withStores(command, (stores) => stores.organizations.list());
-  if (wantsJson(command)) printJson(records);
-  else if (records.length === 0) print('no organizations yet: dockhook organization add --help');
+/** Somebody types it on a remote controller, and it is compared byte by byte. */
+function warnOfTyping(what: string, text: string, command: Command): void {
+  if (/^[A-Za-z0-9._-]+$/.test(text)) return;
+  warn(
+    `the ${what} is typed on a remote controller: letters without accents, digits, "-", "_" and "." are ` +
+      'easier there, and hard to mistake',
+    wantsJson(command),
+  );
+}
+
+async function listOrganizations(_options: unknown, self: Command): Promise<void> {
+  const { records, badRows } = await withStores(self, (stores) => stores.organizations.list());
+  if (wantsJson(self)) printJson(records);
+  else if (records.length === 0) print(`no organizations yet: ${command('organization', 'add', '--help')}`);
   else {
     printTable(
       ['ID', 'NAME', 'BINDING CODE'],
       records.map(({ id, name, bindingCode }) => [id, name, bindingCode]),
     );
   }
-  reportBadRows(badRows, wantsJson(command));
+  reportBadRows(badRows, wantsJson(self));
 }
 
-async function showOrganization(id: string, _options: unknown, command: Command): Promise<void> {
-  const organization = await withStores(command, (stores) => stores.organizations.get(id));
+async function showOrganization(id: string, _options: unknown, self: Command): Promise<void> {
+  const organization = await withStores(self, (stores) => stores.organizations.get(id));
   if (!organization) {
     throw new DockhookError(
       'not_found',
-      `there is no organization "${id}"; dockhook organization list shows all`,
+      `there is no organization "${id}"; all of them: ${command('organization', 'list')}`,
     );
   }
-  if (wantsJson(command)) printJson(organization);
+  if (wantsJson(self)) printJson(organization);
   else printFields({ organization: id, name: organization.name, 'binding code': organization.bindingCode });
 }
 

@@ -47,6 +47,16 @@ export function say(text: string): void {
   process.stderr.write(`${shown(text, process.stderr)}\n`);
 }
 
+/** A question on stderr, whose answer is typed behind it. */
+export function ask(question: string): void {
+  process.stderr.write(shown(question, process.stderr));
+}
+
+/** The help of a command, as wide as the terminal. */
+export function printHelp(text: string): void {
+  process.stdout.write(wrapped(shown(text, process.stdout), process.stdout.columns));
+}
+
 /**
  * Writes output that must stay as it is, such as CSV; only for a terminal is it made safe. Resolves when it is written,
  * and rejects if it cannot be.
@@ -78,6 +88,26 @@ function toJson(value: unknown): string {
 export function warn(text: string, json: boolean): void {
   if (json) sayJson({ warning: withoutUserInfo(text) });
   else say(`${style('yellow', 'warning:', process.stderr)} ${text}`);
+}
+
+/**
+ * Prose at most as wide as a terminal, broken between words. Lines that begin with a space stay as they are: a command
+ * among them could not be pasted any more.
+ * @param width undefined where nobody looks at it
+ */
+export function wrapped(text: string, width: number | undefined): string {
+  if (width === undefined) return text;
+  // Paragraphs, so that the rest of a line and the next one come together.
+  return text.replaceAll(/^\S.*(\n\S.*)*$/gm, (paragraph) => {
+    if (paragraph.split('\n').every((line) => line.length <= width)) return paragraph;
+    const lines: string[] = [];
+    for (const word of paragraph.split(/\s+/)) {
+      const longer = `${lines.at(-1) ?? ''} ${word}`;
+      if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+      else lines.push(word);
+    }
+    return lines.join('\n');
+  });
 }
 
 /** Prints rows under their headings, columns aligned. */

@@ -10,6 +10,7 @@ import { addEmqxCommand } from './emqx/emqx.js';
 import { addLicenseCommand } from './license.js';
 import { addOrganizationCommand } from './organization.js';
 import { addServeCommand } from './serve.js';
+import { printHelp } from './output.js';
 import { addSimulateCommand } from './simulate.js';
 
 const commands = [
@@ -36,7 +37,12 @@ export function createProgram({ json }: { json: boolean }): Command {
     .version(version)
     .option('--json', 'print one JSON value on stdout, and errors as {"code","message"} on stderr')
     .option('--data-dir <directory>', 'folder of the embedded database (DOCKHOOK_DATA_DIR)')
-    .configureOutput({ outputError: () => undefined, ...(json ? { writeErr: () => undefined } : {}) })
+    .configureOutput({
+      writeOut: printHelp,
+      outputError: () => undefined,
+      ...(json ? { writeErr: () => undefined } : {}),
+    })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict.')
     .exitOverride();
   // Subcommands inherit what was set up above, so they come after it.

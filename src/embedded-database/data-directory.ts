@@ -4,9 +4,11 @@
  * `lock.ts` decides who holds it, `server.ts` answers the others, `client.ts` is their side. The database itself is in
  * `postgres/`.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { devDataDir } from '../command.js';
 import { DockhookError, hasCode, messageOf } from '../errors.js';
 import type { Database } from '../stores/database.js';
 import { connectToHolder, type HolderConnection } from './client.js';
@@ -63,16 +65,18 @@ export async function openDataDirectory(directory: string, options: DataDirector
 /**
  * The database in a directory for a short while: through the process that holds it, once that has opened
  * it, or else by holding it. Through a process, a query may take 5 s.
+ * @param options `mayMake`: whether a directory without a database gets one; otherwise rejects with `not_found`
  */
 export async function connectDataDirectory(
   directory: string,
-  options: Partial<DataDirectoryOptions> = {},
+  { mayMake = true, ...options }: Partial<DataDirectoryOptions> & { mayMake?: boolean | undefined } = {},
 ): Promise<Database> {
   await checkOwner(directory);
   const path = socketPath(directory);
   for (;;) {
     const connection = await connectToHolder(path);
     if (connection !== undefined) return databaseOf(connection, directory);
+    if (!mayMake && !existsSync(join(directory, 'postgres'))) throw noDatabase(directory);
     try {
       return await openDataDirectory(directory, { command: 'a dockhook command', ...options });
     } catch (error) {
@@ -80,6 +84,16 @@ export async function connectDataDirectory(
       if (!hasCode(error, 'locked')) throw error;
     }
   }
+}
+
+function noDatabase(directory: string): DockhookError {
+  const ofDev = devDataDir(directory);
+  const dev = existsSync(ofDev) ? `; that of dockhook dev: --data-dir ${ofDev}` : '';
+  return new DockhookError(
+    'not_found',
+    `there is no database in ${directory}: set DATABASE_URL, or --data-dir as the server has it${dev}. The first ` +
+      'account, organization or license makes a new one',
+  );
 }
 
 async function databaseOf({ holder, database }: HolderConnection, directory: string): Promise<Database> {

@@ -1,11 +1,14 @@
 /** The commands, as processes, on an embedded database and on PostgreSQL. */
 import { expect } from 'chai';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, type Result } from '../support/cli.js';
 import { describeWithPostgres, freshDatabase, type TestDatabase } from '../support/postgres.js';
 
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const LICENSE = { app_id: 166400, app_key: 'key-in-the-test', app_license: 'license-in-the-test' };
 
 describeWithPostgres('commands on PostgreSQL', function () {
@@ -207,7 +210,7 @@ describeWithPostgres('commands on PostgreSQL', function () {
         JSON.stringify({ ...LICENSE, ntp_host: 'ntp.example', ntp_port: 1123 }),
       );
       const shown = await json(['license', 'show']);
-      expect(shown).to.include({ app_id: '166400', ntp_host: 'ntp.example', ntp_port: '1123' });
+      expect(shown).to.include({ app_id: '166400', ntp_host: 'ntp.example', ntp_port: 1123 });
       const human = (await dockhook(['license', 'show'])).stdout;
       for (const text of [JSON.stringify(shown), human]) {
         expect(text).to.not.include('key-in-the-test').and.to.not.include('license-in-the-test');
@@ -232,14 +235,44 @@ describeWithPostgres('commands on PostgreSQL', function () {
         expect(error.message).to.not.include('key-in-the-test');
       });
     }
-    it('set refuses the "…" of the example, and show gives the end of a long secret to compare', async () => {
+    it('set refuses the "…" of the example', async () => {
       await failure(2, ['license', 'set', '-'], '{"app_id":"1","app_key":"…","app_license":"…"}');
-      const license = { app_id: '1', app_key: '0123456789abcdef0123456789abcdef', app_license: 'short' };
-      await json(['license', 'set', '-'], JSON.stringify(license));
-      expect(await json(['license', 'show'])).to.include({
-        app_key: '(32 characters, ending in cdef)',
-        app_license: '(5 characters)',
+    });
+    it('show gives length and fingerprint of each secret, as the line makes them that it prints', async () => {
+      const [key, text] = ['0123456789abcdef0123456789abcdef', `${'Zm9vYmFy'.repeat(12)}==`];
+      await json(['license', 'set', '-'], JSON.stringify({ app_id: '1', app_key: key, app_license: text }));
+      const { stdout } = await dockhook(['license', 'show']);
+      expect(stdout).to.not.include(key).and.to.not.include(text);
+      expect(stdout)
+        .to.match(/^ntp_host +pool\.ntp\.org \(default\)$/m)
+        .and.to.match(/^ntp_port +123$/m);
+      const line = stdout.split('\n').find((one) => one.includes('read -rs')) ?? '';
+      for (const [field, secret] of [
+        ['app_key', key],
+        ['app_license', text],
+      ] as const) {
+        const shown = new RegExp(`^${field} +(.*)$`, 'm').exec(stdout)?.[1];
+        // A blank that was copied with it does no harm.
+        const made = execFileSync('bash', ['-c', line], { input: `${secret} \n`, encoding: 'utf8' });
+        expect(made.trim()).to.equal(shown);
+      }
+      expect(await json(['license', 'show'])).to.deep.equal({
+        app_id: '1',
+        app_key: { length: 32, sha256: sha256(key).slice(0, 8) },
+        app_license: { length: text.length, sha256: sha256(text).slice(0, 8) },
+        ntp_host: 'pool.ntp.org',
+        ntp_port: 123,
       });
+    });
+    it('show gives no fingerprint of a text that could be guessed with it', async () => {
+      const license = { app_id: '1', app_key: 'a-short-app-key', app_license: 'short' };
+      await json(['license', 'set', '-'], JSON.stringify({ ...license, ntp_host: 'ntp.example' }));
+      expect(await json(['license', 'show'])).to.deep.include({
+        app_key: { length: 15, sha256: null },
+        app_license: { length: 5, sha256: null },
+        ntp_host: 'ntp.example',
+      });
+      expect((await dockhook(['license', 'show'])).stdout).to.match(/^app_license +5 characters, too short/m);
     });
     it('set names a file that cannot be read', async () => {
       expect((await failure(2, ['license', 'set', '/does/not/exist.json'])).message).to.include(
@@ -364,13 +397,76 @@ describe('commands on the embedded database', function () {
   it('name it, and are not led elsewhere by a DATABASE_URL if the directory was given', async () => {
     const environment = { DATABASE_URL: 'postgres://127.0.0.1:1/none' };
     const data = ['--data-dir', join(directory, 'given')];
-    const listed = await run([...data, 'account', 'list'], { environment });
-    expect(listed.code, listed.stderr).to.equal(0);
-    expect(listed.stderr).to.include(
+    const added = await run([...data, 'organization', 'add', 'north', '--name', 'North'], { environment });
+    expect(added.code, added.stderr).to.equal(0);
+    expect(added.stderr).to.include(
       `embedded database in ${join(directory, 'given')}, which holds nothing yet`,
     );
     const again = await run([...data, 'account', 'list'], { environment });
     expect(again.stderr).to.include(`embedded database in ${join(directory, 'given')})`);
+  });
+
+  for (const args of [
+    'account list',
+    'account show dock',
+    'account set dock --generate',
+    'account remove dock',
+    'account export',
+    'organization list',
+    'organization show north',
+    'organization remove north',
+    'license show',
+    'license clear',
+    'binding list',
+    'binding show 7CTDTEST00000A',
+    'binding remove 7CTDTEST00000A',
+    'dock list',
+    'dock show 7CTDTEST00000A',
+  ]) {
+    it(`make none where there is none: ${args}`, async () => {
+      const cwd = mkdtempSync(join(directory, 'empty-'));
+      const { code, stderr } = await run(args.split(' '), { cwd });
+      expect(code).to.equal(3);
+      expect(stderr).to.match(
+        /error: there is no database in \.\/\.dockhook: set DATABASE_URL, or --data-dir /,
+      );
+      expect(readdirSync(cwd)).to.deep.equal([]);
+    });
+  }
+
+  it('warn of an id and a code that are hard to type on a remote controller, and show no code', async () => {
+    const data = ['--data-dir', join(directory, 'typed'), 'organization', 'add'];
+    const hard = await run([
+      ...data,
+      'Nörth yard',
+      '--name',
+      'Nörth yard',
+      '--binding-code',
+      'gehe!m im Dach',
+    ]);
+    expect(hard.code, hard.stderr).to.equal(0);
+    expect(hard.stderr).to.match(/warning: the organization id "Nörth yard" is typed on a remote controller/);
+    expect(hard.stderr).to.match(/warning: the device binding code is typed on a remote controller/);
+    expect(hard.stderr).to.not.include('gehe');
+    const easy = await run([...data, 'north_yard-2.b', '--name', 'Nörth yard']);
+    expect(easy.code, easy.stderr).to.equal(0);
+    expect(easy.stderr).to.not.include('warning');
+  });
+
+  it('warn of an account name with a space at its end', async () => {
+    const { code, stderr } = await run([
+      ...['--data-dir', join(directory, 'typed'), 'account', 'add', 'dock '],
+      ...['--gateway', '7CTDTEST00000A', '--generate'],
+    ]);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.include('warning: the name "dock " begins or ends with a space');
+  });
+
+  it('name the folder of dev where that has a database', async () => {
+    const data = join(directory, 'server');
+    mkdirSync(join(data, 'dev'), { recursive: true });
+    const { stderr } = await run(['--data-dir', data, 'binding', 'list']);
+    expect(stderr).to.include(`that of dockhook dev: --data-dir ${join(data, 'dev')}`);
   });
 
   it('refuse a directory of somebody else, and one that is none', async function () {
