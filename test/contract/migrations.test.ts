@@ -434,11 +434,15 @@ describeWithPostgres('the tables in a schema of their own', function () {
       });
       return { stores: stores as unknown as Stores, reads: () => reads, heard };
     };
-    const [own, other] = [open(schema), open('public')];
+    const [own, other, neighbour] = [open(schema), open('public'), open(schema)];
     try {
       await Promise.all([own.heard, other.heard]);
       await own.stores.accounts.add(anAccount('dock', { note: 'own' }));
       await other.stores.accounts.add(anAccount('dock', { note: 'other' }));
+      // Notifications come in order: once it hears of this one, it has heard of its own.
+      expect(await own.stores.accounts.get('later')).to.equal(undefined);
+      await neighbour.stores.accounts.add(anAccount('later'));
+      while ((await own.stores.accounts.get('later')) === undefined) await pause();
       expect((await own.stores.accounts.get('dock'))?.note).to.equal('own');
       const before = own.reads();
       await other.stores.accounts.update('dock', (account) => ({ ...account, note: 'changed' }));
@@ -449,7 +453,7 @@ describeWithPostgres('the tables in a schema of their own', function () {
       await own.stores.accounts.update('dock', (account) => ({ ...account, note: 'changed, too' }));
       while ((await own.stores.accounts.get('dock'))?.note !== 'changed, too') await pause();
     } finally {
-      await Promise.all([own.stores.close(), other.stores.close()]);
+      await Promise.all([own, other, neighbour].map(({ stores }) => stores.close()));
     }
   });
 });

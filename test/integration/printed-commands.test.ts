@@ -42,6 +42,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
 const VALUES: Readonly<Record<string, string>> = {
   '--emqx-listeners': 'tcp:default',
   '--exhook': 'http://127.0.0.1:9000',
+  '--limit': '200',
 };
 
 /** The same in what is said of docks. */
@@ -196,11 +197,11 @@ describe('a printed command', function () {
       return pasteAll(stderr);
     };
     await there('license', 'clear');
-    expect(await simulate('ridge', 'r1dge-c0de1'), 'no license').to.equal(1);
+    expect(await simulate('ridge', 'r1dge-c0de1'), 'no license').to.equal(2);
     await there('license', 'set', 'license.json');
-    expect(await simulate('ridge', 'wrong'), 'a wrong code').to.equal(1);
+    expect(await simulate('ridge', 'wrong'), 'a wrong code').to.equal(2);
     expect(await simulate('ridge', 'r1dge-c0de1'), 'nothing wrong').to.equal(0);
-    expect(await simulate('valley', 'va11ey-c0de1'), 'another organization').to.equal(2);
+    expect(await simulate('valley', 'va11ey-c0de1'), 'another organization').to.equal(3);
   });
 
   it('of dock show and dock list is no usage error, and names the database that they were asked about', async () => {
