@@ -40,7 +40,6 @@ export async function readPassword({ isNew = false } = {}): Promise<string> {
 /** One line from the terminal, which shows nothing of it. Empty if the person gives up. */
 async function askHidden(question: string): Promise<string> {
   const { createInterface } = await import('node:readline');
-  ask(question);
   const nowhere = new Writable({
     write: (_chunk, _encoding, done) => {
       done();
@@ -48,6 +47,8 @@ async function askHidden(question: string): Promise<string> {
   });
   // As a terminal, it takes the keys one by one, and the echo goes to `output`.
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  // Only now: until then the terminal would show what is typed.
+  ask(question);
   const line = await new Promise<string>((resolve) => {
     lines.once('line', resolve).once('close', () => {
       resolve('');
