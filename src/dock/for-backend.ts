@@ -4,11 +4,12 @@
  * topology update", and the pages of the events). It drops nothing there: what it does not answer goes on.
  */
 import { EVENTS_OF_FILES, type AnswerForBackend } from '../answer-for-backend.js';
-import type { Message, PublishVerdict } from '../hooks.js';
+import type { PublishVerdict } from '../hooks.js';
 import type { Publishers } from '../publisher.js';
 import { storeBudget } from '../time-limits.js';
-import { parseDeviceTopic, type DeviceTopic } from '../topics.js';
-import { parseEnvelope, replyPayload, replyQos, type Envelope } from './envelope.js';
+import type { DeviceTopic } from '../topics.js';
+import { replyPayload, replyQos, type Envelope } from './envelope.js';
+import type { Report } from './report.js';
 import { results } from './result-codes.js';
 
 interface ForBackendOptions extends Pick<Publishers, 'mayPublish'> {
@@ -25,7 +26,7 @@ export function createRepliesForBackend({
   mayPublish,
   now,
   storeBudgetMs,
-}: ForBackendOptions): (message: Message) => Promise<PublishVerdict> {
+}: ForBackendOptions): (report: Report) => Promise<PublishVerdict> {
   const { updateTopo, events } = answerForBackend;
 
   function isToAnswer({ root, rest }: DeviceTopic, { method, tid, needReply }: Envelope): boolean {
@@ -35,11 +36,8 @@ export function createRepliesForBackend({
     return events && root === 'thing' && rest === 'events' && needReply && !EVENTS_OF_FILES.has(method);
   }
 
-  return async ({ topic, session, payload, qos }) => {
-    const device = updateTopo || events ? parseDeviceTopic(topic) : undefined;
-    if (device === undefined || session === undefined) return { kind: 'pass' };
-    const envelope = parseEnvelope(payload);
-    if (typeof envelope === 'string' || !isToAnswer(device, envelope)) return { kind: 'pass' };
+  return async ({ message: { topic, qos }, session, device, envelope }) => {
+    if (!isToAnswer(device, envelope)) return { kind: 'pass' };
     // If nobody can tell who this is, it passes.
     const isDock = await mayPublish(session, topic, storeBudget(storeBudgetMs)).catch(() => false);
     if (!isDock) return { kind: 'pass' };

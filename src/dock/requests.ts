@@ -16,6 +16,7 @@ import { createAnswers, type AnswerOptions, type Asked } from './answers.js';
 import { messageTraits, parseEnvelope, replyPayload, replyQos } from './envelope.js';
 import { createRepliesForBackend } from './for-backend.js';
 import { reasonFor, results } from './result-codes.js';
+import { reportIn } from './report.js';
 import { observeStatus } from './status.js';
 import { INVENTED_SERIAL_NUMBER } from '../serial-number.js';
 import { gatewayOfRequest } from '../topics.js';
@@ -50,8 +51,10 @@ export function createRequests(options: DockOptions): Requests {
     if (isTestCall(message)) return { kind: 'drop' };
     const asked = askedBy(message, options.tell, storeBudgetMs);
     if (asked === undefined) {
-      const verdict = await replyForBackend(message);
-      observeStatus(message, verdict.kind === 'reply' ? tellAnswered : options.tell, now);
+      const report = reportIn(message);
+      if (report === undefined) return { kind: 'pass' };
+      const verdict = await replyForBackend(report);
+      observeStatus(report, verdict.kind === 'reply' ? tellAnswered : options.tell, now);
       return verdict;
     }
     const { gateway, session, within, tell } = asked;

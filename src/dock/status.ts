@@ -1,25 +1,24 @@
 /**
  * What a gateway reports about itself with `update_topo` (DJI Cloud API, "Device topology update"). A dock does so on
  * `sys/product/{sn}/status`; a remote controller was seen to there, and does so on `thing/product/{sn}/status` by DJI's
- * page on the RC Plus 2. It is only looked at: the message goes on to the operator's backend, which answers it.
+ * page on the RC Plus 2. Here it is only noted: the operator's backend answers it, or `for-backend.ts`.
  */
 import type { AccessEvent, Tell } from '../events.js';
-import type { Message } from '../hooks.js';
-import { parseEnvelope, messageTraits } from './envelope.js';
 import { isSerialNumber } from '../serial-number.js';
-import { parseDeviceTopic } from '../topics.js';
+import { messageTraits } from './envelope.js';
+import type { Report } from './report.js';
 
 /**
- * Reports an `update_topo` of a live session, and nothing else. Nobody has checked whether the account may speak for
+ * Tells of an `update_topo`, and of nothing else. Nobody has checked whether the account may speak for
  * this SN: the listener must not rely on it.
  * @param now milliseconds since the epoch
  */
-export function observeStatus(message: Message, tell: Tell, now: () => number): void {
-  const { session } = message;
-  const device = parseDeviceTopic(message.topic);
-  if (device?.rest !== 'status' || session === undefined) return;
-  const envelope = parseEnvelope(message.payload);
-  if (typeof envelope === 'string' || envelope.method !== 'update_topo') return;
+export function observeStatus(
+  { message, session, device, envelope }: Report,
+  tell: Tell,
+  now: () => number,
+): void {
+  if (device.rest !== 'status' || envelope.method !== 'update_topo') return;
   const told = gatewayIn(envelope.data);
   if (told === undefined) return;
   tell({
