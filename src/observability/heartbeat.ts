@@ -2,11 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Servers } from '../stores/types.js';
+import { clipped } from '../text.js';
 import { storeBudget } from '../time-limits.js';
 
 const EVERY_MS = 10_000;
 /** A last beat may take so long, in milliseconds. */
 const STOP_MS = 1000;
+/** Brokers that are named, and characters of a name: whoever reaches the gRPC port chooses both. */
+const MAX_BROKERS = 8;
+const MAX_NAME = 64;
 
 /** A beat that fails is left out: while the database is away, other lines of the log say so. */
 export interface Heartbeat {
@@ -37,8 +41,9 @@ export function createHeartbeat(servers: Servers): Heartbeat {
       timer = setInterval(() => void beat(), EVERY_MS).unref();
     },
     loaded(product) {
-      if (product === '' || brokers.has(product)) return;
-      brokers.add(product);
+      const broker = clipped(product, MAX_NAME);
+      if (broker === '' || brokers.has(broker) || brokers.size >= MAX_BROKERS) return;
+      brokers.add(broker);
       if (timer !== undefined) void beat();
     },
     async stop() {
