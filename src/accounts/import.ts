@@ -9,7 +9,7 @@ import { DockhookError } from '../errors.js';
 import { hashChosen, hashGenerated, type EmqxAlgorithm } from '../password-hashes/index.js';
 import type { Account, Stores } from '../stores/types.js';
 import type { Column } from './csv-columns.js';
-import { faultsIn } from './database-faults.js';
+import { faultsIn } from './conflicts.js';
 import { PLACEHOLDER_HASH, readHeader, readLine, type ImportedLine } from './csv-row.js';
 import { doubtsAbout, SHORT_PASSWORD } from './warnings.js';
 import { gatewaysIn } from './scope.js';

@@ -3,7 +3,7 @@ import { command } from '../command.js';
 import { SHORT_CODE } from '../dock/binding-code.js';
 import type { Stores } from '../stores/types.js';
 import type { Finding } from '../finding.js';
-import { compareAccounts } from './compare-accounts.js';
+import { compareAccounts } from './account-conflicts.js';
 import { badRowFindings } from './bad-rows.js';
 import { counted, listed } from '../text.js';
 

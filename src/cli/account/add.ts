@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { accountNameFault } from '../../access/unsafe-names.js';
 import { changeAccount } from '../../accounts/change.js';
-import { demandNoFault } from '../../accounts/database-faults.js';
+import { demandNoFault } from '../../accounts/conflicts.js';
 import { publicAccount } from '../../accounts/public-account.js';
 import {
   claimsOf,

@@ -2,7 +2,7 @@
 import { command } from '../../command.js';
 import type { Command } from 'commander';
 import { changeAccount, endsSessions, type AccountChanges } from '../../accounts/change.js';
-import { demandNoFault } from '../../accounts/database-faults.js';
+import { demandNoFault } from '../../accounts/conflicts.js';
 import { publicAccount } from '../../accounts/public-account.js';
 import { claimsOf, demandUsedOrganization, describeScope, sharedClaims } from '../../accounts/scope.js';
 import { DockhookError } from '../../errors.js';

@@ -1,5 +1,5 @@
 /** Where accounts and bindings say different things: commands prevent most of it, plain SQL does not. Pure. */
-import { droneBinding } from '../accounts/database-faults.js';
+import { droneBinding } from '../accounts/conflicts.js';
 import { gatewaysIn } from '../accounts/scope.js';
 import { command } from '../command.js';
 import type { Finding } from '../finding.js';
