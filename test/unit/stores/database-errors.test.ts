@@ -53,8 +53,8 @@ describe('a store operation', () => {
 
   it('sends again what PostgreSQL means to be sent again, a few times, and nothing else', async () => {
     for (const [code, times] of [
-      ['40001', 5],
-      ['40P01', 5],
+      ['40001', 12],
+      ['40P01', 12],
       ['57014', 1],
       ['53300', 1],
       ['ECONNRESET', 1],

@@ -32,16 +32,4 @@ describe('a statement that PostgreSQL took back', () => {
       expect(await outcome(query('UPDATE', []))).to.equal('done');
       expect(sent()).to.equal(8);
     });
-
-  it('is refused in the end if it never gets through', async () => {
-    const { query, sent } = refusing('40001', Infinity);
-    expect(await outcome(query('UPDATE', []))).to.equal('refused with 40001');
-    expect(sent()).to.equal(12);
-  });
-
-  it('is not sent again for another reason', async () => {
-    const { query, sent } = refusing('23505', 1);
-    expect(await outcome(query('UPDATE', []))).to.equal('refused with 23505');
-    expect(sent()).to.equal(1);
-  });
 });
